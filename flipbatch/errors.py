@@ -1,0 +1,38 @@
+"""Every error that a user can meet, as one small tree.
+
+::
+
+    FlipbatchError            the job stops; its message is one sentence: what is wrong, what to do
+    ├── InputError            frames, manifests or labels that can't be used
+    ├── StorageError          a URI that can't be listed, read or written
+    ├── BundleError           a model bundle that is missing, damaged or made by a newer version
+    ├── WeightsError          pretrained weights that can't be had
+    └── OutputError           an output directory that belongs to something else
+
+A frame that can't be decoded is not an exception but a row: see `flipbatch.frames.decode`.
+This module knows nothing of exit codes; `jobs/` sets them.
+"""
+
+
+class FlipbatchError(Exception):
+    """Base of all errors whose message is meant for a person."""
+
+
+class InputError(FlipbatchError):
+    """Frames, manifests or labels that can't be used."""
+
+
+class StorageError(FlipbatchError):
+    """A URI that can't be listed, read or written."""
+
+
+class BundleError(FlipbatchError):
+    """A model bundle that is missing, damaged or made by a newer version."""
+
+
+class WeightsError(FlipbatchError):
+    """Pretrained weights that can't be had."""
+
+
+class OutputError(FlipbatchError):
+    """An output directory that belongs to another run, or to something else."""

@@ -1,0 +1,1 @@
+"""Pixels become probabilities: two networks, their bundles, the predictor. Knows no Ray."""

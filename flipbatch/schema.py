@@ -1,0 +1,111 @@
+"""The words and columns that other programs rely on, once.
+
+Knows names and types; knows nothing of how any of them is computed or stored.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import pyarrow as pa
+
+
+class Label(StrEnum):
+    """What a frame shows. ``FLIP`` is the positive class everywhere."""
+
+    FLIP = "flip"
+    NOTFLIP = "notflip"
+
+
+class Split(StrEnum):
+    """What a frame is for in training."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+
+
+class Status(StrEnum):
+    """What became of a frame: ``OK``, or why it has no probability."""
+
+    OK = "ok"
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    CORRUPT = "corrupt"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED = "unsupported"
+
+
+MANIFEST = pa.schema(
+    [
+        pa.field("video_id", pa.string(), nullable=False),
+        pa.field("frame_number", pa.int64(), nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("label", pa.string()),
+        pa.field("split", pa.string()),
+    ]
+)
+"""One row per frame, sorted by (video_id, frame_number, uri)."""
+
+MISNAMED = pa.schema(
+    [
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+    ]
+)
+"""Files that were listed and are no frames: every file is in one of these two tables."""
+
+PREDICTIONS = pa.schema(
+    [
+        pa.field("video_id", pa.string(), nullable=False),
+        pa.field("frame_number", pa.int64(), nullable=False),
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("label", pa.string()),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("error", pa.string()),
+        pa.field("flip_probability", pa.float32()),
+        pa.field("prediction", pa.string()),
+    ]
+)
+"""One row per manifest row and model, sorted as the manifest is."""
+
+VIDEOS = pa.schema(
+    [
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("video_id", pa.string(), nullable=False),
+        pa.field("label", pa.string()),
+        pa.field("frames", pa.int64(), nullable=False),
+        pa.field("scored", pa.int64(), nullable=False),
+        pa.field("errors", pa.int64(), nullable=False),
+        pa.field("predicted_flip_frames", pa.int64(), nullable=False),
+        pa.field("mean_probability", pa.float64()),
+        pa.field("max_probability", pa.float32()),
+        pa.field("prediction", pa.string()),
+        pa.field("tp", pa.int64(), nullable=False),
+        pa.field("fp", pa.int64(), nullable=False),
+        pa.field("fn", pa.int64(), nullable=False),
+        pa.field("tn", pa.int64(), nullable=False),
+        pa.field("precision", pa.float64()),
+        pa.field("recall", pa.float64()),
+        pa.field("f1", pa.float64()),
+    ]
+)
+"""One row per (model, video). A video without positive truth and positive prediction has f1 null."""
+
+SPLITS = pa.schema(
+    [
+        pa.field("video_id", pa.string(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+        pa.field("frames", pa.int64(), nullable=False),
+    ]
+)
+"""Which frames of which video a training run used for what."""
+
+FAILURES = pa.schema(
+    [
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("error", pa.string(), nullable=False),
+    ]
+)
+"""Training frames that could not be decoded, and why."""

@@ -1,0 +1,1 @@
+"""A manifest becomes tables. Only `job` knows Ray."""

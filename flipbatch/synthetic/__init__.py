@@ -1,0 +1,1 @@
+"""Page-turning videos, rendered. Imports nothing of the rest."""

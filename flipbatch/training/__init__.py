@@ -1,0 +1,1 @@
+"""Labelled frames become model bundles. Only `job` knows Ray."""
