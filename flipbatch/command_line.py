@@ -1,0 +1,68 @@
+"""What all commands share: arguments, logging, and errors as one sentence with an exit code.
+
+Knows argparse and exit codes; knows no job.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+
+from flipbatch.errors import FlipbatchError
+
+DONE, FAILED, WRONG_ARGUMENTS, TOO_MANY_ERRORS = 0, 1, 2, 3
+
+
+def add_frames(command: argparse.ArgumentParser) -> None:
+    """Add the two ways to say which frames: exactly one must be given."""
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--frames",
+        metavar="URI",
+        help="directory of frames, taken with all below it, or a glob pattern: a path, s3://BUCKET/PREFIX or "
+        "any fsspec URI",
+    )
+    source.add_argument(
+        "--manifest",
+        metavar="URI",
+        help="table of frames in Parquet or CSV: column uri, and where the path does not say them video_id, "
+        "frame_number, label, split",
+    )
+
+
+def at_least_one(text: str) -> int:
+    """Parse a whole number of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return value
+
+
+def at_least_zero(text: str) -> float:
+    """Parse a number of at least 0."""
+    value = float(text)
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f"{text} is less than 0")
+    return value
+
+
+def share(text: str) -> float:
+    """Parse a number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], int]) -> int:
+    """Parse, run, and return the exit code; an error meant for a person becomes its one sentence."""
+    arguments = parser.parse_args()
+    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING)
+    logging.getLogger("flipbatch").setLevel(logging.INFO)
+    try:
+        return main(arguments)
+    except FlipbatchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED

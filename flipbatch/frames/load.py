@@ -1,0 +1,81 @@
+"""URIs become pixels, or the reason why not: the one way into both training and scoring.
+
+Knows storage and decoding; knows no labels, models or tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from flipbatch import storage
+from flipbatch.frames.decode import MAX_BYTES, InputSize, Rejection, decode
+from flipbatch.schema import Status
+
+
+@dataclass(frozen=True)
+class LoadedFrames:
+    """Frames of one input size, in the order asked for.
+
+    Attributes
+    ----------
+    pixels : ndarray
+        (N, height, width, 3), uint8, RGB; undefined where the status is not ok.
+    status : list of Status
+        (N,)
+    error : list of str or None
+        (N,), one line for a person; None where the status is ok.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    status: list[Status]
+    error: list[str | None]
+
+    @property
+    def ok(self) -> npt.NDArray[np.bool_]:
+        """Which frames have pixels, (N,)."""
+        return np.array([status is Status.OK for status in self.status], dtype=bool)
+
+
+def load_frames(uris: Sequence[str], sizes: Sequence[InputSize]) -> dict[InputSize, LoadedFrames]:
+    """Read each frame once and decode it once an input size.
+
+    Parameters
+    ----------
+    uris : sequence of str
+        (N,)
+    sizes : sequence of InputSize
+        Each size once.
+
+    Returns
+    -------
+    dict of InputSize to LoadedFrames
+        Never raises for a frame that is missing or damaged: that is a status.
+    """
+    loaded = {size: _empty(len(uris), size) for size in sizes}
+    for index, data in enumerate(storage.read_many(uris, limit=MAX_BYTES + 1)):
+        for size, frames in loaded.items():
+            _put(frames, index, _decode(data, size, frames.pixels[index]))
+    return loaded
+
+
+def _empty(count: int, size: InputSize) -> LoadedFrames:
+    pixels = np.empty((count, size.height, size.width, 3), dtype=np.uint8)
+    return LoadedFrames(pixels, [Status.OK] * count, [None] * count)
+
+
+def _decode(data: bytes | OSError, size: InputSize, out: npt.NDArray[np.uint8]) -> Rejection | None:
+    if isinstance(data, FileNotFoundError):
+        return Rejection(Status.MISSING, "there is no such file")
+    if isinstance(data, OSError):
+        return Rejection(Status.UNREADABLE, storage.reason(data))
+    decoded = decode(data, size, out)
+    return decoded if isinstance(decoded, Rejection) else None
+
+
+def _put(frames: LoadedFrames, index: int, rejection: Rejection | None) -> None:
+    if rejection is not None:
+        frames.status[index], frames.error[index] = rejection.status, rejection.error

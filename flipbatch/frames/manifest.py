@@ -1,0 +1,261 @@
+"""A directory or a hand-written table becomes a manifest: what will be read, one row per frame.
+
+Knows listings, names and tables (`schema.MANIFEST`); opens no frame. Every file that was listed is
+either a row of the manifest or a row of the misnamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from flipbatch import storage
+from flipbatch.errors import InputError
+from flipbatch.frames.names import FrameName, Root, Word, parse_frame
+from flipbatch.schema import MANIFEST, MISNAMED, Label, Split
+
+_ROWS_AT_A_TIME = 65_536
+_ORDER = [("video_id", "ascending"), ("frame_number", "ascending"), ("uri", "ascending")]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What will be read, and what was listed beside it.
+
+    Attributes
+    ----------
+    frames : pyarrow.Table
+        `schema.MANIFEST`, sorted by (video_id, frame_number, uri).
+    misnamed : pyarrow.Table
+        `schema.MISNAMED`, sorted by uri.
+    """
+
+    frames: pa.Table
+    misnamed: pa.Table
+
+    @property
+    def videos(self) -> int:
+        """Number of videos."""
+        return len(self.frames["video_id"].unique())
+
+    def first(self, limit: int | None) -> Manifest:
+        """Keep the first `limit` frames, or all where it is None."""
+        return self if limit is None else Manifest(self.frames.slice(0, limit), self.misnamed)
+
+
+def load_manifest(frames_uri: str | None, manifest_uri: str | None) -> Manifest:
+    """Build the manifest of whichever of the two a command was given.
+
+    Raises
+    ------
+    InputError, StorageError
+    """
+    if manifest_uri is not None:
+        return read_manifest(manifest_uri)
+    if frames_uri is None:
+        raise InputError("Neither frames nor a manifest were given: give --frames or --manifest.")
+    return list_frames(frames_uri)
+
+
+def list_frames(uri: str) -> Manifest:
+    """List the frames below a directory, or those that a glob pattern matches.
+
+    Raises
+    ------
+    InputError
+        Where no file is a frame.
+    StorageError
+        Where a directory can't be listed.
+    """
+    uri = storage.normalise(uri)
+    root = _fixed_part(uri)
+    prefix, known = len(root.rstrip("/")) + 1, Root.of(root)
+    rows = ((file, parse_frame(file[prefix:], known)) for file in storage.list_files(uri))
+    manifest = _gather(rows)
+    if not manifest.frames.num_rows:
+        raise InputError(_no_frames(uri, manifest.misnamed))
+    return manifest
+
+
+def _fixed_part(uri: str) -> str:
+    """Return the directory that a glob pattern starts from, or the URI itself where it is none."""
+    if not storage.has_wildcard(uri):
+        return uri
+    fixed = []
+    for component in uri.split("/"):
+        if storage.has_wildcard(component):
+            break
+        fixed.append(component)
+    return "/".join(fixed)
+
+
+def _no_frames(uri: str, misnamed: pa.Table) -> str:
+    if not misnamed.num_rows:
+        return f"No files were found below {uri}: check the path."
+    first = misnamed.slice(0, 1).to_pylist()[0]
+    return (
+        f"None of the {misnamed.num_rows} files below {uri} is a frame named VideoID_FrameNumber.jpg: "
+        f"{first['uri']} is {first['reason']}."
+    )
+
+
+def _gather(rows: Iterable[tuple[str, FrameName | str]]) -> Manifest:
+    frames, misnamed = [MANIFEST.empty_table()], [MISNAMED.empty_table()]
+    for chunk in _chunks(rows):
+        named = [(uri, name) for uri, name in chunk if isinstance(name, FrameName)]
+        frames.append(_frames_table(named))
+        wrong = [(uri, why) for uri, why in chunk if isinstance(why, str)]
+        misnamed.append(pa.table([[uri for uri, _ in wrong], [why for _, why in wrong]], schema=MISNAMED))
+    return Manifest(
+        frames=pa.concat_tables(frames).sort_by(_ORDER),
+        misnamed=pa.concat_tables(misnamed).sort_by("uri"),
+    )
+
+
+def _frames_table(rows: list[tuple[str, FrameName]]) -> pa.Table:
+    columns = [
+        [name.video_id for _, name in rows],
+        [name.frame_number for _, name in rows],
+        [uri for uri, _ in rows],
+        [name.label for _, name in rows],
+        [name.split for _, name in rows],
+    ]
+    return pa.table(columns, schema=MANIFEST)
+
+
+def _chunks(rows: Iterable[tuple[str, FrameName | str]]) -> Iterator[list[tuple[str, FrameName | str]]]:
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, _ROWS_AT_A_TIME)):
+        yield chunk
+
+
+# ---------------------------------------------------------------------------------------- tables
+
+
+def read_manifest(uri: str) -> Manifest:
+    """Read a manifest in Parquet, or in CSV with a header.
+
+    Only the column ``uri`` is required; a relative one is below the manifest's own directory. What
+    other columns lack is read from the path, as if the directory that all URIs share had been listed.
+
+    Raises
+    ------
+    InputError
+        Where a column, a label, a split or a frame number can't be read.
+    StorageError
+        Where the file can't be read.
+    """
+    uri = storage.normalise(uri)
+    table = _read_table(uri)
+    if "uri" not in table.column_names:
+        raise InputError(f"The manifest {uri} has no column uri: it has {', '.join(table.column_names)}.")
+    if not table.num_rows:
+        raise InputError(f"The manifest {uri} has no rows: nothing can be read.")
+    return _complete(uri, table)
+
+
+def _read_table(uri: str) -> pa.Table:
+    data = storage.read_required(uri, "the manifest")
+    try:
+        if data[:4] == b"PAR1":
+            return pq.read_table(io.BytesIO(data))
+        text = {name: pa.string() for name in MANIFEST.names}
+        options = pa_csv.ConvertOptions(column_types=text, strings_can_be_null=True, null_values=[""])
+        parse = pa_csv.ParseOptions(newlines_in_values=True)
+        return pa_csv.read_csv(io.BytesIO(data), parse_options=parse, convert_options=options)
+    except (pa.ArrowException, OSError) as error:
+        why = str(error).splitlines()[0]
+        raise InputError(f"The manifest {uri} is neither Parquet nor CSV with a header: {why}.") from error
+
+
+def _complete(manifest_uri: str, table: pa.Table) -> Manifest:
+    base = manifest_uri.rpartition("/")[0]
+    uris = [_absolute(base, uri) for uri in table["uri"].to_pylist()]
+    root = _common_directory(uris)
+    prefix, known = len(root) + 1 if root else 0, Root.of(root)
+    given = {name: _column(table, name) for name in MANIFEST.names if name != "uri"}
+    rows = (
+        (uri, _override(uri, parse_frame(uri[prefix:], known), {name: given[name][row] for name in given}))
+        for row, uri in enumerate(uris)
+    )
+    manifest = _gather(rows)
+    if not manifest.frames.num_rows:
+        raise InputError(_no_frames(manifest_uri, manifest.misnamed))
+    return manifest
+
+
+def _absolute(base: str, uri: str | None) -> str:
+    if not uri:
+        raise InputError("The manifest has a row without uri: fill it in or remove the row.")
+    relative = "://" not in uri and not uri.startswith(("/", "~"))
+    return storage.normalise(storage.join(base, uri) if relative else uri)
+
+
+def _common_directory(uris: list[str]) -> str:
+    """Return the directory that all URIs lie in or below, without a trailing slash."""
+    common = uris[0].split("/")[:-1]
+    for uri in uris:
+        parts = uri.split("/")[:-1]
+        if parts[: len(common)] != common:
+            agree = (a == b for a, b in zip(common, parts, strict=False))
+            common = common[
+                : next((i for i, same in enumerate(agree) if not same), min(len(common), len(parts)))
+            ]
+    return "/".join(common)
+
+
+def _column(table: pa.Table, name: str) -> list[object]:
+    if name not in table.column_names:
+        return [None] * table.num_rows
+    return table[name].to_pylist()
+
+
+def _override(uri: str, parsed: FrameName | str, given: dict[str, object]) -> FrameName | str:
+    """Let what the table says go before what the path says."""
+    video_id, number = given["video_id"], given["frame_number"]
+    if isinstance(parsed, str):
+        if video_id is None or number is None:
+            return parsed
+        parsed = FrameName(video_id=str(video_id), frame_number=0, label=None, split=None)
+    return FrameName(
+        video_id=parsed.video_id if video_id is None else str(video_id),
+        frame_number=parsed.frame_number if number is None else _number(uri, number),
+        label=_word(Label, "label", uri, given["label"]) or parsed.label,
+        split=_word(Split, "split", uri, given["split"]) or parsed.split,
+    )
+
+
+def _number(uri: str, value: object) -> int:
+    try:
+        return int(str(value))
+    except ValueError:
+        raise InputError(f"The manifest's frame_number {value!r} of {uri} is no whole number.") from None
+
+
+def _word(words: type[Word], name: str, uri: str, value: object) -> Word | None:
+    if value is None:
+        return None
+    try:
+        return words(str(value))
+    except ValueError:
+        allowed = ", ".join(words)
+        raise InputError(f"The manifest's {name} {value!r} of {uri} is none of {allowed}.") from None
+
+
+# ---------------------------------------------------------------------------------------- identity
+
+
+def fingerprint(frames: pa.Table) -> str:
+    """Return the SHA-256 of a manifest's rows, as 64 hexadecimal digits: the same rows, the same digits."""
+    digest = hashlib.sha256()
+    for batch in frames.select(MANIFEST.names).to_batches(max_chunksize=_ROWS_AT_A_TIME):
+        for row in zip(*(batch.column(name).to_pylist() for name in MANIFEST.names), strict=True):
+            digest.update(repr(row).encode())
+    return digest.hexdigest()

@@ -1,0 +1,124 @@
+"""A path becomes a video, a frame number, a label and a split.
+
+Knows the naming scheme ``VideoID_FrameNumber.ext`` and the words that folders may carry; knows no
+storage and opens no file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from flipbatch.schema import Label, Split
+
+IMAGE_EXTENSIONS = frozenset({"jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff"})
+
+LABEL_WORDS = {
+    "flip": Label.FLIP,
+    "notflip": Label.NOTFLIP,
+    "not_flip": Label.NOTFLIP,
+    "not-flip": Label.NOTFLIP,
+}
+SPLIT_WORDS = {
+    "train": Split.TRAIN,
+    "training": Split.TRAIN,
+    "val": Split.VAL,
+    "valid": Split.VAL,
+    "validation": Split.VAL,
+    "test": Split.TEST,
+    "testing": Split.TEST,
+}
+
+Word = TypeVar("Word", Label, Split)
+
+# 18 digits always fit an int64. [0-9] and not \d, which takes the digits of every script.
+_STEM = re.compile(r"(?P<video>.+)_(?P<number>[0-9]{1,18})", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class FrameName:
+    """What the path of a frame says about it.
+
+    Attributes
+    ----------
+    video_id : str
+        The frame's directory below the root, without its split component, ``/``, and the VideoID.
+    frame_number : int
+        What follows the last underscore, 0 to 10**18 - 1.
+    label : Label or None
+    split : Split or None
+    """
+
+    video_id: str
+    frame_number: int
+    label: Label | None
+    split: Split | None
+
+
+@dataclass(frozen=True)
+class Root:
+    """What the last components of the listed directory say about every frame below it."""
+
+    label: Label | None = None
+    split: Split | None = None
+
+    @classmethod
+    def of(cls, path: str) -> Root:
+        """Read the root's own last component, and the one above where the two are label and split.
+
+        Only so does ``…/testing/flip`` know both; ``/home/test/frames`` knows nothing.
+        """
+        components = [part for part in path.split("/") if part][-2:]
+        if not components or _meaning(components[-1]) is None:
+            return cls()
+        return cls(label=_nearest(components, LABEL_WORDS), split=_nearest(components, SPLIT_WORDS))
+
+
+def parse_frame(relative_path: str, root: Root) -> FrameName | str:
+    """Read a frame's path.
+
+    Parameters
+    ----------
+    relative_path : str
+        Path below the root, components separated by ``/``.
+    root : Root
+        Label and split where the path itself has none.
+
+    Returns
+    -------
+    FrameName or str
+        The frame's name, or in one line why the file is no frame of the scheme.
+    """
+    *folders, name = relative_path.split("/")
+    stem, dot, extension = name.rpartition(".")
+    if not dot or extension.lower() not in IMAGE_EXTENSIONS:
+        return "not an image: its extension is none of " + ", ".join(sorted(IMAGE_EXTENSIONS))
+    match = _STEM.fullmatch(stem)
+    if match is None:
+        return "not named VideoID_FrameNumber: an underscore and at most 18 digits must end the name"
+    return FrameName(
+        video_id="/".join([*_without_split(folders), match["video"]]),
+        frame_number=int(match["number"]),
+        label=_nearest(folders, LABEL_WORDS) or root.label,
+        split=_nearest(folders, SPLIT_WORDS) or root.split,
+    )
+
+
+def _meaning(component: str) -> Label | Split | None:
+    word = component.lower()
+    return LABEL_WORDS.get(word) or SPLIT_WORDS.get(word)
+
+
+def _nearest(components: Sequence[str], words: Mapping[str, Word]) -> Word | None:
+    found = (words.get(component.lower()) for component in reversed(components))
+    return next((word for word in found if word is not None), None)
+
+
+def _without_split(folders: list[str]) -> list[str]:
+    """Drop the one component that the split was read from: it is the same video in another split."""
+    for index in reversed(range(len(folders))):
+        if folders[index].lower() in SPLIT_WORDS:
+            return folders[:index] + folders[index + 1 :]
+    return folders

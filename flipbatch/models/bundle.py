@@ -1,0 +1,195 @@
+"""A model bundle: one directory with weights and all that scoring needs to use them.
+
+Knows the two files of a bundle and how they are read without executing anything; knows nothing of how
+weights are trained or run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor, nn
+
+from flipbatch import __version__, storage
+from flipbatch.errors import BundleError
+from flipbatch.evaluation.calibration import Calibration
+from flipbatch.frames.decode import PAD_COLOUR, InputSize
+from flipbatch.models.architectures import architecture
+from flipbatch.models.normalise import IMAGENET_MEAN, IMAGENET_STD
+from flipbatch.schema import Label
+
+FORMAT_VERSION = 1
+"""Raised whenever an older flipbatch would misread a bundle."""
+
+WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "model.json"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model with its preprocessing, its calibration and its history.
+
+    Attributes
+    ----------
+    name : str
+        What the model is called in tables.
+    architecture : str
+        Which network the weights are for.
+    input_size : InputSize
+        What frames are decoded to.
+    calibration : Calibration
+        Temperature and threshold, from validation.
+    weights : mapping of str to Tensor
+        The network's state dict.
+    record : mapping of str to Any
+        How it came about, for people: ``metrics``, ``data``, ``training``, ``history``; plain JSON values.
+    """
+
+    name: str
+    architecture: str
+    input_size: InputSize
+    calibration: Calibration
+    weights: Mapping[str, Tensor]
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def network(self) -> nn.Module:
+        """Build the network with these weights, in evaluation mode.
+
+        Raises
+        ------
+        BundleError
+            Where the weights do not fit the architecture.
+        """
+        network = architecture(self.architecture).build()
+        try:
+            network.load_state_dict(dict(self.weights))
+        except RuntimeError as error:
+            why = " ".join(str(error).split())[:200]
+            raise BundleError(f"The weights of {self.name} do not fit {self.architecture}: {why}.") from error
+        return network.eval()
+
+    def card(self) -> dict[str, Any]:
+        """Return what ``model.json`` says."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "name": self.name,
+            "architecture": self.architecture,
+            "input": {"height": self.input_size.height, "width": self.input_size.width},
+            "preprocessing": preprocessing(),
+            "classes": [Label.NOTFLIP, Label.FLIP],
+            "positive_class": Label.FLIP,
+            "threshold": self.calibration.threshold,
+            "temperature": self.calibration.temperature,
+            "versions": versions(),
+            **self.record,
+        }
+
+
+def preprocessing() -> dict[str, Any]:
+    """Return how this version turns a file into a network's input: scoring must do what training did."""
+    return {
+        "decode": "JPEG at the cheapest DCT scale that covers the input; EXIF orientation applied",
+        "fit": "aspect kept, centred, padded",
+        "padding": list(PAD_COLOUR),
+        "colour": "RGB",
+        "mean": list(IMAGENET_MEAN),
+        "std": list(IMAGENET_STD),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that numbers may depend on."""
+    packages = ("torch", "torchvision", "ray", "simplejpeg", "pillow", "numpy", "pyarrow")
+    return {
+        "flipbatch": __version__,
+        "python": platform.python_version(),
+        **{package: version(package) for package in packages},
+    }
+
+
+def save_bundle(bundle: Bundle, uri: str) -> None:
+    """Write a bundle; the card comes last, so that a bundle with a card is whole.
+
+    Raises
+    ------
+    StorageError
+    """
+    weights = {name: value.detach().cpu().contiguous() for name, value in bundle.weights.items()}
+    storage.write(storage.join(uri, WEIGHTS_FILE), safetensors.torch.save(weights))
+    card = json.dumps(bundle.card(), indent=2, sort_keys=True, allow_nan=False)
+    storage.write(storage.join(uri, CARD_FILE), (card + "\n").encode())
+
+
+def load_bundle(uri: str) -> tuple[Bundle, str]:
+    """Read a bundle, and fingerprint it.
+
+    Returns
+    -------
+    tuple of (Bundle, str)
+        The bundle, and the SHA-256 of its two files as 64 hexadecimal digits.
+
+    Raises
+    ------
+    BundleError
+        Where it is missing, damaged, made by a newer version or preprocessed in another way.
+    StorageError
+        Where the storage does not answer.
+    """
+    uri = storage.normalise(uri)
+    card_bytes, weights_bytes = _read(uri, CARD_FILE), _read(uri, WEIGHTS_FILE)
+    bundle = _assemble(uri, _parse_card(uri, card_bytes), weights_bytes)
+    return bundle, hashlib.sha256(card_bytes + weights_bytes).hexdigest()
+
+
+def _read(uri: str, name: str) -> bytes:
+    path = storage.join(uri, name)
+    if not storage.exists(path):
+        raise BundleError(
+            f"{uri} is no model bundle: it has no {name}. Give the directory that train.py wrote, "
+            "OUT/models/NAME."
+        )
+    return storage.read_required(path, "the bundle's file")
+
+
+def _parse_card(uri: str, data: bytes) -> dict[str, Any]:
+    try:
+        card = json.loads(data)
+        found = int(card["format_version"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"The bundle {uri} is damaged: its {CARD_FILE} can't be read ({error}).") from error
+    if found > FORMAT_VERSION:
+        made_by = card.get("versions", {}).get("flipbatch", "a newer version")
+        raise BundleError(
+            f"The bundle {uri} has format {found}, made by flipbatch {made_by}; this is flipbatch "
+            f"{__version__}, which reads up to format {FORMAT_VERSION}: upgrade it."
+        )
+    return card
+
+
+_OWN_KEYS = frozenset(Bundle("", "", InputSize(1, 1), Calibration(1.0, 0.5), {}).card())
+
+
+def _assemble(uri: str, card: dict[str, Any], weights: bytes) -> Bundle:
+    try:
+        bundle = Bundle(
+            name=str(card["name"]),
+            architecture=str(card["architecture"]),
+            input_size=InputSize(int(card["input"]["height"]), int(card["input"]["width"])),
+            calibration=Calibration(float(card["temperature"]), float(card["threshold"])),
+            weights=safetensors.torch.load(weights),
+            record={key: value for key, value in card.items() if key not in _OWN_KEYS},
+        )
+        prepared = card["preprocessing"]
+    except (KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
+        raise BundleError(f"The bundle {uri} is damaged: {type(error).__name__} {error}.") from error
+    if prepared != preprocessing():
+        raise BundleError(f"The bundle {uri} was trained on frames that this version prepares differently.")
+    return bundle

@@ -1,0 +1,146 @@
+"""MobileNetV2 with one logit, from scratch or from ImageNet weights.
+
+Knows where weights may come from and which layers they fill; knows nothing of training or bundles.
+Torchvision is imported only where a network is built: it takes seconds.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from flipbatch import storage
+from flipbatch.errors import StorageError, WeightsError
+from flipbatch.frames.decode import InputSize
+from flipbatch.models.normalise import Normalise
+
+INPUT_SIZE = InputSize(height=240, width=135)
+"""Portrait as the frames are, at the scale that decoding gives: the same pixels as `cnn_model` takes."""
+
+_DOWNLOAD_TIMEOUT_SECONDS = 30
+
+
+class MobileNetV2(nn.Module):
+    """Torchvision's MobileNetV2 with a head of one logit.
+
+    Attributes
+    ----------
+    statistics_frozen : bool
+        Whether BatchNorm keeps its running statistics in training. Set with pretrained weights: small
+        batches of one book's frames would overwrite what ImageNet taught, and the weights, trained
+        against those statistics, would then meet others.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        from torchvision.models import mobilenet_v2
+
+        network = mobilenet_v2(weights=None)
+        self.normalise = Normalise()
+        self.features = network.features
+        self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(network.last_channel, 1))
+        self.statistics_frozen = False
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return one logit a frame.
+
+        Parameters
+        ----------
+        pixels : Tensor
+            (N, 3, H, W), RGB, 0 to 255, uint8 or float.
+
+        Returns
+        -------
+        Tensor
+            (N,), float; above 0 where a flip is likelier than not.
+        """
+        return self.head(self.features(self.normalise(pixels)).mean(dim=(2, 3))).squeeze(1)
+
+    def train(self, mode: bool = True) -> MobileNetV2:
+        """Switch to training, but for frozen BatchNorm statistics."""
+        super().train(mode)
+        if self.statistics_frozen:
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
+
+    def load_features(self, weights: Mapping[str, Tensor]) -> None:
+        """Fill all layers but the head, and freeze the BatchNorm statistics.
+
+        Parameters
+        ----------
+        weights : mapping of str to Tensor
+            A state dict with torchvision's names; the classifier's are left out.
+
+        Raises
+        ------
+        WeightsError
+            Where a layer is missing, unknown or of another shape.
+        """
+        features = {name: value for name, value in weights.items() if name.startswith("features.")}
+        try:
+            self.features.load_state_dict({name.removeprefix("features."): v for name, v in features.items()})
+        except RuntimeError as error:
+            why = " ".join(str(error).split())[:200]
+            raise WeightsError(f"The weights do not fit torchvision's MobileNetV2: {why}.") from error
+        self.statistics_frozen = True
+
+
+def read_weights(source: str) -> dict[str, Tensor]:
+    """Read MobileNetV2 weights.
+
+    Parameters
+    ----------
+    source : str
+        ``imagenet`` downloads torchvision's; anything else is the URI of a ``.safetensors`` file, or of
+        one that `torch.load` reads without executing code.
+
+    Raises
+    ------
+    WeightsError
+        Where they can't be had; its message names the three ways out.
+    """
+    try:
+        return _download() if source == "imagenet" else _read_file(storage.normalise(source))
+    except Exception as error:
+        why = " ".join(str(error).split())[:200]
+        raise WeightsError(
+            f"The weights {source!r} can't be had ({why}). Three ways out: --weights imagenet where the "
+            "network reaches torchvision's downloads, --weights URI with a .safetensors or .pth file, or "
+            "--weights none to train from scratch."
+        ) from error
+
+
+def _download() -> dict[str, Tensor]:
+    from torchvision.models import MobileNet_V2_Weights
+
+    with _socket_timeout(_DOWNLOAD_TIMEOUT_SECONDS):
+        return dict(MobileNet_V2_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True))
+
+
+@contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    """Bound a download that has no time-out of its own: a silent network would hang it for ever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _read_file(uri: str) -> dict[str, Tensor]:
+    data = storage.read_required(uri, "the weights")
+    if uri.endswith(".safetensors"):
+        return safetensors.torch.load(data)
+    weights = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    if not isinstance(weights, Mapping):
+        raise StorageError(f"{uri} holds no state dict")
+    return dict(weights)

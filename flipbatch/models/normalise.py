@@ -1,0 +1,33 @@
+"""Pixel values become the numbers that networks are trained on.
+
+Knows the channel statistics of ImageNet; knows no network.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Channel mean and standard deviation of RGB in 0 to 1, as torchvision's ImageNet weights expect them."""
+
+
+class Normalise(nn.Module):
+    """Shift and scale (N, 3, H, W) of 0 to 255 to zero mean and unit variance a channel, in float32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Constants of the code, not weights: a bundle does not hold them.
+        self.register_buffer("shift", _channels(IMAGENET_MEAN), persistent=False)
+        self.register_buffer("scale", _channels(IMAGENET_STD), persistent=False)
+        self.shift: Tensor
+        self.scale: Tensor
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return the normalised pixels, same shape, float32."""
+        return (pixels.float() - self.shift) / self.scale
+
+
+def _channels(values: tuple[float, float, float]) -> Tensor:
+    return torch.tensor(values).mul(255).view(1, 3, 1, 1)

@@ -1,0 +1,169 @@
+"""Writes a data set of rendered videos: directories of labelled JPEG frames.
+
+    directory/<training|validation|testing>/<flip|notflip>/<VideoID>_<FrameNumber>.jpg
+
+Every frame follows from (seed, label, video, frame) alone, so neither the number of processes nor the order of work
+changes a byte. Knows nothing of how such a directory is read.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from os import cpu_count
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import simplejpeg
+
+from flipbatch.synthetic.scene import Label, Scene, draw_scene
+
+SPLITS = ("training", "validation", "testing")
+LABELS: tuple[Label, ...] = get_args(Label)
+JPEG_QUALITY = 90
+MOST_VIDEOS, MOST_FRAMES = 9_999, 999_999_999
+
+
+@dataclass(frozen=True)
+class VideoJob:
+    """One video to write.
+
+    Attributes
+    ----------
+    directory
+        Where its frames go.
+    seed, label, video
+        What its scene follows from; `video` is its VideoID, unique within the label.
+    frames
+        How many frames it has.
+    """
+
+    directory: Path
+    seed: int
+    label: Label
+    video: int
+    frames: int
+
+
+def render_dataset(
+    directory: Path,
+    *,
+    videos_per_split: Mapping[str, int],
+    frames_per_video: int,
+    seed: int,
+    processes: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Render videos and write their frames.
+
+    Parameters
+    ----------
+    directory
+        Where the splits' directories are made; existing frames of the same names are overwritten.
+    videos_per_split
+        Number of videos per label in each of `training`, `validation` and `testing`, such as
+        ``{"training": 20, "testing": 8}``. No two videos of a label share a VideoID, whatever their split.
+    frames_per_video
+        Number of frames of each video, numbered from 1.
+    seed
+        Chooses everything; the same seed gives the same bytes.
+    processes
+        Number of worker processes; None means one per CPU, 1 renders in the calling process.
+    progress
+        Called with (frames written, frames altogether) after every video.
+
+    Returns
+    -------
+    int
+        Number of frames written.
+
+    Raises
+    ------
+    ValueError
+        If a split is unknown or a number is out of range.
+    """
+    _check(videos_per_split, frames_per_video, seed, processes)
+    jobs = list(_plan(Path(directory), videos_per_split, frames_per_video, seed))
+    written, total = 0, len(jobs) * frames_per_video
+    for frames in _write_all(jobs, processes or cpu_count() or 1):
+        written += frames
+        if progress is not None:
+            progress(written, total)
+    return written
+
+
+def _check(
+    videos_per_split: Mapping[str, int], frames_per_video: int, seed: int, processes: int | None
+) -> None:
+    unknown = sorted(set(videos_per_split) - set(SPLITS))
+    if unknown:
+        raise ValueError(f"Unknown split {unknown[0]!r}: choose among {', '.join(SPLITS)}.")
+    if any(count < 0 for count in videos_per_split.values()):
+        raise ValueError("The number of videos of a split must not be negative.")
+    if not 0 < sum(videos_per_split.values()) <= MOST_VIDEOS:
+        raise ValueError(f"Ask for 1 to {MOST_VIDEOS:,} videos per label, all splits together.")
+    if not 0 < frames_per_video <= MOST_FRAMES:
+        raise ValueError(f"frames_per_video must be at least 1, not {frames_per_video}.")
+    if seed < 0:
+        raise ValueError(f"The seed must not be negative, as {seed} is.")
+    if processes is not None and processes < 1:
+        raise ValueError(f"processes must be at least 1, not {processes}.")
+
+
+def _plan(directory: Path, videos_per_split: Mapping[str, int], frames: int, seed: int) -> Iterator[VideoJob]:
+    """Number the videos of each label from 1 through all splits."""
+    for label in LABELS:
+        video = 0
+        for split in SPLITS:
+            for _ in range(videos_per_split.get(split, 0)):
+                video += 1
+                yield VideoJob(directory / split / label, seed, label, video, frames)
+
+
+def _write_all(jobs: list[VideoJob], processes: int) -> Iterator[int]:
+    """Write videos, yielding the number of frames of each when it is done."""
+    if processes == 1:
+        yield from map(write_video, jobs)
+        return
+    # Spawned workers are safe under a parent that has threads running, forked ones are not.
+    context = get_context("spawn")
+    with ProcessPoolExecutor(min(processes, len(jobs)), context, _use_one_thread) as pool:
+        pending = [pool.submit(write_video, job) for job in jobs]
+        try:
+            for done in as_completed(pending):
+                yield done.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _use_one_thread() -> None:
+    """Keep OpenCV from starting a thread per CPU in every worker."""
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def write_video(job: VideoJob) -> int:
+    """Render one video and write its frames; return their number."""
+    from flipbatch.synthetic.renderer import SceneRenderer
+
+    job.directory.mkdir(parents=True, exist_ok=True)
+    renderer = SceneRenderer(video_scene(job.seed, job.label, job.video))
+    for frame in range(1, job.frames + 1):
+        pixels = renderer.render(frame_time(frame, job.frames))
+        name = f"{job.video:04d}_{frame:09d}.jpg"
+        (job.directory / name).write_bytes(
+            simplejpeg.encode_jpeg(pixels, quality=JPEG_QUALITY, colorsubsampling="420")
+        )
+    return job.frames
+
+
+def video_scene(seed: int, label: Label, video: int) -> Scene:
+    """Return the scene of a video."""
+    return draw_scene(label, np.random.default_rng([seed, LABELS.index(label), video]))
+
+
+def frame_time(frame: int, frames: int) -> float:
+    """Return when frame number `frame` (from 1) of `frames` is taken: the middle of its share of the clip."""
+    return (frame - 0.5) / frames

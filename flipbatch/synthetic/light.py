@@ -1,0 +1,70 @@
+"""Light and lens: how bright a sheet is, how brightness changes over the frame, what the sensor adds.
+
+Works on pictures as a whole; does not know what is shown in them.
+"""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from flipbatch.synthetic.scene import Light
+
+NEUTRAL = 160
+NOISE_MARGIN = 64
+
+
+def sheet_brightness(slope: np.ndarray, light: Light, *, upside: bool) -> np.ndarray:
+    """Brightness of paper by its slope against the table (radians); a sheet that lies flat has 1.
+
+    Parameters
+    ----------
+    slope
+        Angles of the sheet at any number of points.
+    light
+        Where the light is.
+    upside
+        Which side is seen: the one that is up while the sheet lies on the right stack, or the other one.
+    """
+    x, _, z = light.direction
+    facing = (-np.sin(slope) * x + np.cos(slope) * z) * (1 if upside else -1)
+    through = 0.35 * np.maximum(-facing, 0)
+    direct = (1 - light.ambient) * (np.maximum(facing, 0) + through) / z
+    normal = np.cos(slope) * (1 if upside else -1)
+    return np.minimum(light.ambient * (0.85 + 0.15 * normal) + direct, 1.3)
+
+
+def light_map(light: Light, width: int, height: int) -> np.ndarray:
+    """Return gains over the frame, uint8 of shape (height, width, 3), NEUTRAL meaning unchanged."""
+    small_height, small_width = 160, 90
+    y, x = np.meshgrid(np.linspace(-1, 1, small_height), np.linspace(-0.56, 0.56, small_width), indexing="ij")
+    gain = 1 + light.falloff * (x * np.cos(light.falloff_angle) + y * np.sin(light.falloff_angle))
+    gain *= 1 - light.vignette * (x * x + y * y) / 1.3
+    beyond = x * np.cos(light.patch_angle) + y * np.sin(light.patch_angle) - light.patch_offset
+    gain *= 1 + light.patch_gain * np.tanh(beyond / light.patch_softness)
+    gains = np.clip(gain[..., None] * np.array(light.gains) * NEUTRAL, 0, 255).astype(np.uint8)
+    return cv2.resize(gains, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def add_noise(image: np.ndarray, light: Light, rng: np.random.Generator) -> None:
+    """Add the sensor's noise to a uint8 picture, in place."""
+    height, width = image.shape[:2]
+    top, left = rng.integers(0, NOISE_MARGIN, 2)
+    tile = _noise_tile(height + NOISE_MARGIN, width + NOISE_MARGIN)[top : top + height, left : left + width]
+    strength = light.noise / 16
+    cv2.addWeighted(image, 1.0, tile, strength, -128 * strength, dst=image)
+
+
+@lru_cache(maxsize=1)
+def _noise_tile(height: int, width: int) -> np.ndarray:
+    """Return noise of 16 grey levels around 128, slightly soft as phones leave it; the same in every process."""
+    rng = np.random.default_rng(20240229)
+    noise = rng.standard_normal((height, width, 3), np.float32)
+    noise = cv2.GaussianBlur(noise, (0, 0), 0.6)
+    return np.clip(128 + noise * (16 / noise.std()), 0, 255).astype(np.uint8)
+
+
+def tone_curve(light: Light) -> np.ndarray:
+    """Return the phone's tone curve as a table of 256 uint8 values."""
+    levels = np.linspace(0, 1, 256) ** light.gamma
+    return np.clip(levels * 255, 0, 255).astype(np.uint8)

@@ -1,0 +1,311 @@
+"""Renders one moment of a scene as a phone would have filmed it.
+
+What stands still (table, book, resting pages, pictures of hands) is drawn once per scene; the page in the air, the
+hands, their shadows, the light and the shake are added for every frame. Knows no files, no videos and no labels
+beyond the scene's own: the same scene and time give the same pixels.
+"""
+
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from flipbatch.synthetic.geometry import Projection, Sheet, resting_sheet, turning_sheet
+from flipbatch.synthetic.hand import PIXELS_PER_CM, STANDARD_LENGTH, HandPicture, draw_hand
+from flipbatch.synthetic.layer import (
+    Layer,
+    bounding_window,
+    draw_sheet,
+    lay_down,
+    smear,
+    smear_outwards,
+    soften_edges,
+)
+from flipbatch.synthetic.light import NEUTRAL, add_noise, light_map, sheet_brightness, tone_curve
+from flipbatch.synthetic.page import draw_page
+from flipbatch.synthetic.scene import Hand, Light, Scene
+
+WIDTH, HEIGHT = 1080, 1920
+SCALE = 2 / 3
+MARGIN = 20
+CANVAS_WIDTH, CANVAS_HEIGHT = round(WIDTH * SCALE), round(HEIGHT * SCALE)
+SHADOW_SCALE = 4
+
+
+class SceneRenderer:
+    """Renders moments of one scene.
+
+    Parameters
+    ----------
+    scene
+        What is filmed.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._projection = Projection(scene.camera, CANVAS_WIDTH, CANVAS_HEIGHT, MARGIN)
+        self._hands = [(hand, draw_hand(hand, scene.light)) for hand in scene.hands]
+        self._still = _draw_still(scene, self._projection)
+        self._light = light_map(scene.light, self._still.shape[1], self._still.shape[0])
+        self._tones = tone_curve(scene.light)
+
+    def render(self, time: float) -> np.ndarray:
+        """Render the moment `time`, 0 to 1.
+
+        Returns
+        -------
+        numpy.ndarray
+            uint8 RGB of shape (1920, 1080, 3).
+        """
+        if not 0 <= time <= 1:
+            raise ValueError(f"The time within a clip must lie between 0 and 1, not at {time}.")
+        canvas = self._still.copy()
+        self._cast_shadows(canvas, time)
+        for layer in self._layers(time):
+            lay_down(canvas, layer)
+        cv2.multiply(canvas, self._light, dst=canvas, scale=1 / NEUTRAL)
+        cv2.LUT(canvas, self._tones, dst=canvas)
+        return self._film(canvas, time)
+
+    def _layers(self, time: float) -> list[Layer]:
+        """Return what moves, in the order in which it covers each other."""
+        hands = [(hand, self._hand_layer(hand, picture, time)) for hand, picture in self._hands]
+        drawn = [(hand, layer) for hand, layer in hands if layer is not None]
+        page = self._page_layer(time)
+        if page is None:
+            return [layer for _, layer in drawn]
+        behind = [layer for hand, layer in drawn if self._is_behind_page(hand, time)]
+        front = [layer for hand, layer in drawn if not self._is_behind_page(hand, time)]
+        return [*behind, page, *front]
+
+    def _is_behind_page(self, hand: Hand, time: float) -> bool:
+        """Whether the page in the air hides the hand: pushed from its side, or swinging over a resting hand."""
+        angle = self._scene.turn.angle(time)
+        if hand.motion != "follow":
+            return True
+        return angle < 95 if hand.side > 0 else angle > 85
+
+    @cached_property
+    def _sides(self) -> tuple[np.ndarray, np.ndarray]:
+        """What is printed on the two sides of the page in the air."""
+        return draw_page(self._scene.book, 2), draw_page(self._scene.book, 3)
+
+    def _page_layer(self, time: float) -> Layer | None:
+        """Draw the page in the air, if there is one."""
+        if self._scene.label == "notflip":
+            return None
+        sheet = self._sheet(time)
+        front = _shaded(self._sides[0], sheet.slope, self._scene.light, upside=True)
+        back = _shaded(self._sides[1], sheet.slope[:, ::-1], self._scene.light, upside=False)
+        movement = self._movement(sheet.outer_edge(0.5), self._sheet(self._later(time)).outer_edge(0.5))
+        pad = round(float(np.abs(movement).max())) + 3
+        layer = draw_sheet(sheet, front, back, self._projection, self._still.shape, pad)
+        if layer is None:
+            return None
+        hinge = self._projection.project(np.stack([sheet.upper[0], sheet.lower[0]]))
+        return smear_outwards(soften_edges(layer), movement, hinge)
+
+    def _hand_layer(self, hand: Hand, picture: HandPicture, time: float) -> Layer | None:
+        """Draw a hand where it is at `time`, blurred by its movement."""
+        place, later = self._hand_place(hand, time), self._hand_place(hand, self._later(time))
+        movement = self._movement(place, later)
+        pad = round(float(np.abs(movement).max())) + 2
+        corners = self._hand_corners(hand, picture, place)
+        window = bounding_window(corners, self._still.shape, pad)
+        if window is None:
+            return None
+        left, top, right, bottom = window
+        image = _warp(picture.image, corners - (left, top), (right - left, bottom - top))
+        return smear(Layer(image, left, top), movement)
+
+    def _hand_corners(self, hand: Hand, picture: HandPicture, place: np.ndarray) -> np.ndarray:
+        """Return the pixels of the corners of a hand's picture that touches `place`."""
+        return self._projection.project(_picture_corners(hand, picture, place))
+
+    def _hand_place(self, hand: Hand, time: float) -> np.ndarray:
+        """Return where the hand's fingertips are, in cm."""
+        if hand.motion == "follow":
+            tip = self._sheet(time).outer_edge(hand.grasp)
+            inwards = np.array([-1.5 * np.sign(tip[0]), 0.0, 0.0])
+            return tip + inwards
+        share = time * time * (3 - 2 * time)
+        start, end = np.array(hand.start), np.array(hand.end)
+        lift = np.array([0, 0, 3.0 * np.sin(np.pi * share)]) if hand.motion == "cross" else 0.0
+        return start + share * (end - start) + lift
+
+    def _sheet(self, time: float) -> Sheet:
+        return turning_sheet(self._scene.book, self._scene.turn, time)
+
+    def _later(self, time: float) -> float:
+        """Return the end of the exposure that begins at `time`."""
+        return time + self._scene.exposure
+
+    def _movement(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        first, second = self._projection.project(np.stack([before, after]))
+        return np.clip(second - first, -70, 70)
+
+    def _cast_shadows(self, canvas: np.ndarray, time: float) -> None:
+        """Darken the canvas, in place, where the page in the air and the hands keep the light away."""
+        size = (canvas.shape[1] // SHADOW_SCALE, canvas.shape[0] // SHADOW_SCALE)
+        covered = np.zeros((size[1], size[0]), np.uint8)
+        for hand, picture in self._hands:
+            self._cast_hand(covered, hand, picture, time)
+        if self._scene.label == "flip":
+            self._cast_page(covered, time)
+        covered = cv2.GaussianBlur(covered, (0, 0), 4.0)
+        strength = 0.75 * (1 - self._scene.light.ambient)
+        lit = cv2.resize(255 - cv2.multiply(covered, strength), (canvas.shape[1], canvas.shape[0]))
+        cv2.multiply(canvas, cv2.merge([lit, lit, lit]), dst=canvas, scale=1 / 255)
+
+    def _cast_page(self, covered: np.ndarray, time: float) -> None:
+        for strip in self._on_ground(self._sheet(time).strips):
+            cv2.fillConvexPoly(covered, np.round(strip).astype(np.int32), 255)
+
+    def _cast_hand(self, covered: np.ndarray, hand: Hand, picture: HandPicture, time: float) -> None:
+        corners = _picture_corners(hand, picture, self._hand_place(hand, time) + (0, 0, 1.0))
+        size = (covered.shape[1], covered.shape[0])
+        shadow = _warp(np.ascontiguousarray(picture.image[..., 3]), self._on_ground(corners), size)
+        np.maximum(covered, shadow, out=covered)
+
+    def _on_ground(self, points: np.ndarray) -> np.ndarray:
+        """Return where the light throws points to, on the book's height, in pixels of the shadow picture."""
+        ground = float(np.mean(self._scene.book.thickness))
+        direction = np.array(self._scene.light.direction)
+        height = np.maximum(points[..., 2:] - ground, 0)
+        thrown = points - height / direction[2] * direction
+        return self._projection.project(thrown) / SHADOW_SCALE
+
+    def _film(self, canvas: np.ndarray, time: float) -> np.ndarray:
+        """Blur, shake, enlarge and add noise: what lens, hand and sensor do."""
+        light = self._scene.light
+        if light.defocus > 0.3:
+            canvas = cv2.GaussianBlur(canvas, (0, 0), light.defocus * SCALE)
+        image = cv2.warpAffine(canvas, self._shake(time), (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR)
+        add_noise(image, light, np.random.default_rng([self._scene.seed, round(time * 1e6)]))
+        return image
+
+    def _shake(self, time: float) -> np.ndarray:
+        """Return the affine map from canvas to frame at `time`."""
+        camera = self._scene.camera
+        swing = [
+            np.sin(2 * np.pi * speed * time + phase)
+            for speed, phase in zip((1.3, 0.9, 0.7), camera.phases, strict=True)
+        ]
+        degrees = 0.25 * camera.shake / 0.012 * swing[2]
+        middle = (self._still.shape[1] / 2, self._still.shape[0] / 2)
+        matrix = cv2.getRotationMatrix2D(middle, degrees, 1 / SCALE)
+        offset = camera.shake * WIDTH * np.array(swing[:2])
+        matrix[:, 2] += np.array([WIDTH / 2, HEIGHT / 2]) - middle + offset
+        return matrix
+
+
+def _picture_corners(hand: Hand, picture: HandPicture, place: np.ndarray) -> np.ndarray:
+    """Return the corners of a hand's picture in cm, its anchor lying at `place`."""
+    height, width = picture.image.shape[:2]
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], float) - picture.anchor
+    corners *= hand.length / STANDARD_LENGTH / PIXELS_PER_CM
+    forward = np.array([np.cos(hand.heading), np.sin(hand.heading), 0.0])
+    right = np.array([forward[1], -forward[0], 0.0])
+    return place + corners[:, :1] * right - corners[:, 1:] * forward
+
+
+def _warp(image: np.ndarray, corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Put a picture's corners where they belong; transparent elsewhere."""
+    height, width = image.shape[:2]
+    source = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    matrix = cv2.getPerspectiveTransform(source, corners.astype(np.float32))
+    return cv2.warpPerspective(image, matrix, size, flags=cv2.INTER_LINEAR)
+
+
+def _shaded(texture: np.ndarray, slope: np.ndarray, light: Light, *, upside: bool) -> np.ndarray:
+    """Shade one side of a sheet by its slope, given as (2, n) along the texture's upper and lower edge."""
+    brightness = sheet_brightness(slope, light, upside=upside).astype(np.float32)
+    gains = cv2.resize(brightness * NEUTRAL, (texture.shape[1], texture.shape[0])).astype(np.uint8)
+    return cv2.multiply(texture, cv2.merge([gains, gains, gains]), scale=1 / NEUTRAL)
+
+
+def _draw_still(scene: Scene, projection: Projection) -> np.ndarray:
+    """Draw what never moves: the table and the open book."""
+    shape = (CANVAS_HEIGHT + 2 * MARGIN, CANVAS_WIDTH + 2 * MARGIN, 3)
+    canvas = _draw_table(scene, projection, shape)
+    _draw_block(canvas, scene, projection)
+    for side, number in ((-1, 1), (1, 4)):
+        _draw_resting_page(canvas, scene, projection, side, number)
+    return canvas
+
+
+def _draw_table(scene: Scene, projection: Projection, shape: tuple[int, int, int]) -> np.ndarray:
+    """Draw the table with its grain, and the floor beyond its near edge."""
+    table, rng = scene.table, np.random.default_rng(scene.table.seed)
+    canvas = np.full(shape, table.color, np.float32)
+    grain = cv2.resize(
+        rng.normal(0, 1, (160, 12)).astype(np.float32), (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC
+    )
+    canvas *= (1 + table.grain * grain)[..., None]
+    canvas = np.clip(canvas, 0, 255).astype(np.uint8)
+    far = 300.0
+    floor = np.array([[-far, table.edge, 0], [far, table.edge + 8, 0], [far, -60, 0], [-far, -60, 0]])
+    _fill(canvas, projection.project(floor), scene.table.floor)
+    return canvas
+
+
+def _draw_block(canvas: np.ndarray, scene: Scene, projection: Projection) -> None:
+    """Draw the book's shadow on the table, its cover, and the edges of its pages."""
+    book = scene.book
+    _draw_book_shadow(canvas, scene, projection)
+    half, width = book.page_height / 2 + 0.25, book.page_width + 0.3
+    cover = np.array([[-width, half, 0.1], [width, half, 0.1], [width, -half, 0.1], [-width, -half, 0.1]])
+    _fill(canvas, projection.project(cover), book.cover)
+    for side in (-1, 1):
+        sheet = resting_sheet(book, side)
+        ground = sheet.lower * (1.01, 1, 0)
+        shade = np.array(book.paper)
+        for share in np.linspace(0, 1, 9):
+            line = ground + share * (sheet.lower - ground)
+            edge = np.concatenate([line, sheet.lower[::-1]])
+            _fill(
+                canvas, projection.project(edge), shade * (0.6 + 0.08 * (round(share * 8) % 2) + 0.15 * share)
+            )
+            edge_line = np.stack(
+                [line[-1], line[-1] + (0, book.page_height, 0), sheet.upper[-1], sheet.lower[-1]]
+            )
+            _fill(
+                canvas,
+                projection.project(edge_line),
+                shade * (0.62 + 0.08 * (round(share * 8) % 2) + 0.15 * share),
+            )
+
+
+def _draw_book_shadow(canvas: np.ndarray, scene: Scene, projection: Projection) -> None:
+    """Darken the table beside the book, softly."""
+    book, direction = scene.book, np.array(scene.light.direction)
+    offset = -max(book.thickness) / direction[2] * direction[:2] * 0.7
+    half, width = book.page_height / 2 + 0.5, book.page_width + 0.6
+    corners = np.array([[-width, half, 0], [width, half, 0], [width, -half, 0], [-width, -half, 0]])
+    corners[:, :2] += offset
+    mask = np.zeros(canvas.shape[:2], np.uint8)
+    _fill(mask, projection.project(corners), 255)
+    mask = cv2.GaussianBlur(mask[::4, ::4], (0, 0), 3.5)
+    lit = 255 - cv2.resize(cv2.multiply(mask, 0.6), (canvas.shape[1], canvas.shape[0]))
+    cv2.multiply(canvas, cv2.merge([lit, lit, lit]), dst=canvas, scale=1 / 255)
+
+
+def _draw_resting_page(
+    canvas: np.ndarray, scene: Scene, projection: Projection, side: int, number: int
+) -> None:
+    """Draw the page that lies on one stack, darker in the gutter."""
+    sheet = resting_sheet(scene.book, side)
+    slope = sheet.slope if side > 0 else sheet.slope[:, ::-1]
+    page = _shaded(draw_page(scene.book, number), slope, scene.light, upside=side > 0)
+    gutter = 1 - 0.45 * np.exp(-np.linspace(0, 1, page.shape[1])[::side] / 0.035)
+    page = (page * gutter[None, :, None]).astype(np.uint8)
+    layer = draw_sheet(sheet, page, page, projection, canvas.shape, 2)
+    if layer is not None:
+        lay_down(canvas, soften_edges(layer))
+
+
+def _fill(canvas: np.ndarray, polygon: np.ndarray, color: object) -> None:
+    """Fill a polygon given in pixels."""
+    points = np.round(polygon * 16).astype(np.int32)
+    shade = np.atleast_1d(np.asarray(color, float)).tolist()
+    cv2.fillPoly(canvas, [points], shade, cv2.LINE_AA, 4)

@@ -1,0 +1,72 @@
+"""Frames as another phone, table and light might have shown them: whole batches at once.
+
+Knows pixels only. A mirrored page turn is a page turn, and so is a tilted or a dimmed one.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+ZOOM = 0.25
+"""Largest change of scale, as a share."""
+SHIFT = 0.12
+"""Largest shift, as a share of half the width or height."""
+TILT = math.radians(12)
+"""Largest rotation, in radians."""
+GAIN = 0.35
+"""Largest change of brightness, and of contrast, as a share."""
+TINT = 0.12
+"""Largest change of one colour against the others, as a share."""
+
+
+def augment(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Vary each frame of a batch on its own.
+
+    Parameters
+    ----------
+    pixels : Tensor
+        (N, 3, H, W), uint8 or float, 0 to 255.
+    generator : torch.Generator
+        On the CPU: the same draws on every device.
+
+    Returns
+    -------
+    Tensor
+        (N, 3, H, W), float32, 0 to 255.
+    """
+    return _relight(_move(pixels.float(), generator), generator)
+
+
+def _uniform(shape: tuple[int, ...], reach: float, generator: torch.Generator, like: Tensor) -> Tensor:
+    return ((torch.rand(shape, generator=generator) * 2 - 1) * reach).to(like.device)
+
+
+def _move(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror, zoom, tilt and shift; what comes in from outside repeats the edge."""
+    count, _, height, width = pixels.shape
+    zoom = 1 + _uniform((count,), ZOOM, generator, pixels)
+    tilt = _uniform((count,), TILT, generator, pixels)
+    mirror = 1 - 2 * torch.randint(2, (count,), generator=generator).to(pixels.device)
+    shift = _uniform((count, 2), SHIFT, generator, pixels)
+    # affine_grid counts both axes from -1 to 1: the aspect keeps a rotation from shearing.
+    aspect = height / width
+    cosine, sine = tilt.cos() * zoom, tilt.sin() * zoom
+    rows = [
+        torch.stack([cosine * mirror, -sine * aspect, shift[:, 0]], dim=1),
+        torch.stack([sine / aspect * mirror, cosine, shift[:, 1]], dim=1),
+    ]
+    grid = functional.affine_grid(torch.stack(rows, dim=1), list(pixels.shape), align_corners=False)
+    return functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+
+
+def _relight(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    count = len(pixels)
+    contrast = 1 + _uniform((count, 1, 1, 1), GAIN, generator, pixels)
+    brightness = 1 + _uniform((count, 1, 1, 1), GAIN, generator, pixels)
+    tint = 1 + _uniform((count, 3, 1, 1), TINT, generator, pixels)
+    mean = pixels.mean(dim=(1, 2, 3), keepdim=True)
+    return ((pixels - mean) * contrast + mean * brightness).mul(tint).clamp(0, 255)

@@ -1,0 +1,106 @@
+"""Stop when a value no longer improves, and keep what was best.
+
+Pure Python: knows neither torch nor Ray. Fed the same values, every rank stops at the same epoch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+State = TypeVar("State")
+Mode = Literal["min", "max"]
+
+
+@dataclass
+class EarlyStopping(Generic[State]):
+    """Counts epochs without improvement, and keeps the state of the best one.
+
+    Parameters
+    ----------
+    patience : int
+        How many epochs in a row may bring no improvement; at least 1.
+    min_delta : float
+        By how much a value must beat the best to count; at least 0, in the value's own unit.
+    mode : {"min", "max"}
+        Whether smaller or larger values are better.
+
+    Attributes
+    ----------
+    best_value : float or None
+        None until a first value came.
+    best_epoch : int or None
+    best_state : State or None
+        What `keep` returned at the best epoch.
+    epochs_without_improvement : int
+
+    Raises
+    ------
+    ValueError
+        For a patience below 1, a negative min_delta or another mode.
+    """
+
+    patience: int
+    min_delta: float = 0.0
+    mode: Mode = "min"
+    best_value: float | None = field(default=None, init=False)
+    best_epoch: int | None = field(default=None, init=False)
+    best_state: State | None = field(default=None, init=False)
+    epochs_without_improvement: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        if self.patience < 1:
+            raise ValueError(f"patience is {self.patience}: at least 1 epoch must be allowed.")
+        if self.min_delta < 0:
+            raise ValueError(f"min_delta is {self.min_delta}: an improvement can't be negative.")
+        if self.mode not in ("min", "max"):
+            raise ValueError(f"mode is {self.mode!r}: it is min or max.")
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether patience has run out."""
+        return self.epochs_without_improvement >= self.patience
+
+    def update(self, epoch: int, value: float, keep: Callable[[], State]) -> bool:
+        """Take one epoch's value.
+
+        Parameters
+        ----------
+        epoch : int
+        value : float
+            NaN is never an improvement.
+        keep : callable
+            Called only where the value improves; what it returns must not change afterwards.
+
+        Returns
+        -------
+        bool
+            Whether the value improved.
+        """
+        improved = self._improves(value)
+        if improved:
+            self.best_value, self.best_epoch, self.best_state = value, epoch, keep()
+            self.epochs_without_improvement = 0
+        else:
+            self.epochs_without_improvement += 1
+        return improved
+
+    def _improves(self, value: float) -> bool:
+        if self.best_value is None:
+            return not math.isnan(value)
+        gain = self.best_value - value if self.mode == "min" else value - self.best_value
+        return gain > self.min_delta
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint must hold."""
+        return {name: getattr(self, name) for name in _REMEMBERED}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        for name in _REMEMBERED:
+            setattr(self, name, state[name])
+
+
+_REMEMBERED = ("best_value", "best_epoch", "best_state", "epochs_without_improvement")

@@ -1,0 +1,203 @@
+"""Epochs until nothing improves; the best weights come back.
+
+Knows the loop, its phases, its checkpoints' content and early stopping; knows no Ray and no storage:
+who calls it says where checkpoints go. Run on several ranks, all do the same.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import AdamW
+
+from flipbatch.training.distributed import average_statistics, is_distributed, rank
+from flipbatch.training.early_stopping import EarlyStopping
+from flipbatch.training.epoch import Loss, evaluate, shuffled_batches, steps_per_epoch, train_epoch
+from flipbatch.training.frame_cache import FrameCache
+from flipbatch.training.recipes import Recipe
+
+Weights = dict[str, Tensor]
+Checkpoint = dict[str, Any]
+Report = Callable[[dict[str, Any], Checkpoint], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may set of a training run.
+
+    Attributes
+    ----------
+    epochs : int
+        At most so many.
+    patience : int
+        Epochs without improvement of the validation loss after which training stops.
+    min_delta : float
+        By how much the validation loss must fall to count as an improvement.
+    seed : int
+    """
+
+    epochs: int = 40
+    patience: int = 8
+    min_delta: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training gave.
+
+    Attributes
+    ----------
+    weights : dict of str to Tensor
+        State dict of the best epoch, on the CPU.
+    best_epoch : int
+        Counted from 0.
+    stopped_early : bool
+    history : list of dict
+        One a finished epoch: ``epoch``, ``train`` and ``val`` metrics, ``improved``.
+    """
+
+    weights: Weights
+    best_epoch: int
+    stopped_early: bool
+    history: list[dict[str, Any]]
+
+
+class Fit:
+    """A training run that can be taken up again after any epoch.
+
+    Parameters
+    ----------
+    network : nn.Module
+        On its device. Layers below its ``head`` may be frozen for a while.
+    train, val : FrameCache
+        This rank's share.
+    loss : Loss
+    recipe : Recipe
+    settings : Settings
+    world_size : int
+        Number of ranks.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        train: FrameCache,
+        val: FrameCache,
+        loss: Loss,
+        recipe: Recipe,
+        settings: Settings,
+        world_size: int = 1,
+    ) -> None:
+        self._network, self._train, self._val, self._loss = network, train, val, loss
+        self._recipe, self._settings = recipe, settings
+        self._device = next(network.parameters()).device
+        self._batch_size = max(1, recipe.batch_size // world_size)
+        self._steps = steps_per_epoch(train, self._batch_size, self._device)
+        self._optimizer = AdamW(self._parameter_groups(), weight_decay=recipe.weight_decay)
+        self._stopping: EarlyStopping[Weights] = EarlyStopping(settings.patience, settings.min_delta)
+        self._history: list[dict[str, Any]] = []
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on after the epoch that a checkpoint was taken after."""
+        self._network.load_state_dict(checkpoint["network"])
+        self._optimizer.load_state_dict(checkpoint["optimizer"])
+        self._stopping.load_state_dict(checkpoint["early_stopping"])
+        self._history = checkpoint["history"]
+
+    def run(self, report: Report) -> Fitted:
+        """Train until early stopping or the last epoch.
+
+        Parameters
+        ----------
+        report : callable
+            Called after each epoch with its history entry and a checkpoint; on every rank.
+
+        Raises
+        ------
+        FloatingPointError
+            Where the validation loss was never a number.
+        """
+        for epoch in range(len(self._history), self._settings.epochs):
+            if self._stopping.should_stop:
+                break
+            self._history.append(self._epoch(epoch))
+            report(self._history[-1], self._checkpoint())
+        if self._stopping.best_state is None or self._stopping.best_epoch is None:
+            raise FloatingPointError("The validation loss was never a number: training diverged.")
+        return Fitted(
+            weights=self._stopping.best_state,
+            best_epoch=self._stopping.best_epoch,
+            stopped_early=self._stopping.should_stop,
+            history=self._history,
+        )
+
+    def _epoch(self, epoch: int) -> dict[str, Any]:
+        # Every draw follows from seed, epoch and rank: an epoch that is repeated repeats itself.
+        seed = (self._settings.seed * 10_007 + epoch) * 10_007 + rank()
+        generator = torch.Generator().manual_seed(seed)
+        torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
+        train = self._train_epoch(epoch, generator)
+        average_statistics(self._network)
+        val, _ = evaluate(self._network, self._val, self._loss, self._device)
+        improved = self._stopping.update(epoch, val.loss, self._weights)
+        return {"epoch": epoch, "train": train.to_json(), "val": val.to_json(), "improved": improved}
+
+    def _train_epoch(self, epoch: int, generator: torch.Generator) -> Any:
+        step = 0
+
+        def next_rate() -> None:
+            nonlocal step
+            step += 1
+            self._set_rate(epoch + step / self._steps)
+
+        forward = self._forward(epoch)
+        self._set_rate(epoch)
+        batches = shuffled_batches(len(self._train), self._batch_size, self._steps, generator)
+        return train_epoch(forward, self._train, self._optimizer, self._loss, batches, generator, next_rate)
+
+    def _forward(self, epoch: int) -> Callable[[Tensor], Tensor]:
+        """Return the network in training mode, its layers frozen as the epoch asks, averaging gradients."""
+        self._network.train()
+        for parameter in _features(self._network):
+            parameter.requires_grad_(epoch >= self._recipe.frozen_epochs)
+        return DistributedDataParallel(self._network) if is_distributed() else self._network
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        head = cast(nn.Module, self._network.head)
+        return [
+            {"params": _features(self._network), "share": self._recipe.feature_rate},
+            {"params": list(head.parameters()), "share": 1.0},
+        ]
+
+    def _set_rate(self, epoch: float) -> None:
+        rate = self._recipe.learning_rate * self._recipe.rate_at(epoch, self._settings.epochs)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate * group["share"]
+
+    def _weights(self) -> Weights:
+        return {name: value.detach().cpu().clone() for name, value in self._network.state_dict().items()}
+
+    def _checkpoint(self) -> Checkpoint:
+        return {
+            "network": self._weights(),
+            "optimizer": copy.deepcopy(self._optimizer.state_dict()),
+            "early_stopping": self._stopping.state_dict(),
+            "history": self._history,
+        }
+
+
+def describe(recipe: Recipe, settings: Settings) -> dict[str, Any]:
+    """Return the recipe and the settings as plain JSON values."""
+    return {**asdict(recipe), **asdict(settings)}
+
+
+def _features(network: nn.Module) -> list[nn.Parameter]:
+    head = {id(parameter) for parameter in cast(nn.Module, network.head).parameters()}
+    return [parameter for parameter in network.parameters() if id(parameter) not in head]

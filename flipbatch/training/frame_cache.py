@@ -1,0 +1,89 @@
+"""Labelled frames, decoded once and kept as small uint8 pixels.
+
+Knows how a batch of manifest rows is decoded and what a training worker holds in memory; knows no Ray,
+though the batches come through it, and no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from flipbatch.frames.decode import InputSize
+from flipbatch.frames.load import load_frames
+from flipbatch.schema import Label, Status
+
+Batch = Mapping[str, npt.NDArray[Any]]
+
+
+def cache_rows(frames: pa.Table) -> pa.Table:
+    """Return what a worker must know of each frame: its row, video, number, URI and class.
+
+    Parameters
+    ----------
+    frames : pyarrow.Table
+        `schema.MANIFEST`, labelled.
+    """
+    positive = [label == Label.FLIP for label in frames["label"].to_pylist()]
+    return frames.select(["video_id", "frame_number", "uri"]).append_column("positive", pa.array(positive))
+
+
+def decode_rows(batch: Batch, size: InputSize) -> dict[str, npt.NDArray[Any]]:
+    """Decode `cache_rows`: adds ``pixels`` (N, height, width, 3) uint8, ``status`` and ``error``."""
+    loaded = load_frames([str(uri) for uri in batch["uri"]], [size])[size]
+    loaded.pixels[~loaded.ok] = 0
+    status = np.array([str(status) for status in loaded.status])
+    error = np.array([error or "" for error in loaded.error])
+    return {**batch, "pixels": loaded.pixels, "status": status, "error": error}
+
+
+@dataclass(frozen=True)
+class FrameCache:
+    """The frames of one split that one worker holds.
+
+    Attributes
+    ----------
+    pixels : Tensor
+        (N, height, width, 3), uint8, RGB, on the CPU.
+    positive : Tensor
+        (N,), bool: whether the frame shows a flip.
+    video_id : ndarray
+        (N,), str.
+    frame_number : ndarray
+        (N,), int64.
+    """
+
+    pixels: Tensor
+    positive: Tensor
+    video_id: npt.NDArray[Any]
+    frame_number: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @classmethod
+    def collect(cls, batches: Iterable[Batch], size: InputSize) -> FrameCache:
+        """Keep the decoded frames of batches from `decode_rows`, sorted by URI so that order repeats."""
+        empty = {
+            "pixels": np.empty((0, size.height, size.width, 3), np.uint8),
+            "positive": np.empty(0, bool),
+            "video_id": np.empty(0, object),
+            "frame_number": np.empty(0, np.int64),
+            "uri": np.empty(0, object),
+        }
+        kept = [{name: batch[name][batch["status"] == Status.OK] for name in empty} for batch in batches]
+        whole = {name: np.concatenate([empty[name], *(batch[name] for batch in kept)]) for name in empty}
+        order = np.argsort(whole.pop("uri").astype(str), kind="stable")
+        return cls(
+            pixels=torch.from_numpy(whole["pixels"][order]),
+            positive=torch.from_numpy(whole["positive"][order]),
+            video_id=whole["video_id"][order],
+            frame_number=whole["frame_number"][order],
+        )

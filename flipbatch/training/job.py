@@ -1,0 +1,431 @@
+"""Training as a Ray job: Ray Data decodes the frames once, Ray Train fits each model on them.
+
+One of the two modules that know Ray. Knows how the rooms of training are put together; what happens in
+an epoch, on a split or in a bundle is theirs.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.fs
+import ray
+import ray.data
+import ray.train
+import ray.train.torch
+import torch
+from ray.util.queue import Empty, Queue
+
+from flipbatch import storage
+from flipbatch.errors import InputError, OutputError
+from flipbatch.frames.decode import InputSize
+from flipbatch.frames.manifest import fingerprint, load_manifest
+from flipbatch.models.architectures import architecture
+from flipbatch.models.bundle import CARD_FILE, Bundle, load_bundle, save_bundle
+from flipbatch.models.mobilenet_v2 import MobileNetV2, read_weights
+from flipbatch.run_directory import RunDirectory, require_same
+from flipbatch.schema import FAILURES, Label, Split, Status
+from flipbatch.tables import write_table
+from flipbatch.training.assess import calibrate, measure_all, scored_frames
+from flipbatch.training.comparison import compare
+from flipbatch.training.distributed import rank
+from flipbatch.training.epoch import Loss, evaluate
+from flipbatch.training.fit import Checkpoint, Fit, Settings, describe
+from flipbatch.training.frame_cache import FrameCache, cache_rows, decode_rows
+from flipbatch.training.recipes import recipe_for
+from flipbatch.training.splits import SplitFrames, split_frames
+
+log = logging.getLogger(__name__)
+
+MAX_BLOCKS = 1000
+FRAMES_A_BLOCK = 64
+WORKER_FAILURES = 3
+_CHECKPOINT_FILE = "checkpoint.pt"
+_BEFORE_RUN_FILE = frozenset({"splits.parquet", "misnamed.parquet"})
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What the command line may say.
+
+    Attributes
+    ----------
+    frames, manifest : str or None
+        One of the two: where the labelled frames are.
+    out : str
+        Output directory, any URI.
+    models : tuple of str
+        Architectures to train.
+    weights : str
+        What `mobilenet_v2` starts from: ``imagenet``, ``none`` or a URI.
+    settings : Settings
+    workers : int
+        Ray Train workers.
+    gpu : bool
+        Whether each worker takes a GPU.
+    resume : bool
+        Whether to go on with the run in `out`.
+    notes : tuple of str
+        What the bundles' records should say beside: warnings of the caller.
+    """
+
+    out: str
+    frames: str | None = None
+    manifest: str | None = None
+    models: tuple[str, ...] = ("cnn_model", "mobilenet_v2")
+    weights: str = "imagenet"
+    settings: Settings = field(default_factory=Settings)
+    workers: int = 1
+    gpu: bool = False
+    resume: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def train(options: TrainOptions) -> dict[str, Any]:
+    """Train each model and compare them.
+
+    Returns
+    -------
+    dict
+        What ``comparison.json`` says.
+
+    Raises
+    ------
+    FlipbatchError
+        Its message says what to do.
+    """
+    directory = RunDirectory.at(options.out)
+    found = _found_run(directory, options)
+    pretrained = _pretrained(options)
+    manifest = load_manifest(options.frames, options.manifest)
+    splits = split_frames(manifest.frames, options.settings.seed)
+    identity = _identity(options, splits)
+    if found is None:
+        write_table(manifest.misnamed, directory.path("misnamed.parquet"))
+        write_table(splits.table(), directory.path("splits.parquet"))
+        directory.begin(identity, warnings=[*options.notes, *splits.warnings])
+    else:
+        require_same(directory.uri, found, identity)
+    _log_inputs(splits, manifest.misnamed.num_rows)
+    if not directory.is_finished:
+        _train_models(directory, options, splits, pretrained)
+        comparison = compare({name: _bundle(directory, name).record for name in options.models})
+        directory.write_json("comparison.json", comparison)
+        directory.finish()
+    return directory.read_json("comparison.json")
+
+
+def _found_run(directory: RunDirectory, options: TrainOptions) -> dict[str, Any] | None:
+    found = directory.identity(_BEFORE_RUN_FILE)
+    if found is not None and not options.resume:
+        raise OutputError(
+            f"{directory.uri} holds a training run: add --resume to go on with it, or choose another --out."
+        )
+    return found
+
+
+def _pretrained(options: TrainOptions) -> dict[str, torch.Tensor] | None:
+    wanted = any(architecture(name).pretrained for name in options.models) and options.weights != "none"
+    return read_weights(options.weights) if wanted else None
+
+
+def _identity(options: TrainOptions, splits: SplitFrames) -> dict[str, Any]:
+    return {
+        "command": "train",
+        "frames": options.frames and storage.normalise(options.frames),
+        "manifest": options.manifest and storage.normalise(options.manifest),
+        "models": list(options.models),
+        "weights": options.weights,
+        "data_fingerprint": fingerprint(splits.frames),
+        **{name: getattr(options.settings, name) for name in ("epochs", "patience", "min_delta", "seed")},
+    }
+
+
+def _log_inputs(splits: SplitFrames, misnamed: int) -> None:
+    for split in Split:
+        frames = splits.of(split)
+        flips = frames["label"].to_pylist().count(Label.FLIP)
+        videos = len(frames["video_id"].unique())
+        log.info("%-5s %7d frames of %5d videos, %d flip", split, frames.num_rows, videos, flips)
+    if misnamed:
+        log.warning("%d files are no frames: they are listed in misnamed.parquet.", misnamed)
+    for warning in splits.warnings:
+        log.warning("%s", warning)
+
+
+def _bundle(directory: RunDirectory, name: str) -> Bundle:
+    return load_bundle(directory.path("models", name))[0]
+
+
+# ---------------------------------------------------------------------------------------- decode
+
+
+def _train_models(
+    directory: RunDirectory,
+    options: TrainOptions,
+    splits: SplitFrames,
+    pretrained: dict[str, torch.Tensor] | None,
+) -> None:
+    names = [n for n in options.models if not storage.exists(directory.path("models", n, CARD_FILE))]
+    decoded: dict[InputSize, dict[str, ray.data.MaterializedDataset]] = {}
+    for name in names:
+        size = architecture(name).input_size
+        if size not in decoded:
+            decoded[size] = _decode(splits, size)
+            _check_decoded(directory, decoded[size], options.workers)
+        weights = pretrained if architecture(name).pretrained else None
+        _train_model(directory, options, splits, name, decoded[size], weights)
+
+
+def _decode(splits: SplitFrames, size: InputSize) -> dict[str, ray.data.MaterializedDataset]:
+    """Decode every split once, into Ray's object store: small pixels, never a full frame."""
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.execution_options.preserve_order = True
+    return {split: _decode_split(cache_rows(splits.of(split)), size) for split in Split}
+
+
+def _decode_split(rows: pa.Table, size: InputSize) -> ray.data.MaterializedDataset:
+    step = max(FRAMES_A_BLOCK, math.ceil(rows.num_rows / MAX_BLOCKS))
+    # Not in the order of videos: each worker's share should hold all sorts of frames.
+    shuffled = rows.take(_permutation(rows.num_rows))
+    blocks = [shuffled.slice(start, step) for start in range(0, rows.num_rows, step)]
+    dataset = ray.data.from_arrow(blocks)
+    return dataset.map_batches(partial(decode_rows, size=size), batch_size=None).materialize()
+
+
+def _permutation(count: int) -> list[int]:
+    return torch.randperm(count, generator=torch.Generator().manual_seed(0)).tolist()
+
+
+def _check_decoded(
+    directory: RunDirectory, decoded: Mapping[str, ray.data.MaterializedDataset], workers: int
+) -> None:
+    """List the frames that could not be decoded; go on if enough are left."""
+    rows = pa.concat_tables(
+        table.append_column("split", pa.array([split] * table.num_rows, pa.string()))
+        for split, dataset in decoded.items()
+        for table in dataset.select_columns(["uri", "status", "error", "positive"]).iter_batches(
+            batch_size=None, batch_format="pyarrow"
+        )
+    )
+    ok = [status == Status.OK for status in rows["status"].to_pylist()]
+    failures = rows.filter(pa.array([not one for one in ok])).select(FAILURES.names).cast(FAILURES)
+    if failures.num_rows:
+        write_table(failures.sort_by("uri"), directory.path("failures.parquet"))
+        log.warning("%d frames can't be decoded: they are listed in failures.parquet.", failures.num_rows)
+    left = rows.filter(pa.array(ok))
+    classes = set(zip(left["split"].to_pylist(), left["positive"].to_pylist(), strict=True))
+    for split, name in ((Split.TRAIN, "training"), (Split.VAL, "validation")):
+        for positive, label in ((True, Label.FLIP), (False, Label.NOTFLIP)):
+            if (split, positive) not in classes:
+                raise InputError(
+                    f"No {label} frame of the {name} split can be decoded: see failures.parquet."
+                )
+    training = left["split"].to_pylist().count(Split.TRAIN)
+    if training < workers:
+        raise InputError(
+            f"{workers} workers are more than the {training} training frames: use fewer --workers."
+        )
+
+
+# ---------------------------------------------------------------------------------------- fit
+
+
+class _SplitEvenly(ray.train.DataConfig):
+    """Give each worker its share of every dataset, all rows of the whole: none is dropped to equalise."""
+
+    def configure(
+        self, datasets: dict[str, Any], world_size: int, *_: object, **__: object
+    ) -> list[dict[str, Any]]:
+        shards: list[dict[str, Any]] = [{} for _ in range(world_size)]
+        for name, dataset in datasets.items():
+            count = dataset.count()
+            cuts = [count * share // world_size for share in range(1, world_size)]
+            parts = dataset.split_at_indices(cuts) if cuts else [dataset]
+            for shard, part in zip(shards, parts, strict=True):
+                shard[name] = part.iterator()
+        return shards
+
+
+def _train_model(
+    directory: RunDirectory,
+    options: TrainOptions,
+    splits: SplitFrames,
+    name: str,
+    decoded: dict[str, ray.data.MaterializedDataset],
+    pretrained: dict[str, torch.Tensor] | None,
+) -> None:
+    cpus = _cpus_per_worker(options.workers)
+    filesystem, path = storage.filesystem(directory.path("checkpoints"))
+    # Reporting an epoch waits for the controller's next look at its workers: 2 s by default.
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
+    with _epochs_printed(name, options.settings.epochs) as queue:
+        trainer = ray.train.torch.TorchTrainer(
+            _train_loop,
+            train_loop_config={
+                "name": name,
+                "pretrained": None if pretrained is None else ray.put(pretrained),
+                "weights": options.weights if pretrained is not None else "none",
+                "settings": options.settings,
+                "threads": max(1, int(cpus)),
+                "bundle": directory.path("models", name),
+                "data": _data_record(splits, options),
+                "trained_videos": splits.of(Split.TRAIN)["video_id"].unique().to_pylist(),
+                "queue": queue,
+            },
+            datasets=dict(decoded),
+            dataset_config=_SplitEvenly(),
+            scaling_config=ray.train.ScalingConfig(
+                num_workers=options.workers, use_gpu=options.gpu, resources_per_worker={"CPU": cpus}
+            ),
+            run_config=ray.train.RunConfig(
+                name=name,
+                storage_path=path,
+                storage_filesystem=_arrow_filesystem(filesystem),
+                failure_config=ray.train.FailureConfig(max_failures=WORKER_FAILURES),
+                checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
+            ),
+        )
+        trainer.fit()
+
+
+def _arrow_filesystem(filesystem: Any) -> pyarrow.fs.FileSystem:
+    """Let Ray write where we do, with the same credentials."""
+    if "file" in filesystem.protocol:
+        return pyarrow.fs.LocalFileSystem()
+    return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(filesystem))
+
+
+def _cpus_per_worker(workers: int) -> float:
+    """Return how many CPUs each worker may take so that all fit, less than one where they must share."""
+    nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
+    nodes = [cpus for cpus in nodes if cpus]
+    if not nodes:  # an autoscaling cluster that has no worker yet
+        return 1.0
+    share = min(nodes) / math.ceil(workers / len(nodes))
+    return float(int(share)) if share >= 1 else math.floor(share * 100) / 100
+
+
+def _data_record(splits: SplitFrames, options: TrainOptions) -> dict[str, Any]:
+    frames = {split: splits.of(split) for split in Split}
+    return {
+        "fingerprint": fingerprint(splits.frames),
+        "frames": {split: table.num_rows for split, table in frames.items()},
+        "videos": {split: len(table["video_id"].unique()) for split, table in frames.items()},
+        "shared_videos": [vars(shared) for shared in splits.shared],
+        "warnings": [*options.notes, *splits.warnings],
+    }
+
+
+@contextmanager
+def _epochs_printed(name: str, epochs: int) -> Iterator[Queue]:
+    """Print what workers say of each epoch as the driver's own lines."""
+    queue = Queue(actor_options={"num_cpus": 0})
+    done = threading.Event()
+
+    def print_epochs() -> None:
+        while True:
+            try:
+                log.info("%s", _epoch_line(name, epochs, queue.get(timeout=0.5)))
+            except Empty:
+                if done.is_set():
+                    return
+
+    thread = threading.Thread(target=print_epochs, daemon=True)
+    thread.start()
+    try:
+        yield queue
+    finally:
+        done.set()
+        thread.join(timeout=10)
+        queue.shutdown()
+
+
+def _epoch_line(name: str, epochs: int, entry: Mapping[str, Any]) -> str:
+    train, val = entry["train"], entry["val"]
+    return (
+        f"{name} {entry['epoch'] + 1:>3}/{epochs} loss {train['loss']:.3f}, validation {val['loss']:.3f}, "
+        f"F1 {val['f1'] or 0:.3f}{' *' if entry['improved'] else ''}"
+    )
+
+
+def _train_loop(config: dict[str, Any]) -> None:
+    """Run on every worker: gather the shard, fit, assess; rank 0 writes the bundle."""
+    torch.set_num_threads(config["threads"])
+    chosen = architecture(config["name"])
+    caches = {split: _collect(split, chosen.input_size) for split in Split}
+    device = ray.train.torch.get_device()
+    torch.manual_seed(config["settings"].seed)
+    network = chosen.build()
+    if config["pretrained"] is not None:
+        assert isinstance(network, MobileNetV2)
+        network.load_features(ray.get(config["pretrained"]))
+    network = network.to(device)
+    recipe = recipe_for(config["name"], config["pretrained"] is not None)
+    loss = _loss(caches[Split.TRAIN], device)
+    world_size = ray.train.get_context().get_world_size()
+    fit = Fit(network, caches[Split.TRAIN], caches[Split.VAL], loss, recipe, config["settings"], world_size)
+    if (checkpoint := ray.train.get_checkpoint()) is not None:
+        fit.resume(_read_checkpoint(checkpoint))
+    fitted = fit.run(partial(_report, config["queue"]))
+    network.load_state_dict(fitted.weights)
+    scored = {
+        split: scored_frames(caches[split], evaluate(network, caches[split], loss, device)[1])
+        for split in (Split.VAL, Split.TEST)
+    }
+    if rank() == 0:
+        calibration = calibrate(scored[Split.VAL])
+        metrics = measure_all(scored[Split.VAL], scored[Split.TEST], calibration, config["trained_videos"])
+        training = {
+            **describe(recipe, config["settings"]),
+            "weights": config["weights"],
+            "best_epoch": fitted.best_epoch,
+            "epochs_run": len(fitted.history),
+            "stopped_early": fitted.stopped_early,
+        }
+        record = {"metrics": metrics, "data": config["data"], "training": training, "history": fitted.history}
+        bundle = Bundle(
+            config["name"], config["name"], chosen.input_size, calibration, fitted.weights, record
+        )
+        save_bundle(bundle, config["bundle"])
+
+
+def _collect(split: Split, size: InputSize) -> FrameCache:
+    shard = ray.train.get_dataset_shard(split)
+    return FrameCache.collect(shard.iter_batches(batch_size=None, batch_format="numpy"), size)
+
+
+def _loss(train: FrameCache, device: torch.device) -> Loss:
+    from flipbatch.training.distributed import sum_over_ranks
+
+    positives = int(train.positive.sum())
+    both = sum_over_ranks(torch.tensor([positives, len(train) - positives], device=device))
+    return Loss(*both.tolist())
+
+
+def _report(queue: Queue, entry: dict[str, Any], checkpoint: Checkpoint) -> None:
+    metrics = {"epoch": entry["epoch"], **{f"val_{name}": value for name, value in entry["val"].items()}}
+    if rank() != 0:
+        ray.train.report(metrics)
+        return
+    queue.put(entry)
+    with tempfile.TemporaryDirectory() as folder:
+        torch.save(checkpoint, Path(folder) / _CHECKPOINT_FILE)
+        ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(folder))
+
+
+def _read_checkpoint(checkpoint: ray.train.Checkpoint) -> Checkpoint:
+    with checkpoint.as_directory() as folder:
+        return torch.load(Path(folder) / _CHECKPOINT_FILE, map_location="cpu", weights_only=True)
