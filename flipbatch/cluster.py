@@ -18,7 +18,8 @@ def connected() -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    ray.init(logging_level=logging.WARNING, include_dashboard=False)
+    # What workers log stays in Ray's own files; the jobs say themselves what people should know.
+    ray.init(logging_level=logging.WARNING, include_dashboard=False, log_to_driver=False)
     try:
         yield
     finally:

@@ -14,8 +14,8 @@ from flipbatch.command_line import add_frames, at_least_one, at_least_zero, run
 def parser() -> argparse.ArgumentParser:
     """Return the command's arguments."""
     command = argparse.ArgumentParser(
-        description="Train models that tell from one frame whether a page is being flipped, on Ray Train, and "
-        "compare them by F1 on held-out videos.",
+        description="Train models that tell from one frame whether a page is being flipped, on Ray Train, "
+        "and compare them by F1 on held-out videos.",
         epilog="Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments.",
     )
     add_frames(command)

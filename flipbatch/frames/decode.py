@@ -38,7 +38,7 @@ MAX_BYTES = 64 * 2**20
 """Longer files are refused unopened: a 1080x1920 frame has 0.3 MB."""
 
 MAX_PIXELS = 100_000_000
-"""Larger pictures are refused by their header: three 8K video frames, and under 1 GB while decoding."""
+"""Larger pictures are refused by their header: three 8K video frames, and up to 1.2 GB while decoding."""
 
 PAD_COLOUR = (124, 116, 104)
 """RGB of the bars around a fitted picture and behind transparent pixels: the mean of ImageNet."""
@@ -60,12 +60,15 @@ _BMP_RUN_LENGTHS = {1, 2}  # decoded a byte at a time, and missing ones are made
 
 _MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}  # and 16-bit grey
 
-# JPEG markers
-_SOS, _APP1 = 0xDA, 0xE1
+# JPEG markers, and how big a gap in a file is at least: a disk's sector
+_SOF0, _SOF1, _DHT, _SOS, _APP1, _END = 0xC0, 0xC1, 0xC4, 0xDA, 0xE1, b"\xff\xd9"
+_SECTOR = 512
 _APPLICATION = {*range(0xE0, 0xF0), 0xFE}
 
-# How decoders word "I do not know this" as against "this is broken".
-_UNSUPPORTED = re.compile(r"unsupported|not implemented|not supported|incompatible|unknown pixel mode", re.I)
+# How decoders word "I do not know this" as against "this is broken". An unknown JPEG marker is damage.
+_UNSUPPORTED = re.compile(
+    r"unsupported (?!marker)|not implemented|not supported|incompatible|unknown pixel mode", re.I
+)
 
 
 @dataclass(frozen=True)
@@ -275,8 +278,6 @@ _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
     8: lambda pixels: pixels[:, ::-1].swapaxes(0, 1),
 }
-
-
 _SIDEWAYS = {5, 6, 7, 8}
 
 
@@ -306,13 +307,15 @@ def _resize(pixels: np.ndarray, plan: _Plan) -> np.ndarray:
 
 @contextmanager
 def _refusing(kind: str) -> Iterator[None]:
-    """Turn whatever a decoder raises into a rejection; nothing of our own belongs inside."""
+    """Turn whatever a library raises over a file into a rejection; no work of our own belongs inside."""
     try:
         yield
     except MemoryError:
         raise
     except Image.DecompressionBombError as error:
-        raise _RejectedError(Status.TOO_LARGE, str(error)) from error
+        raise _RejectedError(
+            Status.TOO_LARGE, f"over {MAX_PIXELS:,} pixels, the most that is read"
+        ) from error
     except Exception as error:
         status = Status.UNSUPPORTED if _UNSUPPORTED.search(str(error)) else Status.CORRUPT
         raise _RejectedError(status, f"the {kind} can't be decoded: {error}") from error
@@ -327,8 +330,10 @@ def _decode_jpeg(canvas: np.ndarray, data: bytes, size: InputSize) -> None:
     height, width = _jpeg_size(data)
     _check_pixels(height, width)
     plan = _plan(height, width, _jpeg_orientation(data), size)
-    direct = plan.scaled == size and plan.orientation == 1
+    direct = plan.scaled == plan.fitted == size and plan.orientation == 1
     pixels = _jpeg_pixels(data, plan.scaled, canvas if direct else None)
+    if _has_hole(data):
+        raise _RejectedError(Status.CORRUPT, "the JPEG has a hole: bytes inside the picture are all zero")
     if not direct:
         _place(canvas, pixels, plan)
 
@@ -345,35 +350,75 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
         with _refusing("JPEG"):
             height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=True)
     except _RejectedError as refusal:
-        if "subsampling" in refusal.rejection.error and _has_whole_header(data):
+        if "subsampling" not in refusal.rejection.error:  # said of any header without a usable frame
+            raise
+        if _has_whole_header(data):
             raise _RejectedError(Status.UNSUPPORTED, "a JPEG of unusual chroma subsampling") from refusal
-        raise
+        raise _RejectedError(Status.CORRUPT, "the JPEG's header is broken or cut short") from refusal
     return int(height), int(width)
 
 
 def _has_whole_header(data: bytes) -> bool:
     """Tell whether the header goes all the way to the pixels, so that nothing of it is missing."""
-    return any(marker == _SOS and end <= len(data) for marker, _, end in _jpeg_segments(data))
+    return any(marker == _SOS and end < len(data) for marker, _, end in _jpeg_segments(data))
 
 
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield (marker, start, end) of the header's segments, the last of them perhaps beyond the data."""
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Yield (marker, payload, end) of the header's segments; of one cut short, the end lies outside."""
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF:
-        marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4])
-        yield marker, position + 4, position + 2 + length
+        marker = data[position + 1]
+        if marker == 0xFF:  # padding
+            position += 1
+            continue
+        end = position + 2 + int.from_bytes(data[position + 2 : position + 4])
+        yield marker, data[position + 4 : end], end
         if marker == _SOS:
             return
-        position += 2 + length
+        position = max(end, position + 2)
+
+
+def _has_hole(data: bytes) -> bool:
+    """Tell whether zeros replace a sector or more of a baseline JPEG's pixels.
+
+    Zeros are valid code. Where they happen to give as many blocks as they replaced, which is one 4 KiB hole
+    of a hundred and one 512-byte hole of twelve in 1080x1920 frames, even a strict decoder is content.
+    """
+    if bytes(_SECTOR // 128) not in data[::128]:  # a sieve that stops every hole, and costs microseconds
+        return False
+    first_symbols: dict[int, int] = {}
+    components = 0
+    for marker, payload, end in _jpeg_segments(data):
+        if marker == _DHT:
+            first_symbols |= _first_symbols(payload)
+        elif marker in {_SOF0, _SOF1}:
+            components = payload[5]
+        elif marker == _SOS and payload[0] == components:
+            tables = {0x10 | selector & 0x0F for selector in payload[2 : 2 + 2 * components : 2]}
+            flat = all(first_symbols.get(table, 0) == 0 for table in tables)
+            return not flat and data.find(bytes(_SECTOR), end, data.find(_END, end)) >= 0
+    return False
+
+
+def _first_symbols(tables: bytes) -> dict[int, int]:
+    """Map each Huffman table to the symbol that zero bits stand for.
+
+    If that is 0, "no more detail in this block", in all tables of a picture, then zeros may be a blank area.
+    """
+    found, position = {}, 0
+    while position + 17 < len(tables):
+        found[tables[position]] = tables[position + 17]
+        position += 17 + sum(tables[position + 1 : position + 17])
+    return found
 
 
 def _jpeg_orientation(data: bytes) -> int:
     """Look for Exif where it must stand: among the application segments, before the tables."""
-    for marker, start, end in _jpeg_segments(data):
+    for marker, payload, _ in _jpeg_segments(data):
         if marker not in _APPLICATION:
             break
-        if marker == _APP1 and data.startswith(b"Exif\0\0", start):
-            return _exif_orientation(data[start + 6 : end])
+        if marker == _APP1 and payload.startswith(b"Exif\0\0"):
+            return _exif_orientation(payload[6:])
     return 1
 
 
@@ -401,8 +446,9 @@ def _decode_other(canvas: np.ndarray, data: bytes, size: InputSize, kind: str) -
         image = _load(data, kind)
         orientation = _orientation(image)
     plan = _plan(image.height, image.width, orientation, size)
-    image = _direct(image).reduce(8 // plan.eighths)
-    _place(canvas, np.asarray(_flat(image)), plan)
+    with _refusing(kind):
+        image = _flat(_direct(image).reduce(8 // plan.eighths))
+    _place(canvas, np.asarray(image), plan)
 
 
 def _load(data: bytes, kind: str) -> ImageFile.ImageFile:

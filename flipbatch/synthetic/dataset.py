@@ -160,8 +160,10 @@ def write_video(job: VideoJob) -> int:
 
 
 def video_scene(seed: int, label: Label, video: int) -> Scene:
-    """Return the scene of a video."""
-    return draw_scene(label, np.random.default_rng([seed, LABELS.index(label), video]))
+    """Return the scene of a video; the `flip` and the `notflip` video of one number are filmed at one place."""
+    place = np.random.default_rng([seed, video])
+    clip = np.random.default_rng([seed, video, LABELS.index(label)])
+    return draw_scene(label, place, clip)
 
 
 def frame_time(frame: int, frames: int) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from flipbatch.synthetic.scene import Color, Hand, Light, Pose, Vector
+from flipbatch.synthetic.scene import Color, Hand, Light, Pose, Scene, Vector
 
 PIXELS_PER_CM = 13.0
 LEFT, RIGHT, BELOW, ABOVE = -9.5, 7.0, -30.0, 19.5
@@ -52,15 +52,15 @@ class Bone:
     thin: float
 
 
-def draw_hand(hand: Hand, light: Light) -> HandPicture:
+def draw_hand(hand: Hand, scene: Scene) -> HandPicture:
     """Draw a right hand; a left one is its mirror image."""
     rng = np.random.default_rng(hand.seed)
     fingers = [_finger(index, hand.pose, rng) for index in range(4)]
     thumb = _thumb(hand.pose, rng)
     height, mask = _height_field([*fingers, thumb])
-    image = _shade(height, mask, hand, light, rng)
+    image = _shade(height, hand, scene, rng)
     for bones in [*fingers, thumb]:
-        _draw_nail(image, bones[-1], hand.skin)
+        _draw_nail(image, bones[-1], scene.skin)
     _draw_creases(image, fingers)
     anchor = _to_pixels(_anchor(hand.pose, fingers))
     if hand.side < 0:
@@ -192,20 +192,18 @@ def _to_shape() -> tuple[int, int]:
     return round((ABOVE - BELOW) * PIXELS_PER_CM), round((RIGHT - LEFT) * PIXELS_PER_CM)
 
 
-def _shade(
-    height: np.ndarray, mask: np.ndarray, hand: Hand, light: Light, rng: np.random.Generator
-) -> np.ndarray:
+def _shade(height: np.ndarray, hand: Hand, scene: Scene, rng: np.random.Generator) -> np.ndarray:
     """Light the height field; return float32 RGB of shape (height, width, 3)."""
     smooth = height * PIXELS_PER_CM
     slope_x = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
     slope_y = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
-    toward = _light_in_hand(hand, light)
+    light, toward = scene.light, _light_in_hand(hand, scene.light)
     norm = np.sqrt(slope_x**2 + slope_y**2 + 1)
     facing = (toward[2] - slope_x * toward[0] - slope_y * toward[1]) / norm
     hollow = np.clip(cv2.GaussianBlur(height, (0, 0), 0.5 * PIXELS_PER_CM) - height, 0, 1)
     shade = light.ambient * (0.55 + 0.45 / norm) + (1 - light.ambient) * np.clip(facing, 0, 1) / toward[2]
     shade *= 1 - 0.6 * hollow
-    return _paint(shade, hand, rng)
+    return _paint(shade, hand, scene, rng)
 
 
 def _light_in_hand(hand: Hand, light: Light) -> Vector:
@@ -216,7 +214,7 @@ def _light_in_hand(hand: Hand, light: Light) -> Vector:
     return hand.side * across, -along, z
 
 
-def _paint(shade: np.ndarray, hand: Hand, rng: np.random.Generator) -> np.ndarray:
+def _paint(shade: np.ndarray, hand: Hand, scene: Scene, rng: np.random.Generator) -> np.ndarray:
     """Give the shaded hand its skin, mottled a little and redder in the shade, and its sleeve."""
     mottle = cv2.resize(
         rng.normal(0, 1, (40, 14)).astype(np.float32), shade.shape[::-1], interpolation=cv2.INTER_CUBIC
@@ -225,9 +223,9 @@ def _paint(shade: np.ndarray, hand: Hand, rng: np.random.Generator) -> np.ndarra
     color = np.empty((*shade.shape, 3), np.float32)
     lit = np.clip(shade + 0.025 * mottle + 0.07 * fine, 0, 1.35)
     for channel, warmth in enumerate((0.78, 1.0, 1.12)):
-        color[..., channel] = hand.skin[channel] * lit**warmth
-    if hand.sleeve is not None:
-        _dress(color, shade, hand.sleeve, hand.sleeve_start)
+        color[..., channel] = scene.skin[channel] * lit**warmth
+    if scene.sleeve is not None:
+        _dress(color, shade, scene.sleeve, hand.sleeve_start)
     return np.clip(color, 0, 255)
 
 

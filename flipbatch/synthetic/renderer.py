@@ -44,7 +44,7 @@ class SceneRenderer:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._projection = Projection(scene.camera, CANVAS_WIDTH, CANVAS_HEIGHT, MARGIN)
-        self._hands = [(hand, draw_hand(hand, scene.light)) for hand in scene.hands]
+        self._hands = [(hand, draw_hand(hand, scene)) for hand in scene.hands]
         self._still = _draw_still(scene, self._projection)
         self._light = light_map(scene.light, self._still.shape[1], self._still.shape[0])
         self._tones = tone_curve(scene.light)
@@ -88,7 +88,8 @@ class SceneRenderer:
     @cached_property
     def _sides(self) -> tuple[np.ndarray, np.ndarray]:
         """What is printed on the two sides of the page in the air."""
-        return draw_page(self._scene.book, 2), draw_page(self._scene.book, 3)
+        book, first = self._scene.book, self._scene.first_page
+        return draw_page(book, first + 1), draw_page(book, first + 2)
 
     def _page_layer(self, time: float) -> Layer | None:
         """Draw the page in the air, if there is one."""
@@ -126,7 +127,7 @@ class SceneRenderer:
         """Return where the hand's fingertips are, in cm."""
         if hand.motion == "follow":
             tip = self._sheet(time).outer_edge(hand.grasp)
-            inwards = np.array([-1.5 * np.sign(tip[0]), 0.0, 0.0])
+            inwards = np.array([-0.8 * np.sign(tip[0]), 0.0, 0.0])
             return tip + inwards
         share = time * time * (3 - 2 * time)
         start, end = np.array(hand.start), np.array(hand.end)
@@ -229,7 +230,7 @@ def _draw_still(scene: Scene, projection: Projection) -> np.ndarray:
     shape = (CANVAS_HEIGHT + 2 * MARGIN, CANVAS_WIDTH + 2 * MARGIN, 3)
     canvas = _draw_table(scene, projection, shape)
     _draw_block(canvas, scene, projection)
-    for side, number in ((-1, 1), (1, 4)):
+    for side, number in ((-1, scene.first_page), (1, scene.first_page + 3)):
         _draw_resting_page(canvas, scene, projection, side, number)
     return canvas
 

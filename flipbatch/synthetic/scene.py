@@ -16,7 +16,7 @@ Motion = Literal["rest", "cross", "follow"]
 Vector = tuple[float, float, float]
 Color = tuple[float, float, float]
 
-SMALLEST_TURN, LARGEST_TURN = 18.0, 162.0
+SMALLEST_TURN, LARGEST_TURN = 28.0, 152.0
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,8 @@ class Hand:
         How far along the page's outer edge a following hand reaches, 0 (lower corner) to 1 (upper corner).
     length
         Wrist to middle fingertip, cm.
-    skin, sleeve, sleeve_start
-        Colours (no sleeve: None), and how far below the wrist the sleeve begins, cm.
+    sleeve_start
+        How far below the wrist the sleeve begins, cm.
     seed
         Chooses the small differences between hands.
     """
@@ -182,45 +182,73 @@ class Hand:
     heading: float
     grasp: float
     length: float
-    skin: Color
-    sleeve: Color | None
     sleeve_start: float
     seed: int
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One video. `turn` is the path of a page, and of hands that follow it; a page is in the air only in `flip`."""
+    """One video.
+
+    Attributes
+    ----------
+    label
+        A page is in the air in `flip` only.
+    camera, light, table, book
+        The place.
+    skin, sleeve
+        Colours of the hands (no sleeve: None).
+    first_page
+        Number of the left page; the page in the air and the right page follow.
+    turn, hands
+        The path of the page, and of hands that follow it with or without a page; the hands.
+    exposure
+        How long the shutter is open, as a share of the clip.
+    seed
+        Chooses the noise.
+    """
 
     label: Label
     camera: Camera
     light: Light
     table: Table
     book: Book
+    skin: Color
+    sleeve: Color | None
+    first_page: int
     turn: Turn
     hands: tuple[Hand, ...]
     exposure: float
     seed: int
 
 
-def draw_scene(label: Label, rng: np.random.Generator) -> Scene:
+def draw_scene(label: Label, place: np.random.Generator, clip: np.random.Generator) -> Scene:
     """Draw one video.
 
-    Camera, light, book and the number of hands come from the same distributions for both labels, so that none of
-    them tells the label.
+    Parameters
+    ----------
+    label
+        Whether a page turns.
+    place
+        Draws what stays as it is when the same person films the same book again: camera, light, table, book, skin.
+        A `flip` and a `notflip` video of one place differ in nothing but what happens, so that the place can't tell.
+    clip
+        Draws what happens: the opened pages, the turn, the hands.
     """
-    book = _draw_book(rng)
-    turn = _draw_turn(rng)
+    book, turn = _draw_book(place), _draw_turn(clip)
     return Scene(
         label=label,
-        camera=_draw_camera(book, rng),
-        light=_draw_light(rng),
-        table=_draw_table(book, rng),
+        camera=_draw_camera(book, place),
+        light=_draw_light(place),
+        table=_draw_table(book, place),
         book=book,
+        skin=_draw_skin(place),
+        sleeve=_draw_sleeve(place),
+        first_page=int(clip.integers(1, 400)),
         turn=turn,
-        hands=_draw_hands(label, book, turn, rng),
-        exposure=float(rng.uniform(0.01, 0.07)),
-        seed=_draw_seed(rng),
+        hands=_draw_hands(label, book, turn, clip),
+        exposure=float(clip.uniform(0.01, 0.045)),
+        seed=_draw_seed(clip),
     )
 
 
@@ -255,20 +283,20 @@ def _draw_turn(rng: np.random.Generator) -> Turn:
     return Turn(
         start=float(start),
         end=float(end),
-        bend=float(rng.choice([-1, 1], p=[0.3, 0.7]) * rng.uniform(10, 95)),
+        bend=float(rng.choice([-1, 1], p=[0.3, 0.7]) * rng.uniform(15, 100)),
         twist=float(rng.normal(0, 16)),
     )
 
 
 def _draw_camera(book: Book, rng: np.random.Generator) -> Camera:
-    tilt, azimuth = np.radians(rng.uniform(2, 34)), np.radians(rng.normal(0, 18))
-    distance = 2 * book.page_width * rng.uniform(1.15, 1.85)
-    target = np.array([rng.normal(0, 1.3), rng.normal(-1.5, 2.5), 0.0])
+    tilt, azimuth = np.radians(rng.uniform(6, 30)), np.radians(rng.normal(0, 12))
+    distance = 2 * book.page_width * rng.uniform(1.22, 1.5)
+    target = np.array([rng.normal(0, 1.0), rng.normal(-1.5, 1.5), 0.0])
     away = np.array([np.sin(tilt) * np.sin(azimuth), -np.sin(tilt) * np.cos(azimuth), np.cos(tilt)])
     return Camera(
         position=_vector(target + distance * away),
         target=_vector(target),
-        roll=float(rng.normal(0, 0.06)),
+        roll=float(rng.normal(0, 0.05)),
         focal=float(rng.uniform(0.72, 0.82)),
         shake=float(rng.uniform(0.0, 0.012)),
         phases=_vector(rng.uniform(0, 2 * np.pi, 3)),
@@ -278,17 +306,17 @@ def _draw_camera(book: Book, rng: np.random.Generator) -> Camera:
 def _draw_light(rng: np.random.Generator) -> Light:
     azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(38, 78))
     flat = np.cos(elevation)
-    warmth = rng.normal(0, 0.05)
-    gains = rng.uniform(0.68, 1.02) * np.array([1 + warmth, 1.0, 1 - 1.4 * warmth])
+    warmth = rng.normal(0, 0.04)
+    gains = rng.uniform(0.78, 1.06) * np.array([1 + warmth, 1.0, 1 - 1.4 * warmth])
     return Light(
         direction=(float(flat * np.cos(azimuth)), float(flat * np.sin(azimuth)), float(np.sin(elevation))),
-        ambient=float(rng.uniform(0.3, 0.65)),
+        ambient=float(rng.uniform(0.2, 0.5)),
         gains=_color(gains),
         falloff_angle=float(rng.uniform(0, 2 * np.pi)),
-        falloff=float(rng.uniform(0, 0.35)),
+        falloff=float(rng.uniform(0, 0.25)),
         patch_angle=float(rng.uniform(0, 2 * np.pi)),
         patch_offset=float(rng.uniform(-0.45, 0.45)),
-        patch_gain=float(rng.uniform(0.05, 0.35) if rng.random() < 0.6 else 0.0),
+        patch_gain=float(rng.uniform(0.05, 0.25) if rng.random() < 0.5 else 0.0),
         patch_softness=float(rng.uniform(0.01, 0.15)),
         vignette=float(rng.uniform(0, 0.3)),
         defocus=float(max(0.0, rng.normal(0, 0.8))),
@@ -298,12 +326,12 @@ def _draw_light(rng: np.random.Generator) -> Light:
 
 
 def _draw_table(book: Book, rng: np.random.Generator) -> Table:
-    base = rng.choice([60.0, 120.0, 190.0, 225.0], p=[0.15, 0.2, 0.3, 0.35])
-    tint = np.array([1.0, rng.uniform(0.75, 1.0), rng.uniform(0.5, 1.0)]) if base < 200 else np.ones(3)
+    base = rng.choice([70.0, 130.0, 185.0, 215.0], p=[0.15, 0.25, 0.3, 0.3])
+    tint = np.array([1.0, 0.82, 0.62]) ** rng.uniform(0, 1) if base < 200 else np.ones(3)
     return Table(
-        color=_color(np.clip(base * tint + rng.normal(0, 8, 3), 10, 245)),
+        color=_color(np.clip(base * tint + rng.normal(0, 5, 3), 10, 235)),
         floor=_color(rng.uniform(8, 70) + rng.uniform(-6, 6, 3)),
-        grain=float(rng.choice([0.0, 0.04, 0.14]) * rng.uniform(0.5, 1.3)),
+        grain=float(rng.choice([0.0, 0.02, 0.05]) * rng.uniform(0.5, 1.3)),
         edge=float(-book.page_height / 2 - rng.uniform(3, 25)),
         seed=_draw_seed(rng),
     )
@@ -311,33 +339,30 @@ def _draw_table(book: Book, rng: np.random.Generator) -> Table:
 
 def _draw_hands(label: Label, book: Book, turn: Turn, rng: np.random.Generator) -> tuple[Hand, ...]:
     """Draw the moving hand and the resting one, each of which may be missing."""
-    skin, sleeve = _draw_skin(rng), _draw_sleeve(rng)
     moving_side = 1 if turn.start < turn.end else -1
     hands: list[Hand] = []
-    if rng.random() < 0.6:
-        hands.append(_draw_hand("rest", -moving_side, book, skin, sleeve, rng))
-    if rng.random() < 0.8:
+    if rng.random() < 0.5:
+        hands.append(_draw_hand("rest", -moving_side, book, rng))
+    if rng.random() < 0.75:
         motion: Motion = "follow" if label == "flip" else _draw_motion(rng)
-        hands.append(_draw_hand(motion, moving_side, book, skin, sleeve, rng))
+        hands.append(_draw_hand(motion, moving_side, book, rng))
     return tuple(hands)
 
 
 def _draw_motion(rng: np.random.Generator) -> Motion:
     """Draw what the second hand does when no page turns: often just what it would do if one did."""
     chance = rng.random()
-    if chance < 0.4:
+    if chance < 0.35:
         return "follow"
     return "cross" if chance < 0.7 else "rest"
 
 
-def _draw_hand(
-    motion: Motion, side: int, book: Book, skin: Color, sleeve: Color | None, rng: np.random.Generator
-) -> Hand:
-    start = _draw_place(side, book, rng)
-    end = start if motion == "rest" else _draw_place(rng.choice([-1, 1]), book, rng)
+def _draw_hand(motion: Motion, side: int, book: Book, rng: np.random.Generator) -> Hand:
+    start = _draw_spot(side, book, rng)
+    end = start if motion == "rest" else _draw_spot(rng.choice([-1, 1]), book, rng)
     sideways = rng.uniform(5, 45) if motion == "rest" else rng.uniform(15, 80)
     poses: list[Pose] = ["flat", "spread", "relaxed", "point"]
-    weights = [0.4, 0.2, 0.2, 0.2] if motion == "rest" else [0.25, 0.2, 0.4, 0.15]
+    weights = [0.45, 0.1, 0.25, 0.2] if motion == "rest" else [0.3, 0.1, 0.5, 0.1]
     return Hand(
         side=side,
         pose=poses[int(rng.choice(len(poses), p=weights))],
@@ -345,16 +370,14 @@ def _draw_hand(
         start=start,
         end=end,
         heading=float(np.pi / 2 + side * np.radians(sideways)),
-        grasp=float(rng.uniform(0.15, 0.95)),
+        grasp=float(rng.uniform(0.0, 0.6)),
         length=float(rng.uniform(15.5, 19.5)),
-        skin=skin,
-        sleeve=sleeve,
         sleeve_start=float(rng.uniform(2, 14)),
         seed=_draw_seed(rng),
     )
 
 
-def _draw_place(side: int, book: Book, rng: np.random.Generator) -> Vector:
+def _draw_spot(side: int, book: Book, rng: np.random.Generator) -> Vector:
     """Draw where fingertips touch the book: on the page of `side`, rather low, rather far out."""
     x = side * book.page_width * rng.uniform(0.2, 1.05)
     y = book.page_height * rng.uniform(-0.48, 0.3)

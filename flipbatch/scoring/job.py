@@ -1,0 +1,240 @@
+"""Scoring as a Ray job: Ray Data takes shards through decoding and predicting.
+
+One of the modules that know Ray. Knows how the rooms of scoring are put together; what happens to a
+shard, a part or a run's directory is theirs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import ray
+import ray.data
+from ray.exceptions import RayError
+
+from flipbatch.errors import FlipbatchError
+from flipbatch.frames.manifest import load_manifest
+from flipbatch.models.predictor import Predictor
+from flipbatch.run_directory import RunDirectory, require_same
+from flipbatch.schema import Label
+from flipbatch.scoring.progress import Progress
+from flipbatch.scoring.results import METRICS_FILE, PartTally, finish_run, merge_part
+from flipbatch.scoring.run import (
+    BEFORE_RUN_FILE,
+    ScoringModel,
+    ScoringRun,
+    begin_run,
+    identity,
+    load_models,
+    read_run,
+)
+from flipbatch.scoring.score_shard import decode_shard, predict_shard
+from flipbatch.scoring.shards import cut_manifest
+
+log = logging.getLogger(__name__)
+
+Batch = dict[str, np.ndarray[Any, Any]]
+
+MAX_BLOCKS = 1000
+"""Each block costs the driver some kilobytes and milliseconds; more bring nothing."""
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What the command line may say.
+
+    Attributes
+    ----------
+    frames, manifest : str or None
+        One of the two: what to score.
+    models : tuple of str
+        Bundles, each ``URI`` or ``NAME=URI``.
+    out : str
+        The run's directory.
+    limit : int or None
+        Score the first so many frames of the manifest only.
+    threshold : float or None
+        Decide at it instead of each bundle's own.
+    gpu : bool
+        Predict on GPUs, and decode on CPUs.
+    """
+
+    models: tuple[str, ...]
+    out: str
+    frames: str | None = None
+    manifest: str | None = None
+    limit: int | None = None
+    threshold: float | None = None
+    gpu: bool = False
+
+
+def score(options: ScoreOptions) -> dict[str, Any]:
+    """Score, or go on with a run that was interrupted.
+
+    Returns
+    -------
+    dict
+        What ``metrics.json`` says.
+
+    Raises
+    ------
+    FlipbatchError
+        Its message says what to do.
+    """
+    models = load_models(options.models, options.threshold)
+    directory = RunDirectory.at(options.out)
+    wanted = identity(options.frames, options.manifest, options.limit, models)
+    found = directory.identity(BEFORE_RUN_FILE)
+    if found is None:
+        manifest = load_manifest(options.frames, options.manifest).first(options.limit)
+        begin_run(directory, wanted, manifest)
+    else:
+        require_same(directory.uri, found, wanted)
+    if directory.is_finished:
+        log.info("%s is finished already.", directory.uri)
+        return directory.read_json(METRICS_FILE)
+    run = read_run(directory)
+    _score_shards(run, models, options.gpu)
+    return finish_run(run, _merge(run))
+
+
+def dry_run(options: ScoreOptions) -> list[str]:
+    """Return what `score` would do, a line each; write nothing."""
+    models = load_models(options.models, options.threshold)
+    directory = RunDirectory.at(options.out)
+    wanted = identity(options.frames, options.manifest, options.limit, models)
+    found = directory.identity(BEFORE_RUN_FILE)
+    names = ", ".join(f"{m.name} at threshold {m.bundle.calibration.threshold:.3f}" for m in models)
+    if found is not None:
+        require_same(directory.uri, found, wanted)
+        run = read_run(directory)
+        done = len(run.committed())
+        return [
+            f"would go on with {directory.uri}",
+            f"shards: {run.plan.shards}, {done} committed",
+            f"models: {names}",
+        ]
+    manifest = load_manifest(options.frames, options.manifest).first(options.limit)
+    labels = manifest.frames["label"].to_pylist()
+    counted = ", ".join(f"{labels.count(label)} {label or 'without label'}" for label in (*Label, None))
+    return [
+        f"would write to {directory.uri}",
+        f"frames: {manifest.frames.num_rows} of {manifest.videos} videos: {counted}",
+        f"files that are no frames: {manifest.misnamed.num_rows}",
+        f"shards: {cut_manifest(manifest.frames)[1].shards}",
+        f"models: {names}",
+    ]
+
+
+# ---------------------------------------------------------------------------------------- shards
+
+
+def _score_shards(run: ScoringRun, models: Sequence[ScoringModel], gpu: bool) -> None:
+    committed = run.committed()
+    todo = np.array([shard for shard in range(run.plan.shards) if shard not in committed], dtype=np.int64)
+    if committed:
+        log.info("going on: %d of %d shards are committed.", len(committed), run.plan.shards)
+    if not len(todo):
+        return
+    frames = run.directory.read_json("run.json")["manifest"]["frames"]
+    progress = Progress(frames, round(frames * len(committed) / run.plan.shards))
+    try:
+        for shard in pipeline(run, models, todo, gpu).iter_rows():
+            progress.add(shard["frames"], shard["errors"])
+    except Exception as error:
+        raise _for_a_person(error) or error from None
+    finally:
+        progress.close()
+
+
+def pipeline(
+    run: ScoringRun, models: Sequence[ScoringModel], todo: np.ndarray[Any, np.dtype[np.int64]], gpu: bool
+) -> ray.data.Dataset:
+    """Return the dataset whose rows are committed shards, and whose iteration commits them.
+
+    One pipeline for CPU and GPU: Ray Data fuses reading and decoding into the predicting actors behind
+    them where all ask for the same resources, and runs them apart where only one asks for a GPU. A batch
+    size, even of 1, would keep the reading apart: it would find no CPU beside actors that own them all.
+    """
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    shared = ray.put((run, [model.bundle for model in models], todo))
+    blocks = min(len(todo), MAX_BLOCKS)
+    dataset = ray.data.range(len(todo), override_num_blocks=blocks)
+    dataset = dataset.map_batches(_decoding(shared), batch_size=None, num_cpus=1)
+    return dataset.map_batches(
+        _Predict,
+        fn_constructor_args=(shared, "cuda" if gpu else "cpu"),
+        batch_size=None,
+        compute=_actors(len(todo), gpu),
+        num_gpus=1 if gpu else None,
+        num_cpus=None if gpu else 1,
+    )
+
+
+def _actors(shards: int, gpu: bool) -> ray.data.ActorPoolStrategy:
+    """One actor a core or a GPU at once, and more as the cluster grows."""
+    available = int(ray.cluster_resources().get("GPU" if gpu else "CPU", 0))
+    return ray.data.ActorPoolStrategy(size=max(1, min(shards, available)))
+
+
+def _decoding(shared: ray.ObjectRef[Any]) -> Callable[[Any], Iterator[Batch]]:
+    """Return the first step: shard numbers become decoded shards, one a batch."""
+
+    def decode(batch: Batch) -> Iterator[Batch]:
+        run, bundles, todo = _fetch(shared)
+        sizes = list(dict.fromkeys(bundle.input_size for bundle in bundles))
+        for index in batch["id"]:
+            decoded = np.empty(1, dtype=object)
+            decoded[0] = decode_shard(run, sizes, int(todo[index]))
+            yield {"decoded": decoded}
+
+    return decode
+
+
+class _Predict:
+    """The second step: decoded shards are predicted and committed. Lives in an actor."""
+
+    def __init__(self, shared: ray.ObjectRef[Any], device: str) -> None:
+        self._run, bundles, _ = _fetch(shared)
+        self._predictors = [Predictor(bundle, device) for bundle in bundles]
+
+    def __call__(self, batch: Batch) -> Iterator[Batch]:
+        for decoded in batch["decoded"]:
+            committed = predict_shard(self._run, self._predictors, decoded)
+            yield {name: np.array([value]) for name, value in asdict(committed).items()}
+
+
+_fetched: dict[ray.ObjectRef[Any], Any] = {}
+
+
+def _fetch(reference: ray.ObjectRef[Any]) -> Any:
+    """Get what all steps share, once a process."""
+    if reference not in _fetched:
+        _fetched.clear()
+        _fetched[reference] = ray.get(reference)
+    return _fetched[reference]
+
+
+def _for_a_person(error: BaseException | None) -> FlipbatchError | None:
+    """Find the error with a sentence for a person that Ray wrapped in others."""
+    while error is not None:
+        cause = getattr(error, "cause", None)
+        for one in (error, cause):
+            if isinstance(one, FlipbatchError):
+                return type(one)(str(one)) if not isinstance(one, RayError) else FlipbatchError(str(cause))
+        error = error.__cause__ or error.__context__
+    return None
+
+
+# ---------------------------------------------------------------------------------------- merge
+
+
+def _merge(run: ScoringRun) -> PartTally:
+    merge = ray.remote(num_cpus=1)(merge_part)
+    parts = ray.get([merge.remote(run, part) for part in range(len(run.plan.first_shards))])
+    return sum(parts, start=PartTally())

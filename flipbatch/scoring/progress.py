@@ -1,0 +1,91 @@
+"""How far a run is, for people: a bar on a terminal, a line every 10 s in a job's log.
+
+Knows counts and a clock; knows no Ray and no files.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """Counts frames.
+
+    Parameters
+    ----------
+    total : int
+        Frames to do in this run, those done before included.
+    done : int
+        Frames done before: they count as done, not towards the rate.
+    stream : file, optional
+        Where to write, standard error by default.
+    clock : callable
+        Seconds, for tests.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        done: int = 0,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._total, self._before, self._done, self._errors = total, done, done, 0
+        self._stream = stream or sys.stderr
+        self._clock = clock
+        self._began = self._last_line = clock()
+        self._bar = self._terminal_bar() if self._stream.isatty() else None
+
+    def _terminal_bar(self) -> tqdm[Any]:
+        return tqdm(
+            total=self._total,
+            initial=self._before,
+            unit="frame",
+            desc="scored",
+            file=self._stream,
+            dynamic_ncols=True,
+        )
+
+    def add(self, frames: int, errors: int) -> None:
+        """Count frames that were committed, and those of them that have no probability."""
+        self._done += frames
+        self._errors += errors
+        if self._bar is not None:
+            self._bar.set_postfix(errors=self._errors, refresh=False)
+            self._bar.update(frames)
+        elif self._clock() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._write_line()
+
+    def close(self) -> None:
+        """Write how it ended."""
+        if self._bar is not None:
+            self._bar.close()
+        else:
+            self._write_line()
+
+    def _write_line(self) -> None:
+        self._last_line = self._clock()
+        print(self.line(), file=self._stream, flush=True)
+
+    def line(self) -> str:
+        """Return one line: done, left, rate, time left, errors."""
+        left = self._total - self._done
+        rate = (self._done - self._before) / max(1e-9, self._clock() - self._began)
+        eta = f"{_duration(left / rate)} left" if rate and left else "done" if not left else "no rate yet"
+        counts = f"scored {self._done:,} of {self._total:,} frames"
+        return f"{counts}, {rate:,.0f} frames/s, {eta}, {self._errors:,} errors"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return (
+        f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    )

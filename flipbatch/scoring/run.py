@@ -1,0 +1,167 @@
+"""One scoring run: which models, which manifest, what is committed, what may resume.
+
+Knows the layout of a run's directory; knows no Ray, no pixels and no metrics.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flipbatch import storage
+from flipbatch.errors import InputError
+from flipbatch.evaluation.calibration import Calibration
+from flipbatch.frames.manifest import Manifest, fingerprint
+from flipbatch.models.bundle import Bundle, load_bundle
+from flipbatch.run_directory import RUN_FILE, RunDirectory
+from flipbatch.scoring.shards import Plan, cut_manifest, write_parts
+from flipbatch.tables import write_table
+
+MANIFEST_FOLDER, SHARDS_FOLDER = "manifest", "shards"
+MISNAMED_FILE = "misnamed.parquet"
+BEFORE_RUN_FILE = frozenset({MANIFEST_FOLDER, MISNAMED_FILE})
+
+_NAMED = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)=(?P<uri>.+)", re.DOTALL)
+_SHARD = re.compile(r"(?P<shard>[0-9]{9})\.parquet")
+
+
+@dataclass(frozen=True)
+class ScoringModel:
+    """A bundle as one run uses it.
+
+    Attributes
+    ----------
+    bundle : Bundle
+        Under the run's own name for it, with the run's threshold.
+    fingerprint : str
+        Of the bundle's files, as they lie in storage.
+    """
+
+    bundle: Bundle
+    fingerprint: str
+
+    @property
+    def name(self) -> str:
+        """What the model is called in this run's tables."""
+        return self.bundle.name
+
+
+def load_models(arguments: Sequence[str], threshold: float | None) -> list[ScoringModel]:
+    """Load the bundles of ``--model``, each ``URI`` or ``NAME=URI``.
+
+    Raises
+    ------
+    InputError
+        Where two are called the same.
+    BundleError, StorageError
+    """
+    models = [_load_model(argument, threshold) for argument in arguments]
+    names = [model.name for model in models]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(
+            f"Two models are called {twice[0]}: rename one with --model NAME=URI, for example "
+            f"--model {twice[0]}_2={arguments[-1].rpartition('=')[2]}."
+        )
+    return models
+
+
+def _load_model(argument: str, threshold: float | None) -> ScoringModel:
+    match = _NAMED.fullmatch(argument)
+    bundle, digest = load_bundle(match["uri"] if match else argument)
+    name = match["name"] if match else bundle.name
+    calibration = bundle.calibration
+    if threshold is not None:
+        calibration = Calibration(calibration.temperature, threshold)
+    return ScoringModel(dataclasses.replace(bundle, name=name, calibration=calibration), digest)
+
+
+@dataclass(frozen=True)
+class ScoringRun:
+    """A run as its workers see it.
+
+    Attributes
+    ----------
+    directory : RunDirectory
+    plan : Plan
+    fingerprint : str
+        Of the run: its command, models and manifest.
+    models : dict of str to str
+        Name to fingerprint of each model.
+    thresholds : dict of str to float
+        Name to threshold of each model.
+    """
+
+    directory: RunDirectory
+    plan: Plan
+    fingerprint: str
+    models: Mapping[str, str]
+    thresholds: Mapping[str, float]
+
+    @property
+    def manifest(self) -> str:
+        """Return the folder of the manifest's parts."""
+        return self.directory.path(MANIFEST_FOLDER)
+
+    def shard_path(self, shard: int) -> str:
+        """Return where a shard is committed: a name that depends on the shard alone."""
+        return self.directory.path(SHARDS_FOLDER, f"{shard:09d}.parquet")
+
+    def metadata(self, *models: str) -> dict[str, str]:
+        """Return what a table of these models carries in its schema."""
+        bundles = {f"flipbatch.bundle.{name}": self.models[name] for name in models or self.models}
+        return {"flipbatch.run": self.fingerprint, **bundles}
+
+    def committed(self) -> set[int]:
+        """Return the shards that are done: what lies in the folder is the whole state."""
+        names = storage.names_in(self.directory.path(SHARDS_FOLDER))
+        return {int(match["shard"]) for match in map(_SHARD.fullmatch, names) if match}
+
+
+def identity(
+    frames: str | None, manifest: str | None, limit: int | None, models: Sequence[ScoringModel]
+) -> dict[str, Any]:
+    """Return what makes a run this run and no other."""
+    return {
+        "command": "score",
+        "frames": frames and storage.normalise(frames),
+        "manifest": manifest and storage.normalise(manifest),
+        "limit": limit,
+        "models": {
+            model.name: {"bundle": model.fingerprint, "threshold": model.bundle.calibration.threshold}
+            for model in models
+        },
+    }
+
+
+def begin_run(directory: RunDirectory, wanted: Mapping[str, Any], manifest: Manifest) -> None:
+    """Write the manifest, cut into shards, and then ``run.json``."""
+    sharded, plan = cut_manifest(manifest.frames)
+    digest = fingerprint(manifest.frames)
+    metadata = {"flipbatch.manifest": digest}
+    write_table(manifest.misnamed, directory.path(MISNAMED_FILE), metadata)
+    write_parts(sharded, plan, directory.path(MANIFEST_FOLDER), metadata)
+    facts = {
+        "fingerprint": digest,
+        "frames": manifest.frames.num_rows,
+        "videos": manifest.videos,
+        "misnamed": manifest.misnamed.num_rows,
+        "shards": plan.shards,
+        "first_shards": list(plan.first_shards),
+    }
+    directory.begin(wanted, manifest=facts)
+
+
+def read_run(directory: RunDirectory) -> ScoringRun:
+    """Read the run that a directory holds."""
+    run = directory.read_json(RUN_FILE)
+    models = run["identity"]["models"]
+    return ScoringRun(
+        directory=directory,
+        plan=Plan(run["manifest"]["shards"], tuple(run["manifest"]["first_shards"])),
+        fingerprint=run["fingerprint"],
+        models={name: model["bundle"] for name, model in models.items()},
+        thresholds={name: model["threshold"] for name, model in models.items()},
+    )

@@ -1,0 +1,106 @@
+"""One shard: read, decode, predict, commit.
+
+Knows one shard at a time; knows no Ray, no other shards and no metrics. Decoding and predicting are two
+steps, so that on a GPU machine they can run in different processes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from flipbatch.frames.decode import InputSize
+from flipbatch.frames.load import LoadedFrames, load_frames
+from flipbatch.models.predictor import Predictor
+from flipbatch.schema import PREDICTIONS, Status
+from flipbatch.scoring.run import ScoringRun
+from flipbatch.scoring.shards import read_shard
+from flipbatch.tables import write_table
+
+SHARD_COLUMNS = ["video_id", "frame_number", "uri", "label", "status", "error"]
+"""Of `schema.PREDICTIONS`; a shard file has one more column a model, its probabilities, under its name."""
+
+
+@dataclass(frozen=True)
+class DecodedShard:
+    """A shard on its way from decoding to predicting: small pixels, never full frames.
+
+    Attributes
+    ----------
+    shard : int
+    rows : pyarrow.Table
+        `schema.MANIFEST`.
+    frames : dict of InputSize to LoadedFrames
+        One entry for each input size that the run's models take.
+    seconds : float
+        What reading and decoding took.
+    """
+
+    shard: int
+    rows: pa.Table
+    frames: Mapping[InputSize, LoadedFrames]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CommittedShard:
+    """What is left of a shard when its rows are in storage.
+
+    Attributes
+    ----------
+    shard, frames, errors : int
+    decode_seconds, predict_seconds : float
+    """
+
+    shard: int
+    frames: int
+    errors: int
+    decode_seconds: float
+    predict_seconds: float
+
+
+def decode_shard(run: ScoringRun, sizes: Sequence[InputSize], shard: int) -> DecodedShard:
+    """Read a shard's frames and decode them once an input size."""
+    began = time.perf_counter()
+    rows = read_shard(run.manifest, run.plan, shard)
+    frames = load_frames(rows["uri"].to_pylist(), sizes)
+    return DecodedShard(shard, rows, frames, time.perf_counter() - began)
+
+
+def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: DecodedShard) -> CommittedShard:
+    """Predict with every model, and commit the shard's rows by one atomic write."""
+    began = time.perf_counter()
+    status, error = _outcomes(decoded)
+    ok = np.array([one is Status.OK for one in status], dtype=bool)
+    columns = {name: decoded.rows[name] for name in SHARD_COLUMNS[:4]}
+    columns |= {"status": pa.array(status, pa.string()), "error": pa.array(error, pa.string())}
+    for predictor in predictors:
+        columns[predictor.name] = _probabilities(predictor, decoded.frames[predictor.input_size].pixels, ok)
+    write_table(pa.table(columns), run.shard_path(decoded.shard), run.metadata())
+    errors = len(ok) - int(ok.sum())
+    return CommittedShard(decoded.shard, len(ok), errors, decoded.seconds, time.perf_counter() - began)
+
+
+def _outcomes(decoded: DecodedShard) -> tuple[list[Status], list[str | None]]:
+    """Return each frame's status and error: ok only where it could be decoded for every input size."""
+    first, *others = decoded.frames.values()
+    status, error = list(first.status), list(first.error)
+    for frames in others:
+        for row, one in enumerate(frames.status):
+            if status[row] is Status.OK and one is not Status.OK:
+                status[row], error[row] = one, frames.error[row]
+    return status, error
+
+
+def _probabilities(
+    predictor: Predictor, pixels: npt.NDArray[np.uint8], ok: npt.NDArray[np.bool_]
+) -> pa.Array:
+    """Return float32 probabilities, null where a frame has no pixels."""
+    probabilities = np.zeros(len(ok), dtype=np.float32)
+    probabilities[ok] = predictor.probabilities(pixels if ok.all() else pixels[ok])
+    return pa.array(probabilities, PREDICTIONS.field("flip_probability").type, mask=~ok)
