@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import sys
 from collections.abc import Callable
 
@@ -34,26 +35,34 @@ def add_frames(command: argparse.ArgumentParser) -> None:
 
 def at_least_one(text: str) -> int:
     """Parse a whole number of at least 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return value
+    value = _number(text)
+    if value < 1 or not value.is_integer():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(value)
 
 
 def at_least_zero(text: str) -> float:
-    """Parse a number of at least 0."""
-    value = float(text)
-    if not value >= 0:
-        raise argparse.ArgumentTypeError(f"{text} is less than 0")
+    """Parse a finite number of at least 0."""
+    value = _number(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 0")
     return value
 
 
 def share(text: str) -> float:
     """Parse a number from 0 to 1."""
-    value = float(text)
+    value = _number(text)
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 to 1")
     return value
+
+
+def _number(text: str) -> float:
+    """Parse a number; what is none becomes NaN, which no range holds."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], int]) -> int:

@@ -57,9 +57,12 @@ class RunDirectory:
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file that must be there."""
         try:
-            return json.loads(storage.read_required(self.path(name), "the run's file"))
+            value = json.loads(storage.read_required(self.path(name), "the run's file"))
         except ValueError as error:
             raise OutputError(f"{self.path(name)} is damaged: {error}. Choose another --out.") from error
+        if not isinstance(value, dict):
+            raise OutputError(f"{self.path(name)} is damaged: it holds no object. Choose another --out.")
+        return value
 
     def identity(self, before_run_file: frozenset[str]) -> dict[str, Any] | None:
         """Return what the run here is, or None where there is none yet.
@@ -72,17 +75,23 @@ class RunDirectory:
         Raises
         ------
         OutputError
-            Where other files lie here: they could be anybody's.
+            Where other files lie here: they could be anybody's. Or where the run's file is damaged.
         """
         names = set(storage.names_in(self.uri))
         if RUN_FILE in names:
-            return self.read_json(RUN_FILE)["identity"]
+            return self._found_identity()
         if strangers := sorted(names - before_run_file):
             raise OutputError(
                 f"{self.uri} holds {strangers[0]} and no {RUN_FILE}: it belongs to something else. Choose an "
                 "empty or new directory for --out."
             )
         return None
+
+    def _found_identity(self) -> dict[str, Any]:
+        found = self.read_json(RUN_FILE).get("identity")
+        if not isinstance(found, dict):
+            raise OutputError(f"{self.path(RUN_FILE)} is no run of flipbatch: choose another --out.")
+        return found
 
     def begin(self, identity: Mapping[str, Any], **facts: Any) -> None:
         """Write ``run.json``: what the run is, and facts about it that need not be equal to resume."""

@@ -7,37 +7,66 @@ are made absolute, so that a worker with another working directory finds the sam
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
+import posixpath
+import re
 import uuid
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import fsspec
 from fsspec.core import split_protocol
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.utils import glob_translate
 
-from flipbatch.errors import InputError, StorageError
+from flipbatch.errors import FlipbatchError, InputError, StorageError
 
-LISTING_THREADS = 16
+LISTINGS_IN_FLIGHT = 16
 READS_IN_FLIGHT = 32
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_WILDCARD = re.compile(r"[*?\[]")
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp", re.DOTALL)
 
 
 def normalise(uri: str) -> str:
-    """Return the one spelling of a URI: no trailing slash, local paths absolute and without ``file://``."""
+    """Return the one spelling of a URI: no trailing slash, local paths absolute and without ``file://``.
+
+    Raises
+    ------
+    InputError
+        Where it is empty: an unset variable would mean the working directory.
+    """
+    if not uri:
+        raise InputError("An empty path was given: give a file, a directory or a URI.")
     protocol, path = split_protocol(uri)
     if protocol in (None, "file", "local"):
         return os.path.abspath(os.path.expanduser(path))
-    return uri.rstrip("/")
+    return f"{protocol}://{path.rstrip('/')}"
 
 
 def join(uri: str, *parts: str) -> str:
     """Append path components to a URI."""
-    return "/".join([uri.rstrip("/"), *parts])
+    return (uri if uri.endswith("://") else uri.rstrip("/") + "/") + "/".join(parts)
+
+
+def resolve(directory: str, path: str) -> str:
+    """Return the URI of a path relative to a directory; ``..`` leads up on any storage."""
+    if ".." not in path.split("/"):
+        return join(directory, path)
+    protocol, base = split_protocol(directory)
+    resolved = posixpath.normpath(posixpath.join(base, path))
+    return resolved if protocol is None else f"{protocol}://{resolved}"
 
 
 def is_local(uri: str) -> bool:
@@ -45,22 +74,48 @@ def is_local(uri: str) -> bool:
     return split_protocol(uri)[0] is None
 
 
-@lru_cache(maxsize=32)
-def _filesystem(protocol: str | None) -> Any:
-    # Listings are never cached: other processes write to the directories that we list.
+def filesystem(uri: str) -> tuple[Any, str]:
+    """Return the fsspec filesystem of a normalised URI, and the path that it calls it by.
+
+    Raises
+    ------
+    InputError
+        Where no such storage is known here.
+    StorageError
+        Where it can't be reached.
+    """
+    protocol, path = split_protocol(uri)
+    if protocol is None:
+        return _filesystem("file", ()), path
     try:
-        return fsspec.filesystem(protocol or "file", use_listings_cache=False, skip_instance_cache=True)
+        # What belongs to the storage and not to the path: a host, a user, a repository.
+        options = fsspec.get_filesystem_class(protocol)._get_kwargs_from_urls(uri)
+        storage = _filesystem(protocol, tuple(sorted(options.items())))
     except (ValueError, ImportError) as error:
         raise InputError(
-            f"{protocol}:// can't be opened here: {error}. Install the fsspec package for this storage."
+            f"{protocol}:// can't be opened here: {_first_line(error)}. Install the fsspec package for this "
+            "storage."
         ) from error
+    except Exception as error:
+        raise StorageError(f"Can't reach the storage of {uri}: {reason(error)}.") from error
+    return storage, storage._strip_protocol(uri)
 
 
-def filesystem(uri: str) -> tuple[Any, str]:
-    """Return the fsspec filesystem of a normalised URI, and the path that it calls it by."""
-    protocol, path = split_protocol(uri)
-    storage = _filesystem(protocol)
-    return storage, (path if protocol is None else storage._strip_protocol(uri))
+@lru_cache(maxsize=32)
+def _filesystem(protocol: str, options: tuple[tuple[str, Any], ...]) -> Any:
+    # Listings are never cached: other processes write to the directories that we list.
+    return fsspec.filesystem(protocol, use_listings_cache=False, skip_instance_cache=True, **dict(options))
+
+
+@contextmanager
+def _refusing_to(act: str) -> Iterator[None]:
+    """Turn whatever storage raises into one sentence."""
+    try:
+        yield
+    except FlipbatchError:
+        raise
+    except Exception as error:
+        raise StorageError(f"Can't {act}: {reason(error)}.") from error
 
 
 # ---------------------------------------------------------------------------------------- read
@@ -75,8 +130,8 @@ def read(uri: str, limit: int | None = None) -> bytes:
         As the storage gives it; `FileNotFoundError` where there is no such file.
     """
     if is_local(uri):
-        with open(uri, "rb") as file:
-            return file.read(-1 if limit is None else limit)
+        with open(uri, "rb", opener=_open_without_waiting) as file:
+            return file.read(-1 if limit is None else limit) or b""
     storage, path = filesystem(uri)
     try:
         return storage.cat_file(path, start=0 if limit else None, end=limit)
@@ -86,7 +141,12 @@ def read(uri: str, limit: int | None = None) -> bytes:
         # An empty object has no first byte: S3 refuses any range of it.
         if limit is not None and _is_empty(storage, path):
             return b""
-        raise OSError(_first_line(error)) from error
+        raise error if isinstance(error, OSError) else OSError(_first_line(error)) from error
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open for reading; a pipe that nobody writes to is empty, and is not waited for."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _is_empty(storage: Any, path: str) -> bool:
@@ -119,13 +179,20 @@ def read_many(uris: Iterable[str], limit: int | None = None) -> Iterator[bytes |
         yield from (_read_or_error(uri, limit) for uri in remaining)
         return
     with ThreadPoolExecutor(READS_IN_FLIGHT, thread_name_prefix="read") as pool:
-        window: deque[Future[bytes | OSError]] = deque()
-        for uri in remaining:
-            window.append(pool.submit(_read_or_error, uri, limit))
-            if len(window) == READS_IN_FLIGHT:
-                yield window.popleft().result()
-        while window:
+        yield from _in_order(pool, lambda uri: _read_or_error(uri, limit), remaining, READS_IN_FLIGHT)
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item], most: int
+) -> Iterator[Result]:
+    """Call for each item on a pool, with at most so many under way, and give results in the items' order."""
+    window: deque[Future[Result]] = deque()
+    for item in items:
+        window.append(pool.submit(function, item))
+        if len(window) == most:
             yield window.popleft().result()
+    while window:
+        yield window.popleft().result()
 
 
 def _read_or_error(uri: str, limit: int | None) -> bytes | OSError:
@@ -145,10 +212,8 @@ def read_required(uri: str, what: str) -> bytes:
     StorageError
         With `what` the file is, where it lies and what went wrong.
     """
-    try:
+    with _refusing_to(f"read {what} {uri}"):
         return read(uri)
-    except Exception as error:
-        raise StorageError(f"Can't read {what} {uri}: {reason(error)}.") from error
 
 
 # ---------------------------------------------------------------------------------------- write
@@ -162,14 +227,12 @@ def write(uri: str, data: bytes) -> None:
     StorageError
         Where the storage can't be written.
     """
-    try:
+    with _refusing_to(f"write {uri}"):
         if is_local(uri):
             _write_local(Path(uri), data)
         else:
             storage, path = filesystem(uri)
             storage.pipe_file(path, data)
-    except Exception as error:
-        raise StorageError(f"Can't write {uri}: {reason(error)}.") from error
 
 
 def _write_local(path: Path, data: bytes) -> None:
@@ -196,107 +259,142 @@ def exists(uri: str) -> bool:
     StorageError
         Where the storage doesn't answer: no credentials, no such bucket.
     """
-    storage, path = filesystem(uri)
-    try:
-        storage.info(path)
-    except FileNotFoundError:
-        return False
-    except Exception as error:
-        raise StorageError(f"Can't look at {uri}: {reason(error)}.") from error
-    return True
+    with _refusing_to(f"look at {uri}"):
+        storage, path = filesystem(uri)
+        try:
+            storage.info(path)
+        except FileNotFoundError:
+            return False
+        return True
 
 
 def names_in(uri: str) -> list[str]:
-    """List the names directly inside a directory, sorted; none where there is no such directory."""
-    storage, path = filesystem(uri)
-    try:
-        names = (str(name).rstrip("/").rpartition("/")[2] for name in storage.ls(path, detail=False))
-        return sorted(name for name in names if name)
-    except FileNotFoundError:
-        return []
-    except Exception as error:
-        raise StorageError(f"Can't list {uri}: {reason(error)}.") from error
+    """List the names directly inside a directory, sorted; none where there is no such directory.
+
+    What an interrupted `write` left is not among them.
+    """
+    with _refusing_to(f"list {uri}"):
+        storage, path = filesystem(uri)
+        try:
+            paths = storage.ls(path, detail=False)
+        except FileNotFoundError:
+            return []
+        names = (str(path).rstrip("/").rpartition("/")[2] for path in paths)
+        return sorted(name for name in names if name and not _TEMPORARY.fullmatch(name))
 
 
-def has_wildcard(uri: str) -> bool:
-    """Say whether a URI is a glob pattern."""
-    return any(character in uri for character in "*?[")
+def listing_root(uri: str) -> str:
+    """Return the directory that a glob pattern starts from, or the URI itself where it is no pattern."""
+    wildcard = _WILDCARD.search(uri)
+    if wildcard is None or _is_directory(uri):
+        return uri
+    root = uri[: uri.rindex("/", 0, wildcard.start()) + 1]
+    return root if root.endswith("://") else root.rstrip("/") or "/"
+
+
+def _is_directory(uri: str) -> bool:
+    with _refusing_to(f"look at {uri}"):
+        storage, path = filesystem(uri)
+        return storage.isdir(path)
 
 
 def list_files(uri: str) -> Iterator[str]:
     """List every file below a directory, or every file that a glob pattern matches.
 
-    Directories are listed side by side and their files given as they come, in no order.
+    Directories are listed side by side. Links are followed, and each local directory is listed once: under
+    the shortest of its names, of equally deep ones the first.
 
     Raises
     ------
     StorageError
         Where any directory can't be listed: a part of the frames is never taken for the whole.
     """
-    try:
-        yield from _glob(uri) if has_wildcard(uri) and not _is_directory(uri) else _walk(uri)
-    except OSError as error:
-        raise StorageError(f"Can't list {uri}: {reason(error)}.") from error
-    except StorageError:
-        raise
-    except Exception as error:
-        raise StorageError(f"Can't list {uri}: {reason(error)}.") from error
+    with _refusing_to(f"list {uri}"):
+        root = listing_root(uri)
+        pattern = None if root == uri else _Pattern(uri[len(join(root, "")) :])
+        yield from _walk(root, pattern)
 
 
-def _is_directory(uri: str) -> bool:
-    return is_local(uri) and os.path.isdir(uri)
+class _Pattern:
+    """A glob pattern below a directory; all paths are relative to that directory."""
+
+    def __init__(self, pattern: str) -> None:
+        self._components = pattern.split("/")
+        ends = range(1, len(self._components) + 1)
+        self._depths = [re.compile(glob_translate("/".join(self._components[:end]))) for end in ends]
+
+    def matches(self, file: str) -> bool:
+        return self._depths[-1].fullmatch(file) is not None
+
+    def leads_into(self, directory: str) -> bool:
+        """Whether files that match may lie below a directory."""
+        depth = directory.count("/") + 1
+        if "**" in self._components[:depth]:
+            return True
+        return depth < len(self._components) and bool(self._depths[depth - 1].fullmatch(directory))
 
 
-def _glob(uri: str) -> Iterator[str]:
-    storage, pattern = filesystem(uri)
-    for path, info in storage.glob(pattern, detail=True).items():
-        if info["type"] == "file":
-            yield _uri_of(storage, uri, path)
-
-
-def _walk(uri: str) -> Iterator[str]:
-    """Walk breadth first; each directory is one call on a thread of its own."""
+def _walk(uri: str, pattern: _Pattern | None) -> Iterator[str]:
+    """Walk breadth first, level by level, so that the order never depends on which listing is quicker."""
     storage, root = filesystem(uri)
-    seen: set[object] = set()
-    with ThreadPoolExecutor(LISTING_THREADS, thread_name_prefix="list") as pool:
-        running = {pool.submit(_list_one, storage, root, seen)}
-        try:
-            while running:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for files, directories in (future.result() for future in done):
-                    running |= {pool.submit(_list_one, storage, path, seen) for path in directories}
-                    yield from (_uri_of(storage, uri, path) for path in files)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    prefix, seen, level = join(uri, ""), set(), [root]
+
+    def below(path: str) -> str:
+        return path[len(root) :].removeprefix("/")
+
+    with ThreadPoolExecutor(LISTINGS_IN_FLIGHT, thread_name_prefix="list") as pool:
+        while level:
+            following: list[str] = []
+            for one in _in_order(pool, lambda path: _list_one(storage, path), level, LISTINGS_IN_FLIGHT):
+                if one.identity in seen:
+                    continue
+                seen.add(one.identity)
+                files = map(below, one.files)
+                yield from (prefix + file for file in files if pattern is None or pattern.matches(file))
+                following += (
+                    path for path in one.directories if pattern is None or pattern.leads_into(below(path))
+                )
+            level = sorted(following)
 
 
-def _list_one(storage: Any, directory: str, seen: set[object]) -> tuple[list[str], list[str]]:
+@dataclass(frozen=True)
+class _Listing:
+    """One directory: what it is, whatever it is called, and the paths of what lies in it."""
+
+    identity: object
+    files: list[str]
+    directories: list[str]
+
+
+def _list_one(storage: Any, directory: str) -> _Listing:
     if isinstance(storage, LocalFileSystem):
-        return _scan_local(directory, seen)
-    files, directories = [], []
+        return _scan_local(directory)
+    listing = _Listing(directory, [], [])
     for entry in storage.ls(directory, detail=True):
         name = entry["name"].rstrip("/")
         # Object stores list a directory's own placeholder among its contents.
         if name != directory.rstrip("/"):
-            (directories if entry["type"] == "directory" else files).append(name)
-    return files, directories
+            (listing.directories if entry["type"] == "directory" else listing.files).append(name)
+    return listing
 
 
-def _scan_local(directory: str, seen: set[object]) -> tuple[list[str], list[str]]:
+def _scan_local(directory: str) -> _Listing:
     status = os.stat(directory)
-    # Links may lead back up: each directory is listed once, whatever it is called.
-    if (status.st_dev, status.st_ino) in seen:
-        return [], []
-    seen.add((status.st_dev, status.st_ino))
-    files, directories = [], []
+    listing = _Listing((status.st_dev, status.st_ino), [], [])
     with os.scandir(directory) as entries:
         for entry in entries:
-            (directories if entry.is_dir() else files).append(entry.path)
-    return files, directories
+            (listing.directories if _leads_to_directory(entry) else listing.files).append(entry.path)
+    return listing
 
 
-def _uri_of(storage: Any, like: str, path: str) -> str:
-    return path if is_local(like) else str(storage.unstrip_protocol(path))
+def _leads_to_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        # A link that leads to itself is a file that can't be read.
+        if error.errno == errno.ELOOP:
+            return False
+        raise
 
 
 # ---------------------------------------------------------------------------------------- say why
@@ -322,7 +420,7 @@ def reason(error: BaseException) -> str:
 _FORBIDDEN = (
     "AccessDenied",
     "Forbidden",
-    "403",
+    "(403)",
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
     "ExpiredToken",
@@ -330,4 +428,4 @@ _FORBIDDEN = (
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:300]
+    return (str(error) or type(error).__name__).splitlines()[0][:300].rstrip(".")

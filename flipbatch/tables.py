@@ -6,17 +6,17 @@ Knows Parquet; knows no table's columns.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flipbatch import storage
+from flipbatch.errors import StorageError
 
 
-def to_parquet(
-    table: pa.Table, metadata: Mapping[str, str] | None = None, rows_per_group: int = 2**20
-) -> bytes:
+def to_parquet(table: pa.Table, metadata: Mapping[str, str] | None = None) -> bytes:
     """Return a table as the bytes of a Parquet file: the same table gives the same bytes.
 
     Parameters
@@ -24,13 +24,11 @@ def to_parquet(
     table : pyarrow.Table
     metadata : mapping of str to str, optional
         Goes to the schema's metadata.
-    rows_per_group : int
-        Most rows of a row group.
     """
     sink = io.BytesIO()
     if metadata:
         table = table.replace_schema_metadata(dict(metadata))
-    pq.write_table(table, sink, row_group_size=rows_per_group, compression="zstd")
+    pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()
 
 
@@ -51,4 +49,36 @@ def read_table(uri: str) -> pa.Table:
     ------
     StorageError
     """
-    return pq.read_table(io.BytesIO(storage.read_required(uri, "the table")))
+    return parse_table(storage.read_required(uri, "the table"), uri)
+
+
+def parse_table(data: bytes, uri: str) -> pa.Table:
+    """Return the table that the bytes of a Parquet file hold.
+
+    Raises
+    ------
+    StorageError
+        Where they are damaged; its message says that they came from `uri`.
+    """
+    with _undamaged(uri):
+        return pq.read_table(io.BytesIO(data))
+
+
+def open_table(uri: str) -> pq.ParquetFile:
+    """Open a Parquet file that must be there, to read some of its row groups.
+
+    Raises
+    ------
+    StorageError
+    """
+    data = storage.read_required(uri, "the table")
+    with _undamaged(uri):
+        return pq.ParquetFile(io.BytesIO(data))
+
+
+@contextmanager
+def _undamaged(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise StorageError(f"The table {uri} is damaged: {storage.reason(error)}.") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -18,10 +19,11 @@ import pyarrow.parquet as pq
 
 from flipbatch import storage
 from flipbatch.errors import InputError
-from flipbatch.frames.names import FrameName, Root, Word, parse_frame
+from flipbatch.frames.names import FrameName, Root, Word, parse_frame, read_folders
 from flipbatch.schema import MANIFEST, MISNAMED, Label, Split
 
 _ROWS_AT_A_TIME = 65_536
+_WHOLE_NUMBER = re.compile(r"([0-9]{1,18})(\.0*)?")
 _ORDER = [("video_id", "ascending"), ("frame_number", "ascending"), ("uri", "ascending")]
 
 
@@ -75,25 +77,23 @@ def list_frames(uri: str) -> Manifest:
         Where a directory can't be listed.
     """
     uri = storage.normalise(uri)
-    root = _fixed_part(uri)
-    prefix, known = len(root.rstrip("/")) + 1, Root.of(root)
-    rows = ((file, parse_frame(file[prefix:], known)) for file in storage.list_files(uri))
+    root = storage.listing_root(uri)
+    prefix, known = len(storage.join(root, "")), Root.of(root)
+    rows = (_parse_listed(file, prefix, known) for file in storage.list_files(uri))
     manifest = _gather(rows)
     if not manifest.frames.num_rows:
         raise InputError(_no_frames(uri, manifest.misnamed))
     return manifest
 
 
-def _fixed_part(uri: str) -> str:
-    """Return the directory that a glob pattern starts from, or the URI itself where it is none."""
-    if not storage.has_wildcard(uri):
-        return uri
-    fixed = []
-    for component in uri.split("/"):
-        if storage.has_wildcard(component):
-            break
-        fixed.append(component)
-    return "/".join(fixed)
+def _parse_listed(file: str, prefix: int, root: Root) -> tuple[str, FrameName | str]:
+    try:
+        file.encode()
+    except UnicodeEncodeError:
+        return file.encode(
+            errors="backslashreplace"
+        ).decode(), "not named in UTF-8: no table can hold its path"
+    return file, parse_frame(file[prefix:], root)
 
 
 def _no_frames(uri: str, misnamed: pa.Table) -> str:
@@ -148,14 +148,17 @@ def read_manifest(uri: str) -> Manifest:
     Raises
     ------
     InputError
-        Where a column, a label, a split or a frame number can't be read.
+        Where the file is no table, or a column, a label, a split or a frame number can't be read.
     StorageError
         Where the file can't be read.
     """
     uri = storage.normalise(uri)
     table = _read_table(uri)
-    if "uri" not in table.column_names:
-        raise InputError(f"The manifest {uri} has no column uri: it has {', '.join(table.column_names)}.")
+    names = table.column_names
+    if "uri" not in names:
+        raise InputError(f"The manifest {uri} has no column uri: it has {', '.join(names)}.")
+    if twice := [name for name in MANIFEST.names if names.count(name) > 1]:
+        raise InputError(f"The manifest {uri} has more than one column {twice[0]}: leave one.")
     if not table.num_rows:
         raise InputError(f"The manifest {uri} has no rows: nothing can be read.")
     return _complete(uri, table)
@@ -170,19 +173,19 @@ def _read_table(uri: str) -> pa.Table:
         options = pa_csv.ConvertOptions(column_types=text, strings_can_be_null=True, null_values=[""])
         parse = pa_csv.ParseOptions(newlines_in_values=True)
         return pa_csv.read_csv(io.BytesIO(data), parse_options=parse, convert_options=options)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         why = str(error).splitlines()[0]
         raise InputError(f"The manifest {uri} is neither Parquet nor CSV with a header: {why}.") from error
 
 
 def _complete(manifest_uri: str, table: pa.Table) -> Manifest:
     base = manifest_uri.rpartition("/")[0]
-    uris = [_absolute(base, uri) for uri in table["uri"].to_pylist()]
+    columns = {name: _column(manifest_uri, table, name) for name in MANIFEST.names}
+    uris = [_absolute(base, uri) for uri in columns.pop("uri")]
     root = _common_directory(uris)
     prefix, known = len(root) + 1 if root else 0, Root.of(root)
-    given = {name: _column(table, name) for name in MANIFEST.names if name != "uri"}
     rows = (
-        (uri, _override(uri, parse_frame(uri[prefix:], known), {name: given[name][row] for name in given}))
+        (uri, _override(uri, uri[prefix:], known, {name: column[row] for name, column in columns.items()}))
         for row, uri in enumerate(uris)
     )
     manifest = _gather(rows)
@@ -195,7 +198,7 @@ def _absolute(base: str, uri: str | None) -> str:
     if not uri:
         raise InputError("The manifest has a row without uri: fill it in or remove the row.")
     relative = "://" not in uri and not uri.startswith(("/", "~"))
-    return storage.normalise(storage.join(base, uri) if relative else uri)
+    return storage.normalise(storage.resolve(base, uri) if relative else uri)
 
 
 def _common_directory(uris: list[str]) -> str:
@@ -211,39 +214,51 @@ def _common_directory(uris: list[str]) -> str:
     return "/".join(common)
 
 
-def _column(table: pa.Table, name: str) -> list[object]:
+def _column(manifest_uri: str, table: pa.Table, name: str) -> list[str | None]:
+    """Return a column as text, None where it is null, empty or not there."""
     if name not in table.column_names:
         return [None] * table.num_rows
-    return table[name].to_pylist()
+    try:
+        return [value or None for value in table[name].cast(pa.string()).to_pylist()]
+    except pa.ArrowException:
+        kind = table.schema.field(name).type
+        raise InputError(
+            f"The manifest {manifest_uri} has a column {name} of type {kind}: it must be text or numbers."
+        ) from None
 
 
-def _override(uri: str, parsed: FrameName | str, given: dict[str, object]) -> FrameName | str:
+def _override(uri: str, relative_path: str, root: Root, given: dict[str, str | None]) -> FrameName | str:
     """Let what the table says go before what the path says."""
     video_id, number = given["video_id"], given["frame_number"]
+    parsed = parse_frame(relative_path, root)
     if isinstance(parsed, str):
         if video_id is None or number is None:
             return parsed
-        parsed = FrameName(video_id=str(video_id), frame_number=0, label=None, split=None)
+        folders = read_folders(relative_path, root)
+        parsed = FrameName(video_id, _number(uri, number), folders.label, folders.split)
     return FrameName(
-        video_id=parsed.video_id if video_id is None else str(video_id),
+        video_id=video_id or parsed.video_id,
         frame_number=parsed.frame_number if number is None else _number(uri, number),
         label=_word(Label, "label", uri, given["label"]) or parsed.label,
         split=_word(Split, "split", uri, given["split"]) or parsed.split,
     )
 
 
-def _number(uri: str, value: object) -> int:
-    try:
-        return int(str(value))
-    except ValueError:
-        raise InputError(f"The manifest's frame_number {value!r} of {uri} is no whole number.") from None
+def _number(uri: str, text: str) -> int:
+    # Pandas writes whole numbers as 12.0 where another row has none.
+    match = _WHOLE_NUMBER.fullmatch(text)
+    if match is None:
+        raise InputError(
+            f"The manifest's frame_number {text!r} of {uri} is no whole number of at most 18 digits."
+        )
+    return int(match[1])
 
 
-def _word(words: type[Word], name: str, uri: str, value: object) -> Word | None:
+def _word(words: type[Word], name: str, uri: str, value: str | None) -> Word | None:
     if value is None:
         return None
     try:
-        return words(str(value))
+        return words(value)
     except ValueError:
         allowed = ", ".join(words)
         raise InputError(f"The manifest's {name} {value!r} of {uri} is none of {allowed}.") from None

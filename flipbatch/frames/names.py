@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 from flipbatch.schema import Label, Split
@@ -58,6 +59,23 @@ class FrameName:
 
 
 @dataclass(frozen=True)
+class Folders:
+    """What the folders of a frame say about it.
+
+    Attributes
+    ----------
+    video_prefix : str
+        What goes before the VideoID: the folders without their split component, each with a ``/``.
+    label : Label or None
+    split : Split or None
+    """
+
+    video_prefix: str
+    label: Label | None
+    split: Split | None
+
+
+@dataclass(frozen=True)
 class Root:
     """What the last components of the listed directory say about every frame below it."""
 
@@ -91,16 +109,42 @@ def parse_frame(relative_path: str, root: Root) -> FrameName | str:
     FrameName or str
         The frame's name, or in one line why the file is no frame of the scheme.
     """
-    *folders, name = relative_path.split("/")
+    name = relative_path.rpartition("/")[2]
+    if name.startswith("."):
+        return "hidden: its name begins with a dot"
     stem, dot, extension = name.rpartition(".")
     if not dot or extension.lower() not in IMAGE_EXTENSIONS:
         return "not an image: its extension is none of " + ", ".join(sorted(IMAGE_EXTENSIONS))
     match = _STEM.fullmatch(stem)
     if match is None:
         return "not named VideoID_FrameNumber: an underscore and at most 18 digits must end the name"
+    folders = read_folders(relative_path, root)
     return FrameName(
-        video_id="/".join([*_without_split(folders), match["video"]]),
+        video_id=folders.video_prefix + match["video"],
         frame_number=int(match["number"]),
+        label=folders.label,
+        split=folders.split,
+    )
+
+
+def read_folders(relative_path: str, root: Root) -> Folders:
+    """Read what the folders of a path say, whatever its file is called.
+
+    Parameters
+    ----------
+    relative_path : str
+        Path of a file below the root, components separated by ``/``.
+    root : Root
+        Label and split where the folders have none.
+    """
+    return _read_folders(relative_path[: relative_path.rfind("/") + 1], root)
+
+
+@lru_cache(maxsize=4096)
+def _read_folders(path: str, root: Root) -> Folders:
+    folders = path.split("/")[:-1]
+    return Folders(
+        video_prefix="".join(f"{folder}/" for folder in _without_split(folders)),
         label=_nearest(folders, LABEL_WORDS) or root.label,
         split=_nearest(folders, SPLIT_WORDS) or root.split,
     )

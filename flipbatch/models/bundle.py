@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -79,6 +80,7 @@ class Bundle:
     def card(self) -> dict[str, Any]:
         """Return what ``model.json`` says."""
         return {
+            **self.record,
             "format_version": FORMAT_VERSION,
             "name": self.name,
             "architecture": self.architecture,
@@ -89,7 +91,6 @@ class Bundle:
             "threshold": self.calibration.threshold,
             "temperature": self.calibration.temperature,
             "versions": versions(),
-            **self.record,
         }
 
 
@@ -116,16 +117,30 @@ def versions() -> dict[str, str]:
 
 
 def save_bundle(bundle: Bundle, uri: str) -> None:
-    """Write a bundle; the card comes last, so that a bundle with a card is whole.
+    """Write a bundle; the card comes last and names the weights, so that a bundle whose card fits is whole.
+
+    Numbers of its record that are infinite or none at all, such as the loss of an epoch that diverged,
+    become null.
 
     Raises
     ------
     StorageError
     """
     weights = {name: value.detach().cpu().contiguous() for name, value in bundle.weights.items()}
-    storage.write(storage.join(uri, WEIGHTS_FILE), safetensors.torch.save(weights))
-    card = json.dumps(bundle.card(), indent=2, sort_keys=True, allow_nan=False)
-    storage.write(storage.join(uri, CARD_FILE), (card + "\n").encode())
+    data = safetensors.torch.save(weights)
+    storage.write(storage.join(uri, WEIGHTS_FILE), data)
+    card = _finite({**bundle.card(), _CHECKSUM: hashlib.sha256(data).hexdigest()})
+    text = json.dumps(card, indent=2, sort_keys=True, allow_nan=False)
+    storage.write(storage.join(uri, CARD_FILE), (text + "\n").encode())
+
+
+def _finite(value: Any) -> Any:
+    """Return a JSON value with null for what JSON has no number for."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def load_bundle(uri: str) -> tuple[Bundle, str]:
@@ -174,7 +189,8 @@ def _parse_card(uri: str, data: bytes) -> dict[str, Any]:
     return card
 
 
-_OWN_KEYS = frozenset(Bundle("", "", InputSize(1, 1), Calibration(1.0, 0.5), {}).card())
+_CHECKSUM = "weights_sha256"
+_OWN_KEYS = frozenset({_CHECKSUM, *Bundle("", "", InputSize(1, 1), Calibration(1.0, 0.5), {}).card()})
 
 
 def _assemble(uri: str, card: dict[str, Any], weights: bytes) -> Bundle:
@@ -187,9 +203,11 @@ def _assemble(uri: str, card: dict[str, Any], weights: bytes) -> Bundle:
             weights=safetensors.torch.load(weights),
             record={key: value for key, value in card.items() if key not in _OWN_KEYS},
         )
-        prepared = card["preprocessing"]
+        prepared, checksum = card["preprocessing"], card[_CHECKSUM]
     except (KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
         raise BundleError(f"The bundle {uri} is damaged: {type(error).__name__} {error}.") from error
+    if checksum != hashlib.sha256(weights).hexdigest():
+        raise BundleError(f"The bundle {uri} is damaged: its {WEIGHTS_FILE} is not the one of its card.")
     if prepared != preprocessing():
         raise BundleError(f"The bundle {uri} was trained on frames that this version prepares differently.")
     return bundle

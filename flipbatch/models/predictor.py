@@ -45,7 +45,15 @@ class Predictor:
         -------
         ndarray
             (N,), float32, 0 to 1: the calibrated probability of a flip.
+
+        Raises
+        ------
+        ValueError
+            For pixels of another type or shape.
         """
+        shape = (len(pixels), self.input_size.height, self.input_size.width, 3)
+        if pixels.dtype != np.uint8 or pixels.shape != shape:
+            raise ValueError(f"{self.name} takes uint8 pixels {shape}, not {pixels.dtype} {pixels.shape}.")
         starts = range(0, len(pixels), self._chunk)
         logits = [self._logits(pixels[start : start + self._chunk]) for start in starts]
         return self._calibration.probabilities(np.concatenate(logits or [np.empty(0, np.float32)]))

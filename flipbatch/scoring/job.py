@@ -179,7 +179,9 @@ def pipeline(
 def _actors(shards: int, gpu: bool) -> ray.data.ActorPoolStrategy:
     """One actor a core or a GPU at once, and more as the cluster grows."""
     available = int(ray.cluster_resources().get("GPU" if gpu else "CPU", 0))
-    return ray.data.ActorPoolStrategy(size=max(1, min(shards, available)))
+    return ray.data.ActorPoolStrategy(
+        min_size=1, initial_size=max(1, min(shards, available)), max_size=max(1, shards)
+    )
 
 
 def _decoding(shared: ray.ObjectRef[Any]) -> Callable[[Any], Iterator[Batch]]:

@@ -76,7 +76,8 @@ class Progress:
 
     def line(self) -> str:
         """Return one line: done, left, rate, time left, errors."""
-        left = self._total - self._done
+        # What was done before a resume may be an estimate.
+        left = max(0, self._total - self._done)
         rate = (self._done - self._before) / max(1e-9, self._clock() - self._began)
         eta = f"{_duration(left / rate)} left" if rate and left else "done" if not left else "no rate yet"
         counts = f"scored {self._done:,} of {self._total:,} frames"

@@ -17,14 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flipbatch import storage
-from flipbatch.errors import OutputError
+from flipbatch.errors import OutputError, StorageError
 from flipbatch.evaluation.metrics import ModelTally
 from flipbatch.evaluation.videos import tally, videos_of
 from flipbatch.run_directory import RUN_FILE
 from flipbatch.schema import PREDICTIONS, VIDEOS, Label, Status
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.score_shard import SHARD_COLUMNS
-from flipbatch.tables import write_table
+from flipbatch.tables import parse_table, write_table
 
 ROWS_PER_GROUP = 131_072
 METRICS_FILE = "metrics.json"
@@ -67,8 +67,10 @@ def merge_part(run: ScoringRun, part: int) -> PartTally:
 
     Raises
     ------
+    OutputError
+        Where a shard is missing or damaged.
     StorageError
-        Where a shard is missing or can't be read.
+        Where the storage can't be written.
     """
     merged = _PartWriter(run)
     total = PartTally()
@@ -85,7 +87,16 @@ def _read_shards(run: ScoringRun, part: int) -> Iterator[pa.Table]:
             raise OutputError(
                 f"The committed shard {path} can't be read ({storage.reason(data)}): run the command again."
             )
-        yield pq.read_table(io.BytesIO(data))
+        yield _parse_shard(data, path)
+
+
+def _parse_shard(data: bytes, path: str) -> pa.Table:
+    try:
+        return parse_table(data, path)
+    except StorageError as error:
+        raise OutputError(
+            f"The committed shard {path} is damaged: delete it and run the command again."
+        ) from error
 
 
 def _whole_videos(shards: Iterable[pa.Table]) -> Iterator[pa.Table]:

@@ -17,6 +17,7 @@ from flipbatch.evaluation.calibration import Calibration
 from flipbatch.frames.manifest import Manifest, fingerprint
 from flipbatch.models.bundle import Bundle, load_bundle
 from flipbatch.run_directory import RUN_FILE, RunDirectory
+from flipbatch.schema import PREDICTIONS
 from flipbatch.scoring.shards import Plan, cut_manifest, write_parts
 from flipbatch.tables import write_table
 
@@ -24,7 +25,8 @@ MANIFEST_FOLDER, SHARDS_FOLDER = "manifest", "shards"
 MISNAMED_FILE = "misnamed.parquet"
 BEFORE_RUN_FILE = frozenset({MANIFEST_FOLDER, MISNAMED_FILE})
 
-_NAMED = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)=(?P<uri>.+)", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_NAMED = re.compile(rf"(?P<name>{_NAME.pattern})=(?P<uri>.+)", re.DOTALL)
 _SHARD = re.compile(r"(?P<shard>[0-9]{9})\.parquet")
 
 
@@ -55,23 +57,32 @@ def load_models(arguments: Sequence[str], threshold: float | None) -> list[Scori
     Raises
     ------
     InputError
-        Where two are called the same.
+        Where two are called the same, or one so that no table or folder can be.
     BundleError, StorageError
     """
-    models = [_load_model(argument, threshold) for argument in arguments]
-    names = [model.name for model in models]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(
-            f"Two models are called {twice[0]}: rename one with --model NAME=URI, for example "
-            f"--model {twice[0]}_2={arguments[-1].rpartition('=')[2]}."
-        )
-    return models
+    models: dict[str, ScoringModel] = {}
+    for argument in arguments:
+        model = _load_model(argument, threshold)
+        if model.name in models:
+            raise InputError(
+                f"Two models are called {model.name}: rename one with --model NAME=URI, for example "
+                f"--model {model.name}_2={_name_and_uri(argument)[1]}."
+            )
+        models[model.name] = model
+    return list(models.values())
+
+
+def _name_and_uri(argument: str) -> tuple[str | None, str]:
+    match = _NAMED.fullmatch(argument)
+    return (match["name"], match["uri"]) if match else (None, argument)
 
 
 def _load_model(argument: str, threshold: float | None) -> ScoringModel:
-    match = _NAMED.fullmatch(argument)
-    bundle, digest = load_bundle(match["uri"] if match else argument)
-    name = match["name"] if match else bundle.name
+    name, uri = _name_and_uri(argument)
+    bundle, digest = load_bundle(uri)
+    name = name or bundle.name
+    if name in PREDICTIONS.names or not _NAME.fullmatch(name):
+        raise InputError(f"A model can't be called {name!r}: rename it with --model NAME={uri}.")
     calibration = bundle.calibration
     if threshold is not None:
         calibration = Calibration(calibration.temperature, threshold)
@@ -155,7 +166,7 @@ def begin_run(directory: RunDirectory, wanted: Mapping[str, Any], manifest: Mani
 
 
 def read_run(directory: RunDirectory) -> ScoringRun:
-    """Read the run that a directory holds."""
+    """Read the run that a directory holds: `RunDirectory.identity` has said that it is one."""
     run = directory.read_json(RUN_FILE)
     models = run["identity"]["models"]
     return ScoringRun(

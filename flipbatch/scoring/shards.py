@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from flipbatch import storage
 from flipbatch.schema import MANIFEST
+from flipbatch.tables import open_table
 
 MOST_FRAMES_PER_SHARD = 256
 """From 256 on, larger shards bring nothing; 64 cost a tenth of the rate (docs/performance.md)."""
@@ -116,8 +117,8 @@ def cut_manifest(frames: pa.Table) -> tuple[pa.Table, Plan]:
 
 
 def _video_starts(frames: pa.Table) -> npt.NDArray[np.int64]:
-    encoded = frames["video_id"].combine_chunks().dictionary_encode()
-    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    # Encoded first: the names of very many frames would not fit one chunk.
+    codes = frames["video_id"].dictionary_encode().combine_chunks().indices.to_numpy()
     return np.concatenate([[0], np.flatnonzero(np.diff(codes)) + 1]).astype(np.int64)
 
 
@@ -185,7 +186,7 @@ def read_shard(folder: str, plan: Plan, shard: int) -> pa.Table:
 
 @lru_cache(maxsize=2)
 def _open_part(path: str) -> pq.ParquetFile:
-    return pq.ParquetFile(io.BytesIO(storage.read_required(path, "the manifest's part")))
+    return open_table(path)
 
 
 def _read_group(path: str, shard: int) -> pa.Table:

@@ -10,6 +10,8 @@ from typing import Any
 
 Metrics = Mapping[str, Any]
 
+_WIDEST_NAME = 28
+
 
 def error_rate(metrics: Metrics) -> float:
     """Return the share of frames without probability, 0 to 1."""
@@ -26,8 +28,19 @@ def summary_lines(metrics: Metrics) -> list[str]:
         lines.append(f"  {frames['misnamed']:,} files are no frames: see misnamed.parquet")
     if metrics["note"]:
         return [*lines, metrics["note"]]
-    header = f"{'model':<14}{'F1':>7}  {'95 % interval':<15}{'balanced':>9}{'video F1':>10}{'mean F1':>9}"
-    return [*lines, header, *(_line(name, model) for name, model in metrics["models"].items())]
+    width = min(_WIDEST_NAME, max(14, *map(len, metrics["models"])))
+    header = (
+        f"{'model':<{width}}{'F1':>7}  {'95 % interval':<15}{'balanced':>9}{'video F1':>10}{'mean F1':>9}"
+    )
+    return [
+        *lines,
+        header,
+        *(_line(_fitted(name, width), model) for name, model in metrics["models"].items()),
+    ]
+
+
+def _fitted(name: str, width: int) -> str:
+    return name.ljust(width) if len(name) <= width else name[: width - 1] + "…"
 
 
 def _line(name: str, model: Metrics) -> str:
@@ -35,7 +48,7 @@ def _line(name: str, model: Metrics) -> str:
     interval = frames["f1_interval"]
     between = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-"
     return (
-        f"{name:<14}{_number(frames['f1']):>7}  {between:<15}{_number(frames['balanced_accuracy']):>9}"
+        f"{name}{_number(frames['f1']):>7}  {between:<15}{_number(frames['balanced_accuracy']):>9}"
         f"{_number(model['videos']['f1']):>10}{_number(model['per_video']['mean_f1']):>9}"
     )
 

@@ -2,8 +2,8 @@
 
     directory/<training|validation|testing>/<flip|notflip>/<VideoID>_<FrameNumber>.jpg
 
-Every frame follows from (seed, label, video, frame) alone, so neither the number of processes nor the order of work
-changes a byte. Knows nothing of how such a directory is read.
+Every frame follows from (seed, label, video, frame) alone: neither the number of processes nor the order of
+work changes a byte. Knows nothing of how such a directory is read.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -160,7 +160,7 @@ def write_video(job: VideoJob) -> int:
 
 
 def video_scene(seed: int, label: Label, video: int) -> Scene:
-    """Return the scene of a video; the `flip` and the `notflip` video of one number are filmed at one place."""
+    """Return the scene of a video; the `flip` and the `notflip` video of one number show the same place."""
     place = np.random.default_rng([seed, video])
     clip = np.random.default_rng([seed, video, LABELS.index(label)])
     return draw_scene(label, place, clip)

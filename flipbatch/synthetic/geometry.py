@@ -1,7 +1,7 @@
 """Where things are: the camera's projection and the bent sheets of a book.
 
-A sheet is a ruled surface: straight lines between an upper and a lower edge curve, each running from the spine to
-the page's outer edge. This module knows no colours and draws nothing.
+A sheet is a ruled surface: straight lines between an upper and a lower edge curve, each running from the
+spine to the page's outer edge. This module knows no colours and draws nothing.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """A hand with its forearm, seen from above, as a small shaded picture.
 
-The hand is a height field made of tapered capsules (bones with flesh around them); its shading follows from the
-slope of that field. Local coordinates are centimetres with the wrist at the origin and the fingers along +y.
+The hand is a height field made of tapered capsules (bones with flesh around them); its shading follows from
+the slope of that field. Local coordinates are centimetres, the wrist at the origin, the fingers along +y.
 This module does not know where the hand lies in the scene.
 """
 
@@ -16,7 +16,7 @@ PIXELS_PER_CM = 13.0
 LEFT, RIGHT, BELOW, ABOVE = -9.5, 7.0, -30.0, 19.5
 STANDARD_LENGTH = 17.3
 
-# Knuckle (x, y), length and radius of the index, middle, ring and little finger of a right hand, back upwards.
+# Knuckle (x, y), length and radius of index, middle, ring and little finger of a right hand, back upwards.
 FINGERS = (
     ((-2.95, 8.6), 7.2, 0.92),
     ((-0.95, 9.2), 8.1, 0.95),
@@ -57,7 +57,8 @@ def draw_hand(hand: Hand, scene: Scene) -> HandPicture:
     rng = np.random.default_rng(hand.seed)
     fingers = [_finger(index, hand.pose, rng) for index in range(4)]
     thumb = _thumb(hand.pose, rng)
-    height, mask = _height_field([*fingers, thumb])
+    back = [*_palm(), *_forearm(), thumb[0]]
+    height, mask = _height_field(back, [bone for bones in [*fingers, thumb[1:]] for bone in bones])
     image = _shade(height, hand, scene, rng)
     for bones in [*fingers, thumb]:
         _draw_nail(image, bones[-1], scene.skin)
@@ -79,11 +80,11 @@ def _anchor(pose: Pose, fingers: list[list[Bone]]) -> tuple[float, float]:
 def _finger(index: int, pose: Pose, rng: np.random.Generator) -> list[Bone]:
     """Return the three bones of a finger, posed."""
     knuckle, length, radius = FINGERS[index]
-    spread = {"flat": 3.0, "spread": 11.0, "relaxed": 4.0, "point": 2.0, "grip": 2.0}[pose]
+    spread = {"flat": 3.0, "spread": 11.0, "relaxed": 4.0, "point": 2.0}[pose]
     direction = np.pi / 2 - np.radians((index - 1.3) * spread + rng.normal(0, 2.5))
     if pose == "point" and index > 0:
         length *= rng.uniform(0.42, 0.5)
-    if pose in ("relaxed", "grip"):
+    if pose == "relaxed":
         length *= rng.uniform(0.72, 0.92)
     droop = np.radians(rng.normal(-2 if index > 1 else 2, 3))
     return _chain((*knuckle, 1.0), direction, droop, length * rng.uniform(0.96, 1.04), radius)
@@ -107,7 +108,7 @@ def _chain(start: Vector, direction: float, droop: float, length: float, radius:
 def _thumb(pose: Pose, rng: np.random.Generator) -> list[Bone]:
     """Return the thumb's metacarpal and two bones."""
     root, knuckle, length, radius = THUMB
-    outward = {"flat": 20, "spread": 42, "relaxed": 14, "point": 5, "grip": 2}[pose] + rng.normal(0, 6)
+    outward = {"flat": 20, "spread": 42, "relaxed": 14, "point": 5}[pose] + rng.normal(0, 6)
     direction = np.pi / 2 + np.radians(outward)
     start: Vector = (*knuckle, 0.6)
     bones = [Bone((*root, 0.5), start, 1.75, 1.25)]
@@ -136,18 +137,17 @@ def _forearm() -> list[Bone]:
     ]
 
 
-def _height_field(digits: list[list[Bone]]) -> tuple[np.ndarray, np.ndarray]:
+def _height_field(back: list[Bone], digits: list[Bone]) -> tuple[np.ndarray, np.ndarray]:
     """Return the hand's height in cm and its coverage (0 to 1), each of shape (height, width)."""
     shape = _to_shape()
     height = np.full(shape, -1.0, np.float32)
     inside = np.full(shape, -1.0, np.float32)
-    for bone in [*_palm(), *_forearm(), digits[-1][0]]:
+    for bone in back:
         _raise(height, inside, bone, flatten=0.55)
     # The back of the hand is one piece of skin: melt its bones together before the fingers go on.
     height = cv2.GaussianBlur(height, (0, 0), 0.42 * PIXELS_PER_CM)
-    for bones in digits:
-        for bone in bones[-3:] if bones is not digits[-1] else bones[1:]:
-            _raise(height, inside, bone, flatten=1.0)
+    for bone in digits:
+        _raise(height, inside, bone, flatten=1.0)
     height = cv2.GaussianBlur(height, (0, 0), 0.09 * PIXELS_PER_CM)
     return height, np.clip(inside * PIXELS_PER_CM + 0.5, 0, 1)
 
@@ -241,8 +241,8 @@ def _draw_nail(image: np.ndarray, bone: Bone, skin: Color) -> None:
     """Draw the nail on the last bone of a finger."""
     start, end = np.array(bone.start[:2]), np.array(bone.end[:2])
     along = (end - start) / np.linalg.norm(end - start)
-    center = _to_pixels(tuple(end + 0.05 * along))
-    axes = (round(0.62 * PIXELS_PER_CM * bone.thin / 0.65), round(0.42 * PIXELS_PER_CM * bone.thin / 0.65))
+    center = _to_pixels(tuple(end - 0.1 * along))
+    axes = (round(0.86 * PIXELS_PER_CM * bone.thin), round(0.58 * PIXELS_PER_CM * bone.thin))
     angle = -np.degrees(np.arctan2(along[1], along[0]))
     nail = image.copy()
     color = [float(0.6 * value + 0.4 * other) for value, other in zip(skin, (250, 205, 195), strict=True)]

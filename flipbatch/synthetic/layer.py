@@ -45,10 +45,16 @@ def lay_down(canvas: np.ndarray, layer: Layer) -> None:
     cv2.add(below, cv2.cvtColor(piece, cv2.COLOR_RGBA2RGB), dst=view)
 
 
-def bounding_window(points: np.ndarray, shape: tuple[int, ...], pad: int) -> tuple[int, int, int, int] | None:
-    """Return left, top, right, bottom of the points' box grown by `pad`, as far as it is within `pad` of the canvas.
+def darken(canvas: np.ndarray, covered: np.ndarray, strength: float) -> None:
+    """Darken an RGB canvas, in place, by a (smaller) picture of the shade: 255 takes `strength` away."""
+    lit = cv2.resize(cv2.convertScaleAbs(covered, alpha=-strength, beta=255), canvas.shape[1::-1])
+    cv2.multiply(canvas, cv2.merge([lit, lit, lit]), dst=canvas, scale=1 / 255)
 
-    None if nothing of it is.
+
+def bounding_window(points: np.ndarray, shape: tuple[int, ...], pad: int) -> tuple[int, int, int, int] | None:
+    """Return left, top, right, bottom of the points' box grown by `pad`.
+
+    It is cut off `pad` pixels outside the canvas; None if nothing of it is left.
     """
     low = np.floor(points.reshape(-1, 2).min(axis=0)).astype(int) - pad
     high = np.ceil(points.reshape(-1, 2).max(axis=0)).astype(int) + pad + 1
@@ -72,7 +78,8 @@ def draw_sheet(
     sheet
         Where the paper is.
     front, back
-        Its two printed sides (RGB), already shaded; `front` has the spine at its left edge, `back` at its right.
+        Its two printed sides (RGB), already shaded; the spine is at the left of `front`,
+        at the right of `back`.
     projection, shape
         The camera and the canvas' shape.
     pad
@@ -135,7 +142,7 @@ def soften_edges(layer: Layer) -> Layer:
 
 
 def smear(layer: Layer, movement: np.ndarray) -> Layer:
-    """Blur along `movement` (x, y pixels): each pass averages with a copy half as far away as the pass before."""
+    """Blur along `movement` (x, y pixels): each pass averages with a copy half as far away as the last."""
     image, step = layer.image, np.asarray(movement, float) / 2
     while np.hypot(*step) >= 0.7:
         image = _averaged_with_shifted(image, round(step[0]), round(step[1]))
@@ -155,7 +162,7 @@ def _averaged_with_shifted(image: np.ndarray, right: int, down: int) -> np.ndarr
 
 
 def smear_outwards(layer: Layer, movement: np.ndarray, hinge: np.ndarray) -> Layer:
-    """Blur a sheet that swings about the line `hinge` (two points): not at all there, fully at its far edge."""
+    """Blur a sheet that swings about the line `hinge` (two points): not at all there, fully far away."""
     blurred = smear(layer, movement)
     if blurred.image is layer.image:
         return layer

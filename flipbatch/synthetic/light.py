@@ -14,24 +14,31 @@ NEUTRAL = 160
 NOISE_MARGIN = 64
 
 
-def sheet_brightness(slope: np.ndarray, light: Light, *, upside: bool) -> np.ndarray:
-    """Brightness of paper by its slope against the table (radians); a sheet that lies flat has 1.
+def shade_sheet(texture: np.ndarray, slope: np.ndarray, light: Light, *, upside: bool) -> np.ndarray:
+    """Shade one printed side of a sheet by its slope against the table.
 
     Parameters
     ----------
+    texture
+        The side as it was printed, uint8 of shape (height, width, 3).
     slope
-        Angles of the sheet at any number of points.
+        Angles (radians) along the texture's upper and lower edge, of shape (2, n).
     light
         Where the light is.
     upside
-        Which side is seen: the one that is up while the sheet lies on the right stack, or the other one.
+        Which side it is: the one that is up while the sheet lies on the right stack, or the other one.
     """
+    brightness = _brightness(slope, light, 1 if upside else -1).astype(np.float32)
+    gains = cv2.resize(brightness * NEUTRAL, (texture.shape[1], texture.shape[0])).astype(np.uint8)
+    return cv2.multiply(texture, cv2.merge([gains, gains, gains]), scale=1 / NEUTRAL)
+
+
+def _brightness(slope: np.ndarray, light: Light, side: int) -> np.ndarray:
+    """Brightness of paper by its slope: 1 where it lies flat; some light shines through from behind."""
     x, _, z = light.direction
-    facing = (-np.sin(slope) * x + np.cos(slope) * z) * (1 if upside else -1)
-    through = 0.35 * np.maximum(-facing, 0)
-    direct = (1 - light.ambient) * (np.maximum(facing, 0) + through) / z
-    normal = np.cos(slope) * (1 if upside else -1)
-    return np.minimum(light.ambient * (0.85 + 0.15 * normal) + direct, 1.3)
+    facing = side * (np.cos(slope) * z - np.sin(slope) * x)
+    direct = (1 - light.ambient) * (np.maximum(facing, 0) + 0.35 * np.maximum(-facing, 0)) / z
+    return np.minimum(light.ambient * (0.85 + 0.15 * side * np.cos(slope)) + direct, 1.3)
 
 
 def light_map(light: Light, width: int, height: int) -> np.ndarray:
@@ -57,7 +64,7 @@ def add_noise(image: np.ndarray, light: Light, rng: np.random.Generator) -> None
 
 @lru_cache(maxsize=1)
 def _noise_tile(height: int, width: int) -> np.ndarray:
-    """Return noise of 16 grey levels around 128, slightly soft as phones leave it; the same in every process."""
+    """Return noise of 16 grey levels around 128, a little soft as phones leave it; always the same."""
     rng = np.random.default_rng(20240229)
     noise = rng.standard_normal((height, width, 3), np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), 0.6)

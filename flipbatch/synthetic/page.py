@@ -4,6 +4,7 @@ Draws flat pages as images; does not know where a page lies or how it is lit.
 """
 
 from functools import lru_cache
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -23,20 +24,19 @@ def draw_page(book: Book, number: int) -> np.ndarray:
     image = Image.new("RGB", (PAGE_WIDTH, height), paper)
     if rng.random() > 0.06:
         _fill_page(image, book, rng)
+        foot = (PAGE_WIDTH / 2, height * 0.955)
+        ImageDraw.Draw(image).text(foot, str(number), _ink(book), _font(_line_height(book)))
     return np.array(image)
 
 
 def _fill_page(image: Image.Image, book: Book, rng: np.random.Generator) -> None:
     """Set block under block until the page is full, or the chapter ends."""
-    line = max(6, round(book.font_size * 1.55 / book.page_width * PAGE_WIDTH))
+    line = _line_height(book)
     margin = round(PAGE_WIDTH * rng.uniform(0.08, 0.15))
     y = round(image.height * rng.uniform(0.05, 0.14))
     bottom = round(image.height * (rng.uniform(0.35, 0.9) if rng.random() < 0.2 else 0.92))
     while y < bottom - line:
         y = _set_block(image, book, (margin, y, PAGE_WIDTH - margin, bottom), line, rng) + line
-    ImageDraw.Draw(image).text(
-        (PAGE_WIDTH / 2, image.height * 0.955), str(rng.integers(1, 700)), _ink(book), _font(line)
-    )
 
 
 def _set_block(
@@ -74,6 +74,11 @@ def _words(length: int, rng: np.random.Generator) -> str:
     gaps = np.cumsum(rng.integers(3, 11, max(2, length)))
     letters[gaps[gaps < len(letters)]] = " "
     return "".join(letters.tolist()).capitalize()
+
+
+def _line_height(book: Book) -> int:
+    """Return the distance of two lines in pixels."""
+    return max(6, round(book.font_size * 1.55 / book.page_width * PAGE_WIDTH))
 
 
 def _ink(book: Book) -> tuple[int, int, int]:
@@ -128,7 +133,7 @@ def _diagram(width: int, height: int, book: Book, rng: np.random.Generator) -> n
     picture = np.full((height, width, 3), book.paper, np.uint8)
     boxes = rng.uniform(0.12, 0.88, (int(rng.integers(3, 8)), 2)) * (width, height)
     points = boxes.astype(int).tolist()
-    for first, second in zip(points, points[1:], strict=False):
+    for first, second in pairwise(points):
         cv2.line(picture, first, second, _ink(book), 1, cv2.LINE_AA)
     for x, y in points:
         shade = rng.integers(60, 230, 3).tolist()

@@ -1,8 +1,8 @@
 """Renders one moment of a scene as a phone would have filmed it.
 
-What stands still (table, book, resting pages, pictures of hands) is drawn once per scene; the page in the air, the
-hands, their shadows, the light and the shake are added for every frame. Knows no files, no videos and no labels
-beyond the scene's own: the same scene and time give the same pixels.
+What stands still (table, book, resting pages, pictures of hands) is drawn once per scene; the page in the
+air, the hands, their shadows, the light and the shake are added for every frame. The same scene and time give
+the same pixels. Knows no files and no frame numbers.
 """
 
 from functools import cached_property
@@ -10,26 +10,30 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from flipbatch.synthetic.geometry import Projection, Sheet, resting_sheet, turning_sheet
+from flipbatch.synthetic.background import draw_background
+from flipbatch.synthetic.geometry import Projection, Sheet, turning_sheet
 from flipbatch.synthetic.hand import PIXELS_PER_CM, STANDARD_LENGTH, HandPicture, draw_hand
 from flipbatch.synthetic.layer import (
     Layer,
     bounding_window,
+    darken,
     draw_sheet,
     lay_down,
     smear,
     smear_outwards,
     soften_edges,
 )
-from flipbatch.synthetic.light import NEUTRAL, add_noise, light_map, sheet_brightness, tone_curve
+from flipbatch.synthetic.light import NEUTRAL, add_noise, light_map, shade_sheet, tone_curve
 from flipbatch.synthetic.page import draw_page
-from flipbatch.synthetic.scene import Hand, Light, Scene
+from flipbatch.synthetic.scene import Hand, Scene
 
 WIDTH, HEIGHT = 1080, 1920
 SCALE = 2 / 3
 MARGIN = 20
 CANVAS_WIDTH, CANVAS_HEIGHT = round(WIDTH * SCALE), round(HEIGHT * SCALE)
+CANVAS_SHAPE = (CANVAS_HEIGHT + 2 * MARGIN, CANVAS_WIDTH + 2 * MARGIN, 3)
 SHADOW_SCALE = 4
+STRAIGHT_UP = np.array([0.0, 0.0, 1.0])
 
 
 class SceneRenderer:
@@ -45,9 +49,10 @@ class SceneRenderer:
         self._scene = scene
         self._projection = Projection(scene.camera, CANVAS_WIDTH, CANVAS_HEIGHT, MARGIN)
         self._hands = [(hand, draw_hand(hand, scene)) for hand in scene.hands]
-        self._still = _draw_still(scene, self._projection)
+        self._still = draw_background(scene, self._projection, CANVAS_SHAPE)
         self._light = light_map(scene.light, self._still.shape[1], self._still.shape[0])
         self._tones = tone_curve(scene.light)
+        self._light_direction = np.array(scene.light.direction)
 
     def render(self, time: float) -> np.ndarray:
         """Render the moment `time`, 0 to 1.
@@ -79,7 +84,7 @@ class SceneRenderer:
         return [*behind, page, *front]
 
     def _is_behind_page(self, hand: Hand, time: float) -> bool:
-        """Whether the page in the air hides the hand: pushed from its side, or swinging over a resting hand."""
+        """Whether the page hides the hand: pushed by it from behind, or swinging over one that rests."""
         angle = self._scene.turn.angle(time)
         if hand.motion != "follow":
             return True
@@ -96,8 +101,8 @@ class SceneRenderer:
         if self._scene.label == "notflip":
             return None
         sheet = self._sheet(time)
-        front = _shaded(self._sides[0], sheet.slope, self._scene.light, upside=True)
-        back = _shaded(self._sides[1], sheet.slope[:, ::-1], self._scene.light, upside=False)
+        front = shade_sheet(self._sides[0], sheet.slope, self._scene.light, upside=True)
+        back = shade_sheet(self._sides[1], sheet.slope[:, ::-1], self._scene.light, upside=False)
         movement = self._movement(sheet.outer_edge(0.5), self._sheet(self._later(time)).outer_edge(0.5))
         pad = round(float(np.abs(movement).max())) + 3
         layer = draw_sheet(sheet, front, back, self._projection, self._still.shape, pad)
@@ -111,17 +116,13 @@ class SceneRenderer:
         place, later = self._hand_place(hand, time), self._hand_place(hand, self._later(time))
         movement = self._movement(place, later)
         pad = round(float(np.abs(movement).max())) + 2
-        corners = self._hand_corners(hand, picture, place)
+        corners = self._projection.project(_picture_corners(hand, picture, place))
         window = bounding_window(corners, self._still.shape, pad)
         if window is None:
             return None
         left, top, right, bottom = window
         image = _warp(picture.image, corners - (left, top), (right - left, bottom - top))
         return smear(Layer(image, left, top), movement)
-
-    def _hand_corners(self, hand: Hand, picture: HandPicture, place: np.ndarray) -> np.ndarray:
-        """Return the pixels of the corners of a hand's picture that touches `place`."""
-        return self._projection.project(_picture_corners(hand, picture, place))
 
     def _hand_place(self, hand: Hand, time: float) -> np.ndarray:
         """Return where the hand's fingertips are, in cm."""
@@ -153,25 +154,27 @@ class SceneRenderer:
             self._cast_hand(covered, hand, picture, time)
         if self._scene.label == "flip":
             self._cast_page(covered, time)
-        covered = cv2.GaussianBlur(covered, (0, 0), 4.0)
-        strength = 0.75 * (1 - self._scene.light.ambient)
-        lit = cv2.resize(255 - cv2.multiply(covered, strength), (canvas.shape[1], canvas.shape[0]))
-        cv2.multiply(canvas, cv2.merge([lit, lit, lit]), dst=canvas, scale=1 / 255)
+        darken(canvas, cv2.GaussianBlur(covered, (0, 0), 4.0), 0.75 * (1 - self._scene.light.ambient))
 
     def _cast_page(self, covered: np.ndarray, time: float) -> None:
-        for strip in self._on_ground(self._sheet(time).strips):
-            cv2.fillConvexPoly(covered, np.round(strip).astype(np.int32), 255)
+        """Cover what the page hides from the light, and half of what it hides from the ceiling above it."""
+        strips = self._sheet(time).strips
+        for direction, strength in ((STRAIGHT_UP, 128), (self._light_direction, 255)):
+            shadow = np.zeros_like(covered)
+            for strip in self._on_ground(strips, direction):
+                cv2.fillConvexPoly(shadow, np.round(strip).astype(np.int32), strength)
+            np.maximum(covered, shadow, out=covered)
 
     def _cast_hand(self, covered: np.ndarray, hand: Hand, picture: HandPicture, time: float) -> None:
-        corners = _picture_corners(hand, picture, self._hand_place(hand, time) + (0, 0, 1.0))
-        size = (covered.shape[1], covered.shape[0])
-        shadow = _warp(np.ascontiguousarray(picture.image[..., 3]), self._on_ground(corners), size)
+        corners = _picture_corners(hand, picture, self._hand_place(hand, time) + STRAIGHT_UP)
+        alpha = np.ascontiguousarray(picture.image[..., 3])
+        thrown = self._on_ground(corners, self._light_direction)
+        shadow = _warp(alpha, thrown, (covered.shape[1], covered.shape[0]))
         np.maximum(covered, shadow, out=covered)
 
-    def _on_ground(self, points: np.ndarray) -> np.ndarray:
-        """Return where the light throws points to, on the book's height, in pixels of the shadow picture."""
+    def _on_ground(self, points: np.ndarray, direction: np.ndarray) -> np.ndarray:
+        """Return where light from `direction` throws points to, in pixels of the shadow picture."""
         ground = float(np.mean(self._scene.book.thickness))
-        direction = np.array(self._scene.light.direction)
         height = np.maximum(points[..., 2:] - ground, 0)
         thrown = points - height / direction[2] * direction
         return self._projection.project(thrown) / SHADOW_SCALE
@@ -216,97 +219,3 @@ def _warp(image: np.ndarray, corners: np.ndarray, size: tuple[int, int]) -> np.n
     source = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     matrix = cv2.getPerspectiveTransform(source, corners.astype(np.float32))
     return cv2.warpPerspective(image, matrix, size, flags=cv2.INTER_LINEAR)
-
-
-def _shaded(texture: np.ndarray, slope: np.ndarray, light: Light, *, upside: bool) -> np.ndarray:
-    """Shade one side of a sheet by its slope, given as (2, n) along the texture's upper and lower edge."""
-    brightness = sheet_brightness(slope, light, upside=upside).astype(np.float32)
-    gains = cv2.resize(brightness * NEUTRAL, (texture.shape[1], texture.shape[0])).astype(np.uint8)
-    return cv2.multiply(texture, cv2.merge([gains, gains, gains]), scale=1 / NEUTRAL)
-
-
-def _draw_still(scene: Scene, projection: Projection) -> np.ndarray:
-    """Draw what never moves: the table and the open book."""
-    shape = (CANVAS_HEIGHT + 2 * MARGIN, CANVAS_WIDTH + 2 * MARGIN, 3)
-    canvas = _draw_table(scene, projection, shape)
-    _draw_block(canvas, scene, projection)
-    for side, number in ((-1, scene.first_page), (1, scene.first_page + 3)):
-        _draw_resting_page(canvas, scene, projection, side, number)
-    return canvas
-
-
-def _draw_table(scene: Scene, projection: Projection, shape: tuple[int, int, int]) -> np.ndarray:
-    """Draw the table with its grain, and the floor beyond its near edge."""
-    table, rng = scene.table, np.random.default_rng(scene.table.seed)
-    canvas = np.full(shape, table.color, np.float32)
-    grain = cv2.resize(
-        rng.normal(0, 1, (160, 12)).astype(np.float32), (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC
-    )
-    canvas *= (1 + table.grain * grain)[..., None]
-    canvas = np.clip(canvas, 0, 255).astype(np.uint8)
-    far = 300.0
-    floor = np.array([[-far, table.edge, 0], [far, table.edge + 8, 0], [far, -60, 0], [-far, -60, 0]])
-    _fill(canvas, projection.project(floor), scene.table.floor)
-    return canvas
-
-
-def _draw_block(canvas: np.ndarray, scene: Scene, projection: Projection) -> None:
-    """Draw the book's shadow on the table, its cover, and the edges of its pages."""
-    book = scene.book
-    _draw_book_shadow(canvas, scene, projection)
-    half, width = book.page_height / 2 + 0.25, book.page_width + 0.3
-    cover = np.array([[-width, half, 0.1], [width, half, 0.1], [width, -half, 0.1], [-width, -half, 0.1]])
-    _fill(canvas, projection.project(cover), book.cover)
-    for side in (-1, 1):
-        sheet = resting_sheet(book, side)
-        ground = sheet.lower * (1.01, 1, 0)
-        shade = np.array(book.paper)
-        for share in np.linspace(0, 1, 9):
-            line = ground + share * (sheet.lower - ground)
-            edge = np.concatenate([line, sheet.lower[::-1]])
-            _fill(
-                canvas, projection.project(edge), shade * (0.6 + 0.08 * (round(share * 8) % 2) + 0.15 * share)
-            )
-            edge_line = np.stack(
-                [line[-1], line[-1] + (0, book.page_height, 0), sheet.upper[-1], sheet.lower[-1]]
-            )
-            _fill(
-                canvas,
-                projection.project(edge_line),
-                shade * (0.62 + 0.08 * (round(share * 8) % 2) + 0.15 * share),
-            )
-
-
-def _draw_book_shadow(canvas: np.ndarray, scene: Scene, projection: Projection) -> None:
-    """Darken the table beside the book, softly."""
-    book, direction = scene.book, np.array(scene.light.direction)
-    offset = -max(book.thickness) / direction[2] * direction[:2] * 0.7
-    half, width = book.page_height / 2 + 0.5, book.page_width + 0.6
-    corners = np.array([[-width, half, 0], [width, half, 0], [width, -half, 0], [-width, -half, 0]])
-    corners[:, :2] += offset
-    mask = np.zeros(canvas.shape[:2], np.uint8)
-    _fill(mask, projection.project(corners), 255)
-    mask = cv2.GaussianBlur(mask[::4, ::4], (0, 0), 3.5)
-    lit = 255 - cv2.resize(cv2.multiply(mask, 0.6), (canvas.shape[1], canvas.shape[0]))
-    cv2.multiply(canvas, cv2.merge([lit, lit, lit]), dst=canvas, scale=1 / 255)
-
-
-def _draw_resting_page(
-    canvas: np.ndarray, scene: Scene, projection: Projection, side: int, number: int
-) -> None:
-    """Draw the page that lies on one stack, darker in the gutter."""
-    sheet = resting_sheet(scene.book, side)
-    slope = sheet.slope if side > 0 else sheet.slope[:, ::-1]
-    page = _shaded(draw_page(scene.book, number), slope, scene.light, upside=side > 0)
-    gutter = 1 - 0.45 * np.exp(-np.linspace(0, 1, page.shape[1])[::side] / 0.035)
-    page = (page * gutter[None, :, None]).astype(np.uint8)
-    layer = draw_sheet(sheet, page, page, projection, canvas.shape, 2)
-    if layer is not None:
-        lay_down(canvas, soften_edges(layer))
-
-
-def _fill(canvas: np.ndarray, polygon: np.ndarray, color: object) -> None:
-    """Fill a polygon given in pixels."""
-    points = np.round(polygon * 16).astype(np.int32)
-    shade = np.atleast_1d(np.asarray(color, float)).tolist()
-    cv2.fillPoly(canvas, [points], shade, cv2.LINE_AA, 4)

@@ -1,7 +1,7 @@
 """One random video as plain numbers: camera, light, table, book, turning page and hands.
 
-Everything is measured in centimetres on the table: x to the right, y away from the reader, z up; the spine lies on
-the y axis, the middle of the book at the origin. Time runs from 0 to 1 over the clip.
+Everything is measured in centimetres on the table: x to the right, y away from the reader, z up. The spine
+lies on the y axis, the middle of the book at the origin. Time runs from 0 to 1 over the clip.
 This module knows no pixels, no files and no frame numbers.
 """
 
@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 
 Label = Literal["flip", "notflip"]
-Pose = Literal["flat", "spread", "relaxed", "point", "grip"]
+Pose = Literal["flat", "spread", "relaxed", "point"]
 Motion = Literal["rest", "cross", "follow"]
 Vector = tuple[float, float, float]
 Color = tuple[float, float, float]
 
-SMALLEST_TURN, LARGEST_TURN = 28.0, 152.0
+SMALLEST_TURN, LARGEST_TURN = 32.0, 148.0
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Hand:
     side
         -1 for a left hand, +1 for a right one.
     pose, motion
-        What the fingers do; whether the hand rests, moves straight across, or goes where a turning page would be.
+        What the fingers do; whether the hand rests, moves across, or goes where a turning page would.
     start, end
         Where its fingertips are at time 0 and 1 (the same when it rests), in cm.
     heading
@@ -230,8 +230,8 @@ def draw_scene(label: Label, place: np.random.Generator, clip: np.random.Generat
     label
         Whether a page turns.
     place
-        Draws what stays as it is when the same person films the same book again: camera, light, table, book, skin.
-        A `flip` and a `notflip` video of one place differ in nothing but what happens, so that the place can't tell.
+        Draws what stays as it is when the same person films the same book again: camera, light, table, book,
+        skin. `flip` and `notflip` videos of one place differ in what happens only: the place can't tell them.
     clip
         Draws what happens: the opened pages, the turn, the hands.
     """
@@ -260,17 +260,17 @@ def _draw_book(rng: np.random.Generator) -> Book:
     width = rng.uniform(11.5, 17.5)
     paper_warmth = rng.uniform(0, 1) ** 1.5
     paper = np.array([250, 249, 246]) - paper_warmth * np.array([8, 20, 48]) - rng.uniform(0, 14)
-    total, balance = rng.uniform(1.0, 3.6), rng.uniform(0.2, 0.8)
+    total, balance = rng.uniform(1.0, 3.2), rng.uniform(0.25, 0.75)
     return Book(
         page_width=float(width),
-        page_height=float(width * rng.uniform(1.3, 1.6)),
+        page_height=float(width * rng.uniform(1.35, 1.52)),
         thickness=(float(total * balance), float(total * (1 - balance))),
-        hump=(float(rng.uniform(0.2, 0.9)), float(rng.uniform(0.2, 0.9))),
+        hump=(float(rng.uniform(0.15, 0.5)), float(rng.uniform(0.15, 0.5))),
         paper=_color(paper),
         ink=_color(rng.uniform(15, 75) + rng.uniform(-10, 10, 3)),
         cover=_color(rng.uniform(15, 220, 3)),
         font_size=float(rng.uniform(0.24, 0.42)),
-        picture_share=float(rng.uniform(0, 0.4)),
+        picture_share=float(rng.uniform(0, 0.3)),
         seed=_draw_seed(rng),
     )
 
@@ -283,20 +283,20 @@ def _draw_turn(rng: np.random.Generator) -> Turn:
     return Turn(
         start=float(start),
         end=float(end),
-        bend=float(rng.choice([-1, 1], p=[0.3, 0.7]) * rng.uniform(15, 100)),
+        bend=float(rng.choice([-1, 1], p=[0.3, 0.7]) * rng.uniform(25, 100)),
         twist=float(rng.normal(0, 16)),
     )
 
 
 def _draw_camera(book: Book, rng: np.random.Generator) -> Camera:
-    tilt, azimuth = np.radians(rng.uniform(6, 30)), np.radians(rng.normal(0, 12))
-    distance = 2 * book.page_width * rng.uniform(1.22, 1.5)
-    target = np.array([rng.normal(0, 1.0), rng.normal(-1.5, 1.5), 0.0])
+    tilt, azimuth = np.radians(rng.uniform(8, 26)), np.radians(rng.normal(0, 8))
+    distance = 2 * book.page_width * rng.uniform(1.26, 1.46)
+    target = np.array([rng.normal(0, 0.8), rng.normal(-1.5, 1.2), 0.0])
     away = np.array([np.sin(tilt) * np.sin(azimuth), -np.sin(tilt) * np.cos(azimuth), np.cos(tilt)])
     return Camera(
         position=_vector(target + distance * away),
         target=_vector(target),
-        roll=float(rng.normal(0, 0.05)),
+        roll=float(rng.normal(0, 0.03)),
         focal=float(rng.uniform(0.72, 0.82)),
         shake=float(rng.uniform(0.0, 0.012)),
         phases=_vector(rng.uniform(0, 2 * np.pi, 3)),
@@ -304,7 +304,7 @@ def _draw_camera(book: Book, rng: np.random.Generator) -> Camera:
 
 
 def _draw_light(rng: np.random.Generator) -> Light:
-    azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(38, 78))
+    azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(48, 80))
     flat = np.cos(elevation)
     warmth = rng.normal(0, 0.04)
     gains = rng.uniform(0.78, 1.06) * np.array([1 + warmth, 1.0, 1 - 1.4 * warmth])
@@ -316,7 +316,7 @@ def _draw_light(rng: np.random.Generator) -> Light:
         falloff=float(rng.uniform(0, 0.25)),
         patch_angle=float(rng.uniform(0, 2 * np.pi)),
         patch_offset=float(rng.uniform(-0.45, 0.45)),
-        patch_gain=float(rng.uniform(0.05, 0.25) if rng.random() < 0.5 else 0.0),
+        patch_gain=float(rng.uniform(0.05, 0.2) if rng.random() < 0.4 else 0.0),
         patch_softness=float(rng.uniform(0.01, 0.15)),
         vignette=float(rng.uniform(0, 0.3)),
         defocus=float(max(0.0, rng.normal(0, 0.8))),
@@ -326,12 +326,12 @@ def _draw_light(rng: np.random.Generator) -> Light:
 
 
 def _draw_table(book: Book, rng: np.random.Generator) -> Table:
-    base = rng.choice([70.0, 130.0, 185.0, 215.0], p=[0.15, 0.25, 0.3, 0.3])
+    base = rng.choice([80.0, 130.0, 180.0, 210.0], p=[0.1, 0.2, 0.3, 0.4])
     tint = np.array([1.0, 0.82, 0.62]) ** rng.uniform(0, 1) if base < 200 else np.ones(3)
     return Table(
         color=_color(np.clip(base * tint + rng.normal(0, 5, 3), 10, 235)),
         floor=_color(rng.uniform(8, 70) + rng.uniform(-6, 6, 3)),
-        grain=float(rng.choice([0.0, 0.02, 0.05]) * rng.uniform(0.5, 1.3)),
+        grain=float(rng.choice([0.0, 0.0, 0.02, 0.04]) * rng.uniform(0.5, 1.3)),
         edge=float(-book.page_height / 2 - rng.uniform(3, 25)),
         seed=_draw_seed(rng),
     )
@@ -341,7 +341,7 @@ def _draw_hands(label: Label, book: Book, turn: Turn, rng: np.random.Generator) 
     """Draw the moving hand and the resting one, each of which may be missing."""
     moving_side = 1 if turn.start < turn.end else -1
     hands: list[Hand] = []
-    if rng.random() < 0.5:
+    if rng.random() < 0.45:
         hands.append(_draw_hand("rest", -moving_side, book, rng))
     if rng.random() < 0.75:
         motion: Motion = "follow" if label == "flip" else _draw_motion(rng)
@@ -352,9 +352,9 @@ def _draw_hands(label: Label, book: Book, turn: Turn, rng: np.random.Generator) 
 def _draw_motion(rng: np.random.Generator) -> Motion:
     """Draw what the second hand does when no page turns: often just what it would do if one did."""
     chance = rng.random()
-    if chance < 0.35:
+    if chance < 0.3:
         return "follow"
-    return "cross" if chance < 0.7 else "rest"
+    return "cross" if chance < 0.6 else "rest"
 
 
 def _draw_hand(motion: Motion, side: int, book: Book, rng: np.random.Generator) -> Hand:
@@ -371,7 +371,7 @@ def _draw_hand(motion: Motion, side: int, book: Book, rng: np.random.Generator) 
         end=end,
         heading=float(np.pi / 2 + side * np.radians(sideways)),
         grasp=float(rng.uniform(0.0, 0.6)),
-        length=float(rng.uniform(15.5, 19.5)),
+        length=float(rng.uniform(14.5, 17.5)),
         sleeve_start=float(rng.uniform(2, 14)),
         seed=_draw_seed(rng),
     )

@@ -26,9 +26,10 @@ def rank() -> int:
 
 def sum_over_ranks(values: Tensor) -> Tensor:
     """Return the sum of every rank's `values`, the same on all."""
+    total = values.clone()
     if is_distributed():
-        dist.all_reduce(values)
-    return values
+        dist.all_reduce(total)
+    return total
 
 
 def largest_over_ranks(value: int, device: torch.device) -> int:

@@ -53,8 +53,8 @@ class EarlyStopping(Generic[State]):
     def __post_init__(self) -> None:
         if self.patience < 1:
             raise ValueError(f"patience is {self.patience}: at least 1 epoch must be allowed.")
-        if self.min_delta < 0:
-            raise ValueError(f"min_delta is {self.min_delta}: an improvement can't be negative.")
+        if not self.min_delta >= 0:
+            raise ValueError(f"min_delta is {self.min_delta}: it must be 0 or more.")
         if self.mode not in ("min", "max"):
             raise ValueError(f"mode is {self.mode!r}: it is min or max.")
 

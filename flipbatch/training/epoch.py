@@ -79,7 +79,7 @@ class _Sums:
         self._sums += torch.stack(parts)
 
     def metrics(self) -> PassMetrics:
-        loss, *outcomes = sum_over_ranks(self._sums.clone()).tolist()
+        loss, *outcomes = sum_over_ranks(self._sums).tolist()
         counts = Counts(*(int(outcome) for outcome in outcomes))
         return PassMetrics(loss / max(1, counts.total), counts)
 

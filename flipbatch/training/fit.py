@@ -59,6 +59,7 @@ class Fitted:
     best_epoch : int
         Counted from 0.
     stopped_early : bool
+        Whether epochs were left.
     history : list of dict
         One a finished epoch: ``epoch``, ``train`` and ``val`` metrics, ``improved``.
     """
@@ -107,9 +108,10 @@ class Fit:
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on after the epoch that a checkpoint was taken after."""
         self._network.load_state_dict(checkpoint["network"])
-        self._optimizer.load_state_dict(checkpoint["optimizer"])
+        # The optimizer would go on with the very tensors that it is given.
+        self._optimizer.load_state_dict(copy.deepcopy(checkpoint["optimizer"]))
         self._stopping.load_state_dict(checkpoint["early_stopping"])
-        self._history = checkpoint["history"]
+        self._history = list(checkpoint["history"])
 
     def run(self, report: Report) -> Fitted:
         """Train until early stopping or the last epoch.
@@ -134,14 +136,14 @@ class Fit:
         return Fitted(
             weights=self._stopping.best_state,
             best_epoch=self._stopping.best_epoch,
-            stopped_early=self._stopping.should_stop,
+            stopped_early=len(self._history) < self._settings.epochs,
             history=self._history,
         )
 
     def _epoch(self, epoch: int) -> dict[str, Any]:
         # Every draw follows from seed, epoch and rank: an epoch that is repeated repeats itself.
         seed = (self._settings.seed * 10_007 + epoch) * 10_007 + rank()
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed % 2**63)
         torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
         train = self._train_epoch(epoch, generator)
         average_statistics(self._network)
@@ -167,7 +169,11 @@ class Fit:
         self._network.train()
         for parameter in _features(self._network):
             parameter.requires_grad_(epoch >= self._recipe.frozen_epochs)
-        return DistributedDataParallel(self._network) if is_distributed() else self._network
+        if not is_distributed():
+            return self._network
+        # Broadcast, rank 0's BatchNorm statistics would replace the others' before each step: they'd be of
+        # its frames only. Each rank gathers its own, and `average_statistics` brings them together.
+        return DistributedDataParallel(self._network, broadcast_buffers=False)
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
         head = cast(nn.Module, self._network.head)
@@ -189,7 +195,7 @@ class Fit:
             "network": self._weights(),
             "optimizer": copy.deepcopy(self._optimizer.state_dict()),
             "early_stopping": self._stopping.state_dict(),
-            "history": self._history,
+            "history": list(self._history),
         }
 
 

@@ -71,19 +71,30 @@ class FrameCache:
     @classmethod
     def collect(cls, batches: Iterable[Batch], size: InputSize) -> FrameCache:
         """Keep the decoded frames of batches from `decode_rows`, sorted by URI so that order repeats."""
-        empty = {
-            "pixels": np.empty((0, size.height, size.width, 3), np.uint8),
-            "positive": np.empty(0, bool),
-            "video_id": np.empty(0, object),
-            "frame_number": np.empty(0, np.int64),
-            "uri": np.empty(0, object),
+        columns = {"positive": bool, "video_id": object, "frame_number": np.int64, "uri": object}
+        names = ("pixels", *columns)
+        kept = [{name: batch[name][batch["status"] == Status.OK] for name in names} for batch in batches]
+        whole: dict[str, npt.NDArray[Any]] = {
+            name: np.concatenate([np.empty(0, dtype), *(batch[name] for batch in kept)])
+            for name, dtype in columns.items()
         }
-        kept = [{name: batch[name][batch["status"] == Status.OK] for name in empty} for batch in batches]
-        whole = {name: np.concatenate([empty[name], *(batch[name] for batch in kept)]) for name in empty}
-        order = np.argsort(whole.pop("uri").astype(str), kind="stable")
+        order = np.argsort(whole["uri"].astype(str), kind="stable")
         return cls(
-            pixels=torch.from_numpy(whole["pixels"][order]),
+            pixels=torch.from_numpy(_in_order([batch.pop("pixels") for batch in kept], order, size)),
             positive=torch.from_numpy(whole["positive"][order]),
             video_id=whole["video_id"][order],
             frame_number=whole["frame_number"][order],
         )
+
+
+def _in_order(
+    parts: list[npt.NDArray[np.uint8]], order: npt.NDArray[np.int64], size: InputSize
+) -> npt.NDArray[np.uint8]:
+    """Put rows in order, each part let go of as it is done: pixels are never held three times over."""
+    pixels = np.empty((len(order), size.height, size.width, 3), np.uint8)
+    place = np.argsort(order)
+    while parts:
+        part = parts.pop()
+        place, own = np.split(place, [len(place) - len(part)])
+        pixels[own] = part
+    return pixels

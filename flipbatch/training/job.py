@@ -11,12 +11,13 @@ import math
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.fs
@@ -25,6 +26,8 @@ import ray.data
 import ray.train
 import ray.train.torch
 import torch
+from ray.data.dataset import MaterializedDataset
+from ray.exceptions import RayError
 from ray.util.queue import Empty, Queue
 
 from flipbatch import storage
@@ -39,10 +42,10 @@ from flipbatch.schema import FAILURES, Label, Split, Status
 from flipbatch.tables import write_table
 from flipbatch.training.assess import calibrate, measure_all, scored_frames
 from flipbatch.training.comparison import compare
-from flipbatch.training.distributed import rank
+from flipbatch.training.distributed import rank, sum_over_ranks
 from flipbatch.training.epoch import Loss, evaluate
 from flipbatch.training.fit import Checkpoint, Fit, Settings, describe
-from flipbatch.training.frame_cache import FrameCache, cache_rows, decode_rows
+from flipbatch.training.frame_cache import Batch, FrameCache, cache_rows, decode_rows
 from flipbatch.training.recipes import recipe_for
 from flipbatch.training.splits import SplitFrames, split_frames
 
@@ -50,6 +53,7 @@ log = logging.getLogger(__name__)
 
 MAX_BLOCKS = 1000
 FRAMES_A_BLOCK = 64
+DECODED_AT_A_TIME = 256
 WORKER_FAILURES = 3
 _CHECKPOINT_FILE = "checkpoint.pt"
 _BEFORE_RUN_FILE = frozenset({"splits.parquet", "misnamed.parquet"})
@@ -178,47 +182,50 @@ def _train_models(
     pretrained: dict[str, torch.Tensor] | None,
 ) -> None:
     names = [n for n in options.models if not storage.exists(directory.path("models", n, CARD_FILE))]
-    decoded: dict[InputSize, dict[str, ray.data.MaterializedDataset]] = {}
+    decoded: dict[InputSize, dict[str, MaterializedDataset]] = {}
     for name in names:
         size = architecture(name).input_size
         if size not in decoded:
-            decoded[size] = _decode(splits, size)
+            decoded[size] = _decode(splits, size, options.workers)
             _check_decoded(directory, decoded[size], options.workers)
         weights = pretrained if architecture(name).pretrained else None
         _train_model(directory, options, splits, name, decoded[size], weights)
 
 
-def _decode(splits: SplitFrames, size: InputSize) -> dict[str, ray.data.MaterializedDataset]:
+def _decode(splits: SplitFrames, size: InputSize, workers: int) -> dict[str, MaterializedDataset]:
     """Decode every split once, into Ray's object store: small pixels, never a full frame."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.execution_options.preserve_order = True
-    return {split: _decode_split(cache_rows(splits.of(split)), size) for split in Split}
+    return {split: _decode_split(cache_rows(splits.of(split)), size, workers) for split in Split}
 
 
-def _decode_split(rows: pa.Table, size: InputSize) -> ray.data.MaterializedDataset:
-    step = max(FRAMES_A_BLOCK, math.ceil(rows.num_rows / MAX_BLOCKS))
+def _decode_split(rows: pa.Table, size: InputSize, workers: int) -> MaterializedDataset:
     # Not in the order of videos: each worker's share should hold all sorts of frames.
     shuffled = rows.take(_permutation(rows.num_rows))
-    blocks = [shuffled.slice(start, step) for start in range(0, rows.num_rows, step)]
-    dataset = ray.data.from_arrow(blocks)
-    return dataset.map_batches(partial(decode_rows, size=size), batch_size=None).materialize()
+    cuts = _block_cuts(rows.num_rows, workers)
+    dataset = ray.data.from_arrow([shuffled.slice(a, b - a) for a, b in pairwise(cuts) if a < b])
+    decode = cast(Callable[[Any], Any], partial(decode_rows, size=size))
+    return dataset.map_batches(decode, batch_size=None).materialize()
+
+
+def _block_cuts(rows: int, workers: int) -> list[int]:
+    """Cut rows into blocks, as many a worker, as even as can be: a worker is given whole blocks."""
+    blocks_a_worker = math.ceil(rows / workers / max(FRAMES_A_BLOCK, math.ceil(rows / MAX_BLOCKS)))
+    blocks = workers * max(1, blocks_a_worker)
+    return [rows * block // blocks for block in range(blocks + 1)]
 
 
 def _permutation(count: int) -> list[int]:
     return torch.randperm(count, generator=torch.Generator().manual_seed(0)).tolist()
 
 
-def _check_decoded(
-    directory: RunDirectory, decoded: Mapping[str, ray.data.MaterializedDataset], workers: int
-) -> None:
+def _check_decoded(directory: RunDirectory, decoded: Mapping[str, MaterializedDataset], workers: int) -> None:
     """List the frames that could not be decoded; go on if enough are left."""
     rows = pa.concat_tables(
         table.append_column("split", pa.array([split] * table.num_rows, pa.string()))
         for split, dataset in decoded.items()
-        for table in dataset.select_columns(["uri", "status", "error", "positive"]).iter_batches(
-            batch_size=None, batch_format="pyarrow"
-        )
+        for table in _outcomes(dataset)
     )
     ok = [status == Status.OK for status in rows["status"].to_pylist()]
     failures = rows.filter(pa.array([not one for one in ok])).select(FAILURES.names).cast(FAILURES)
@@ -240,6 +247,11 @@ def _check_decoded(
         )
 
 
+def _outcomes(dataset: MaterializedDataset) -> Iterable[pa.Table]:
+    columns = dataset.select_columns(["uri", "status", "error", "positive"])
+    return cast(Iterable[pa.Table], columns.iter_batches(batch_format="pyarrow"))
+
+
 # ---------------------------------------------------------------------------------------- fit
 
 
@@ -251,10 +263,8 @@ class _SplitEvenly(ray.train.DataConfig):
     ) -> list[dict[str, Any]]:
         shards: list[dict[str, Any]] = [{} for _ in range(world_size)]
         for name, dataset in datasets.items():
-            count = dataset.count()
-            cuts = [count * share // world_size for share in range(1, world_size)]
-            parts = dataset.split_at_indices(cuts) if cuts else [dataset]
-            for shard, part in zip(shards, parts, strict=True):
+            # Whole blocks: cutting one would take a task, and the workers hold all CPUs by now.
+            for shard, part in zip(shards, dataset.split(world_size), strict=True):
                 shard[name] = part.iterator()
         return shards
 
@@ -264,7 +274,7 @@ def _train_model(
     options: TrainOptions,
     splits: SplitFrames,
     name: str,
-    decoded: dict[str, ray.data.MaterializedDataset],
+    decoded: dict[str, MaterializedDataset],
     pretrained: dict[str, torch.Tensor] | None,
 ) -> None:
     cpus = _cpus_per_worker(options.workers)
@@ -342,6 +352,8 @@ def _epochs_printed(name: str, epochs: int) -> Iterator[Queue]:
             except Empty:
                 if done.is_set():
                     return
+            except RayError:  # Ray is going down: what there is to say, the driver's own error says
+                return
 
     thread = threading.Thread(target=print_epochs, daemon=True)
     thread.start()
@@ -403,13 +415,12 @@ def _train_loop(config: dict[str, Any]) -> None:
 
 
 def _collect(split: Split, size: InputSize) -> FrameCache:
-    shard = ray.train.get_dataset_shard(split)
-    return FrameCache.collect(shard.iter_batches(batch_size=None, batch_format="numpy"), size)
+    shard = cast(ray.data.DataIterator, ray.train.get_dataset_shard(split))
+    batches = shard.iter_batches(batch_size=DECODED_AT_A_TIME, batch_format="numpy")
+    return FrameCache.collect(cast(Iterable[Batch], batches), size)
 
 
 def _loss(train: FrameCache, device: torch.device) -> Loss:
-    from flipbatch.training.distributed import sum_over_ranks
-
     positives = int(train.positive.sum())
     both = sum_over_ranks(torch.tensor([positives, len(train) - positives], device=device))
     return Loss(*both.tolist())

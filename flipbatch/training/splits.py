@@ -144,6 +144,8 @@ def _hold_out_videos(
 ) -> None:
     """Move a share of the training videos of each kind to `split`; a kind's only video stays."""
     candidates = splits == Split.TRAIN
+    if split == Split.TEST:  # what chooses the epoch and the threshold can't test them
+        candidates &= ~np.isin(videos, videos[splits == Split.VAL])
     for ids in _videos_by_kind(videos[candidates], labels[candidates]).values():
         if len(ids) >= 2:
             splits[candidates & np.isin(videos, _draw(ids, rng))] = split

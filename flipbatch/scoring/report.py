@@ -1,0 +1,788 @@
+"""One page for a person: what a run scored, how well, and what to be careful about.
+
+Knows a run's metrics, its tables and the cards of its bundles; knows no pixels, no Ray and no clock. The
+page is one static HTML file that asks for nothing, neither scripts nor fonts nor images, and the same run
+gives the same bytes. Tables are read batch by batch: what is kept are counts and the first few rows of a
+ranking, whatever the number of frames and videos.
+
+Every text becomes markup through `tag`, which escapes whatever is not `Html` already: names, URIs and
+errors come from outside, and a video may be called ``<script>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from flipbatch import storage
+from flipbatch.errors import StorageError
+from flipbatch.evaluation.calibration import TEMPERATURES
+from flipbatch.evaluation.metrics import Counts
+from flipbatch.models.architectures import ARCHITECTURES
+from flipbatch.run_directory import RUN_FILE
+from flipbatch.schema import VIDEOS, Label, Status
+from flipbatch.scoring.run import ScoringRun
+from flipbatch.scoring.summary import error_rate
+
+REPORT_FILE = "report.html"
+
+BINS = 20
+TOP_VIDEOS = 20
+FIRST_ERRORS = 20
+
+ROWS_AT_ONCE = 65_536
+"""Rows of a table in memory at a time."""
+
+LABELS = (str(Label.FLIP), str(Label.NOTFLIP), "no label")
+"""The rows of a histogram."""
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class FrameError:
+    """A frame that has no probability, and why.
+
+    Attributes
+    ----------
+    uri, status, error : str
+    """
+
+    uri: str
+    status: str
+    error: str
+
+
+@dataclass(frozen=True)
+class VideoFigures:
+    """What the videos of one model add up to.
+
+    Attributes
+    ----------
+    videos, wrong_videos, flip_videos : int
+        All; those with a wrong frame; those called ``flip`` as a whole.
+    flip_frames : int
+        Frames called ``flip``.
+    top : tuple of dict
+        At most `TOP_VIDEOS` rows, `schema.VIDEOS`: most wrong frames first; where nothing is labelled, most
+        frames called ``flip`` first.
+    """
+
+    videos: int = 0
+    wrong_videos: int = 0
+    flip_videos: int = 0
+    flip_frames: int = 0
+    top: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the page says.
+
+    Attributes
+    ----------
+    run : mapping
+        What ``run.json`` says.
+    metrics : mapping
+        What ``metrics.json`` says.
+    records : mapping of str to mapping
+        Name to card of each model's bundle.
+    histograms : mapping of str to ndarray
+        Name to frames per label and probability of each model: int64 [3, BINS], rows as `LABELS`.
+    videos : mapping of str to VideoFigures
+        By model.
+    errors : tuple of FrameError
+        The first of them, in the order of the manifest.
+    """
+
+    run: Json
+    metrics: Json
+    records: Mapping[str, Json]
+    histograms: Mapping[str, NDArray[np.int64]]
+    videos: Mapping[str, VideoFigures]
+    errors: tuple[FrameError, ...]
+
+
+def write_report(run: ScoringRun, metrics: Json, records: Mapping[str, Json]) -> None:
+    """Write ``report.html`` of a run whose tables are written.
+
+    Parameters
+    ----------
+    run : ScoringRun
+    metrics : mapping
+        What ``metrics.json`` says.
+    records : mapping of str to mapping
+        Name of each model to the card of its bundle, as `Bundle.card` gives it.
+
+    Raises
+    ------
+    StorageError
+    """
+    page = render(gather(run, metrics, records))
+    # A name that is no valid text on this machine (a file called with any bytes) must not stop a run.
+    storage.write(run.directory.path(REPORT_FILE), page.encode(errors="backslashreplace"))
+
+
+# ---------------------------------------------------------------------------------------- gather
+
+
+def gather(run: ScoringRun, metrics: Json, records: Mapping[str, Json]) -> Report:
+    """Read what the page says, in memory that doesn't grow with the run.
+
+    Parameters
+    ----------
+    run : ScoringRun
+    metrics : mapping
+        What ``metrics.json`` says.
+    records : mapping of str to mapping
+        Name of each model to the card of its bundle.
+
+    Raises
+    ------
+    StorageError
+        Where a table can't be read.
+    """
+    return Report(
+        run=run.directory.read_json(RUN_FILE),
+        metrics=metrics,
+        records=records,
+        histograms={name: _histogram(run, name) for name in run.models},
+        videos=_video_figures(run, by_wrong_frames=metrics["frames"]["labelled"] > 0),
+        errors=_first_errors(run) if error_rate(metrics) else (),
+    )
+
+
+def _histogram(run: ScoringRun, name: str) -> NDArray[np.int64]:
+    """Count one model's frames by label and probability: int64 [3, BINS]."""
+    counts = np.zeros(len(LABELS) * BINS, dtype=np.int64)
+    for rows in _batches(_predictions(run, name), ["label", "flip_probability"]):
+        scored = rows.filter(rows["flip_probability"].is_valid())
+        probability = scored["flip_probability"].to_numpy().astype(np.float64)
+        bins = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
+        counts += np.bincount(_label_codes(scored["label"]) * BINS + bins, minlength=len(counts))
+    return counts.reshape(len(LABELS), BINS)
+
+
+def _label_codes(labels: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Where each label is in `LABELS`."""
+    known = pa.array(LABELS[:-1])
+    codes = pc.index_in(labels, value_set=known)  # pyright: ignore[reportAttributeAccessIssue]
+    return pc.fill_null(codes, len(known)).to_numpy().astype(np.int64)
+
+
+def _video_figures(run: ScoringRun, *, by_wrong_frames: bool) -> dict[str, VideoFigures]:
+    tallies = {name: _VideoTally(by_wrong_frames) for name in run.models}
+    for rows in _batches(run.directory.path("videos"), VIDEOS.names):
+        for name, tally in tallies.items():
+            tally.add(rows.filter(_equals(rows["model"], name)))
+    return {name: tally.figures() for name, tally in tallies.items()}
+
+
+class _VideoTally:
+    """Sums over videos, and the first of their ranking."""
+
+    def __init__(self, by_wrong_frames: bool) -> None:
+        self._by_wrong_frames = by_wrong_frames
+        self._top = VIDEOS.empty_table().append_column("rank", pa.array([], pa.int64()))
+        self._sums = np.zeros(4, dtype=np.int64)
+
+    def add(self, rows: pa.Table) -> None:
+        wrong = rows["fp"].to_numpy() + rows["fn"].to_numpy()
+        flip_frames = rows["predicted_flip_frames"].to_numpy()
+        flips = np.count_nonzero(_equals(rows["prediction"], Label.FLIP).to_numpy())
+        self._sums += [rows.num_rows, np.count_nonzero(wrong), flips, flip_frames.sum()]
+        rank = wrong if self._by_wrong_frames else flip_frames
+        self._keep(rows.append_column("rank", pa.array(rank, pa.int64())).filter(pa.array(rank > 0)))
+
+    def _keep(self, rows: pa.Table) -> None:
+        ranked = pa.concat_tables([self._top, rows.cast(self._top.schema)])
+        ranked = ranked.sort_by([("rank", "descending"), ("video_id", "ascending")])
+        self._top = ranked.slice(0, TOP_VIDEOS)
+
+    def figures(self) -> VideoFigures:
+        return VideoFigures(*self._sums.tolist(), top=tuple(self._top.select(VIDEOS.names).to_pylist()))
+
+
+def _first_errors(run: ScoringRun) -> tuple[FrameError, ...]:
+    """The same frames fail for every model: read those of one."""
+    found: list[FrameError] = []
+    for rows in _batches(_predictions(run, next(iter(run.models))), ["uri", "status", "error"]):
+        failed = rows.filter(pc.invert(_equals(rows["status"], Status.OK)))  # pyright: ignore[reportAttributeAccessIssue]
+        found += [FrameError(**row) for row in failed.slice(0, FIRST_ERRORS - len(found)).to_pylist()]
+        if len(found) == FIRST_ERRORS:
+            break
+    return tuple(found)
+
+
+def _equals(column: pa.ChunkedArray, word: str) -> pa.ChunkedArray:
+    equal = pc.equal(column, str(word))  # pyright: ignore[reportAttributeAccessIssue]
+    return pc.fill_null(equal, False)
+
+
+def _predictions(run: ScoringRun, name: str) -> str:
+    return run.directory.path("predictions", f"model={name}")
+
+
+def _batches(folder: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Read the Parquet files of a folder in order, at most `ROWS_AT_ONCE` rows at a time."""
+    for name in storage.names_in(folder):
+        if name.endswith(".parquet"):
+            yield from _batches_of(storage.join(folder, name), columns)
+
+
+def _batches_of(uri: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+    try:
+        with _opened(uri) as file:
+            for batch in pq.ParquetFile(file).iter_batches(ROWS_AT_ONCE, columns=list(columns)):
+                yield pa.Table.from_batches([batch])
+    except Exception as error:
+        raise StorageError(f"Can't read the table {uri}: {storage.reason(error)}.") from error
+
+
+def _opened(uri: str) -> AbstractContextManager[Any]:
+    if storage.is_local(uri):
+        return nullcontext(uri)
+    filesystem, path = storage.filesystem(uri)
+    # Parquet asks for whole column chunks: a cache that reads ahead would fetch the columns between them.
+    return filesystem.open(path, "rb", cache_type="none")
+
+
+# ---------------------------------------------------------------------------------------- judge
+
+
+def cautions(metrics: Json, records: Mapping[str, Json]) -> dict[str, list[str]]:
+    """Return what a person must know before believing the numbers.
+
+    Parameters
+    ----------
+    metrics : mapping
+        What ``metrics.json`` says.
+    records : mapping of str to mapping
+        Name to card of each model's bundle.
+
+    Returns
+    -------
+    dict of str to list of str
+        A sentence each, with the models that it is about; none where it is about the run.
+    """
+    found: dict[str, list[str]] = {sentence: [] for sentence in _about_run(metrics)}
+    for name, model in metrics["models"].items():
+        for sentence in [*_about_bundle(records.get(name, {})), *_about_result(model)]:
+            found.setdefault(sentence, []).append(name)
+    return found
+
+
+def _about_run(metrics: Json) -> Iterator[str]:
+    frames = metrics["frames"]
+    if metrics["note"]:
+        yield metrics["note"]
+    elif frames["labelled"] < frames["total"]:
+        yield (
+            f"Only {frames['labelled']:,} of {frames['total']:,} frames have a label: what is measured, "
+            "is measured on these."
+        )
+    if error_rate(metrics):
+        failed = frames["total"] - frames["scored"]
+        yield (
+            f"{failed:,} of {frames['total']:,} frames ({error_rate(metrics):.2%}) could not be scored and "
+            f"count neither for nor against a model: {_by_status(frames['errors'])}."
+        )
+
+
+def _by_status(errors: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in errors.items() if count)
+
+
+def _about_bundle(card: Json) -> Iterator[str]:
+    notes = [str(note) for note in _look(card, "data", "warnings") or ()]
+    yield from (f"In training: {note}" for note in notes)
+    if _started_from_nothing(card) and not any("scratch" in note for note in notes):
+        yield "Trained from scratch, without ImageNet weights: expect far less of it than it could do with them."
+    # A search for the best temperature comes near a bound, and not onto it.
+    if (card.get("temperature") or 0) > 0.999 * TEMPERATURES[1]:
+        yield (
+            f"Its temperature is at the bound of {TEMPERATURES[1]:g}: on validation its outputs said little "
+            "about the label, so all its probabilities lie near 0.5."
+        )
+
+
+def _about_result(model: Json) -> Iterator[str]:
+    f1, floor = model["frames"]["f1"], call_all_flip(model["frames"]).f1
+    if f1 is not None and floor is not None and f1 <= floor:
+        yield f"No better than calling every frame flip, which has F1 {floor:.3f} on these frames."
+
+
+def _started_from_nothing(card: Json) -> bool:
+    known = ARCHITECTURES.get(str(card.get("architecture")))
+    return known is not None and known.pretrained and _look(card, "training", "weights") == "none"
+
+
+def call_all_flip(measured: Json) -> Counts:
+    """Return the counts of calling everything ``flip``, from the counts of any other decisions.
+
+    Parameters
+    ----------
+    measured : mapping
+        With ``tp``, ``fp``, ``fn``, ``tn``.
+    """
+    return Counts(tp=measured["tp"] + measured["fn"], fp=measured["fp"] + measured["tn"])
+
+
+def _look(value: Any, *keys: str) -> Any:
+    """Follow keys into a bundle's record, which may lack any of them."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+# ---------------------------------------------------------------------------------------- markup
+
+
+class Html(str):
+    """Text that is markup already."""
+
+    __slots__ = ()
+
+
+def tag(element: str, *children: object, **attributes: object) -> Html:
+    """Return an element; whatever is not `Html` is escaped.
+
+    Parameters
+    ----------
+    element : str
+    *children : object
+        Markup, or anything that has a text.
+    **attributes : object
+        An underscore at the end of a name falls away (``class_``), others become hyphens.
+    """
+    written = "".join(
+        f' {name.rstrip("_").replace("_", "-")}="{escape(str(value))}"' for name, value in attributes.items()
+    )
+    return Html(f"<{element}{written}>{join(*children)}</{element}>")
+
+
+def join(*children: object) -> Html:
+    """Return one after the other; whatever is not `Html` is escaped."""
+    return Html("".join(child if isinstance(child, Html) else escape(str(child)) for child in children))
+
+
+def _id(text: object) -> Html:
+    """A name or URI as it is: wraps anywhere, and can't turn the direction of what follows."""
+    return tag("span", text, class_="id")
+
+
+def _table(head: Sequence[object], rows: Sequence[Html], class_: str) -> Html:
+    header = tag("tr", *(one if isinstance(one, Html) else tag("th", one, scope="col") for one in head))
+    table = tag("table", tag("thead", header), tag("tbody", *rows), class_=class_)
+    return tag("div", table, class_="scroll", tabindex=0)
+
+
+def _number(value: float | None, missing: str = "undefined") -> str:
+    return missing if value is None else f"{value:.3f}"
+
+
+# ---------------------------------------------------------------------------------------- render
+
+
+def render(report: Report) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    report : Report
+    """
+    models = [_model(report, name) for name in report.metrics["models"]]
+    body = [_head(report), _cautions(report), _comparison(report), *models, _errors(report), _foot(report)]
+    return f"{_DOCUMENT_START}{''.join(f'{part}{chr(10)}' for part in body if part)}</main></body></html>\n"
+
+
+def _head(report: Report) -> Html:
+    run, frames = report.run["identity"], report.metrics["frames"]
+    limit = f", the first {run['limit']:,} frames" if run["limit"] else ""
+    source = tag(
+        "p", "Frames of " if run["frames"] else "Manifest ", _id(run["frames"] or run["manifest"]), limit
+    )
+    facts = {
+        "frames": frames["total"],
+        "videos": report.metrics["videos"],
+        "scored": frames["scored"],
+        "errors": frames["total"] - frames["scored"],
+        "labelled": frames["labelled"],
+        "files that are no frames": frames["misnamed"],
+    }
+    tiles = [tag("div", tag("dt", name), tag("dd", f"{count:,}")) for name, count in facts.items()]
+    misnamed = tag("p", "Files whose names are no frame's are listed in ", _id("misnamed.parquet"), ".")
+    more = [misnamed] if frames["misnamed"] else []
+    return tag("header", tag("h1", "Page flips: scoring report"), source, tag("dl", *tiles), *more)
+
+
+def _cautions(report: Report) -> Html | None:
+    found = cautions(report.metrics, report.records)
+    if not found:
+        return None
+    items = [
+        tag("li", *([tag("b", ", ".join(names)), ": "] if names else []), tag("span", sentence, class_="say"))
+        for sentence, names in found.items()
+    ]
+    return tag("section", tag("h2", "Before you read on"), tag("ul", *items), class_="cautions")
+
+
+# ---------------------------------------------------------------------------------------- comparison
+
+_MEASURES = {
+    "precision": "precision",
+    "recall": "recall",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+}
+_COUNTS = {
+    "tp": "flip, called flip (tp)",
+    "fn": "flip, called notflip (fn)",
+    "fp": "notflip, called flip (fp)",
+    "tn": "notflip, called notflip (tn)",
+}
+
+
+def _comparison(report: Report) -> Html:
+    title = tag("h2", "The models side by side" if len(report.metrics["models"]) > 1 else "The model")
+    if report.metrics["note"]:
+        return tag("section", title, _decisions_table(report))
+    return tag("section", title, _explanation(report), _measures_table(report.metrics["models"], report))
+
+
+def _explanation(report: Report) -> Html:
+    return tag(
+        "p",
+        "F1 is the harmonic mean of precision (of the frames called flip, the share that are) and recall (of "
+        "the flip frames, the share that were found); balanced accuracy is the mean of the shares of flip "
+        "and of notflip frames that were called right, 0.5 for a guess. Calling everything flip already has "
+        "an F1 near 0.7 where both classes are equally frequent: the last column shows what it has here. "
+        "Intervals are 95 %, over videos. On videos that a model was trained on, all of this measures memory.",
+        class_="note",
+    )
+
+
+def _measures_table(models: Json, report: Report) -> Html:
+    """One column a model, and one for calling everything flip: it stays readable on a phone."""
+    measured = [model["frames"] for model in models.values()]
+    of_videos = [model["videos"] for model in models.values()]
+    floor, video_floor = call_all_flip(measured[0]), call_all_flip(of_videos[0])
+    rows = [
+        _group("Each frame one decision", len(models)),
+        _row("F1", [tag("b", _number(one["f1"])) for one in measured], _number(floor.f1)),
+        _row("95 % interval", [_interval(one, floor.f1) for one in measured]),
+        *_rows_of(_MEASURES, measured, floor, _number),
+        *_rows_of(_COUNTS, measured, floor, "{:,}".format),
+        _group("Each video one decision", len(models)),
+        _row("F1", [_number(one["f1"]) for one in of_videos], _number(video_floor.f1)),
+        _row("95 % interval", [_interval(one, video_floor.f1) for one in of_videos]),
+        *_rows_of({"balanced_accuracy": "balanced accuracy"}, of_videos, video_floor, _number),
+        _group("F1 of each video's frames", len(models)),
+        _row("mean", [_number(model["per_video"]["mean_f1"]) for model in models.values()]),
+        _row("defined for", [_defined_for(model, report) for model in models.values()]),
+        *_decision_rows(report),
+    ]
+    return _table(
+        [*_model_heads(models), tag("th", "all flip", scope="col", class_="floor")], rows, "compare"
+    )
+
+
+def _rows_of(names: Mapping[str, str], measured: Sequence[Json], floor: Counts, form: Any) -> list[Html]:
+    return [
+        _row(text, [form(one[name]) for one in measured], form(getattr(floor, name)))
+        for name, text in names.items()
+    ]
+
+
+def _decisions_table(report: Report) -> Html:
+    """Without labels: only how each model decided."""
+    return _table(_model_heads(report.metrics["models"]), _decision_rows(report, floor=None), "compare")
+
+
+def _decision_rows(report: Report, floor: str | None = "") -> list[Html]:
+    models = report.metrics["models"]
+    figures = [report.videos[name] for name in models]
+    all_frames, all_videos = report.metrics["frames"]["scored"], report.metrics["videos"]
+    return [
+        _group("Decisions", len(models) - (floor is None)),
+        _row("threshold", [_number(model["threshold"]) for model in models.values()], floor),
+        _row("frames called flip", [f"{one.flip_frames:,}" for one in figures], floor and f"{all_frames:,}"),
+        _row("videos called flip", [f"{one.flip_videos:,}" for one in figures], floor and f"{all_videos:,}"),
+    ]
+
+
+def _model_heads(models: Json) -> list[Html]:
+    scores = {name: model["frames"]["f1"] for name, model in models.items()}
+    best = max((score for score in scores.values() if score is not None), default=None)
+    marks = {name: len(scores) > 1 and best is not None and score == best for name, score in scores.items()}
+    badge = tag("span", "best F1", class_="badge")
+    heads = [
+        tag("th", _id(name), *([" ", badge] if mark else []), scope="col") for name, mark in marks.items()
+    ]
+    return [tag("td"), *heads]
+
+
+def _group(text: str, models: int) -> Html:
+    return tag("tr", tag("th", text, colspan=models + 2, scope="rowgroup"), class_="group")
+
+
+def _row(text: str, cells: Sequence[object], floor: str | None = "") -> Html:
+    last = [] if floor is None else [tag("td", floor, class_="floor")]
+    return tag("tr", tag("th", text, scope="row"), *(tag("td", cell) for cell in cells), *last)
+
+
+def _defined_for(model: Json, report: Report) -> str:
+    return f"{model['per_video']['defined_for']:,} of {report.metrics['videos']:,} videos"
+
+
+def _interval(measured: Json, floor: float | None) -> Html:
+    """A line from 0 to 1 with the interval, F1 as a stroke and, fainter, calling everything flip."""
+    if measured["f1_interval"] is None or measured["f1"] is None:
+        return join("undefined")
+    low, high = measured["f1_interval"]
+    text = f"{low:.3f} to {high:.3f}"
+    marks = [
+        _rect(0, 5, 100, 2, "track"),
+        _rect(100 * low, 4, max(100 * (high - low), 0.5), 4, "span"),
+        *([] if floor is None else [_rect(100 * floor - 0.5, 1, 1, 10, "floor")]),
+        _rect(100 * measured["f1"] - 1, 0, 2, 12, "point"),
+    ]
+    bar = _svg("0 0 100 12", f"F1 {measured['f1']:.3f}, 95 % interval {text}", marks, "interval")
+    return join(bar, tag("span", text, class_="small"))
+
+
+def _svg(box: str, label: str, marks: Sequence[Html], class_: str) -> Html:
+    """Stretches with its place, so it holds no text: that is HTML, and keeps its size on a phone."""
+    attributes = {"viewBox": box, "preserveAspectRatio": "none", "role": "img", "aria_label": label}
+    return tag("svg", *marks, class_=class_, **attributes)
+
+
+def _rect(x: float, y: float, width: float, height: float, class_: str, title: str = "") -> Html:
+    numbers = {"x": x, "y": y, "width": width, "height": height}
+    text = [tag("title", title)] if title else []
+    return tag("rect", *text, class_=class_, **{key: f"{value:.2f}" for key, value in numbers.items()})
+
+
+# ---------------------------------------------------------------------------------------- one model
+
+
+def _model(report: Report, name: str) -> Html:
+    return tag(
+        "section",
+        tag("h2", _id(name)),
+        tag("p", _origin(report.records.get(name, {})), class_="note"),
+        _distribution(report.histograms[name], report.metrics["models"][name]["threshold"]),
+        _top_videos(report, report.videos[name]),
+    )
+
+
+def _origin(card: Json) -> str:
+    """What the bundle's card says of how the model came about, as far as it says it."""
+    told = {
+        "architecture": card.get("architecture"),
+        "training frames": _look(card, "data", "frames", "train"),
+        "training videos": _look(card, "data", "videos", "train"),
+        "weights it started from": _look(card, "training", "weights"),
+        "temperature": _rounded(card.get("temperature")),
+        "F1 on its own test frames": _rounded(_look(card, "metrics", "test", "frames", "f1")),
+        "of videos it had not seen": _rounded(_look(card, "metrics", "test_unseen_videos", "frames", "f1")),
+    }
+    return " · ".join(f"{key} {value}" for key, value in told.items() if value is not None)
+
+
+def _rounded(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"
+
+
+def _distribution(counts: NDArray[np.int64], threshold: float) -> Html:
+    totals = counts.sum(axis=1)
+    shares = counts / np.maximum(totals, 1)[:, None]
+    panels = [
+        _panel(label, counts[row], shares[row] / max(shares.max(), 1e-9), threshold)
+        for row, label in enumerate(LABELS)
+        if totals[row]
+    ]
+    if not panels:
+        return tag("p", "No frame was scored.", class_="note")
+    ticks = tag("div", *(tag("span", f"{tick:g}") for tick in (0, 0.25, 0.5, 0.75, 1)), class_="ticks")
+    caption = (
+        f"Flip probability. The line is the threshold, {threshold:.3f}; bars are shares of a label's frames."
+    )
+    figure = [*panels, ticks, tag("figcaption", caption)]
+    return join(tag("h3", "Flip probabilities"), tag("figure", *figure))
+
+
+def _panel(label: str, counts: NDArray[np.int64], heights: NDArray[np.float64], threshold: float) -> Html:
+    kind = label.replace(" ", "-")
+    bars = [
+        _bar(index, int(count), float(heights[index]), kind) for index, count in enumerate(counts) if count
+    ]
+    marks = [*bars, _rect(100 * threshold - 0.15, 0, 0.3, 60, "threshold")]
+    total = f"{counts.sum():,} frames"
+    head = tag("div", tag("b", label, class_=f"text-{kind}"), " ", total, class_="small")
+    svg = _svg("0 0 100 60", f"Flip probabilities of {total}, {label}", marks, "histogram")
+    return tag("div", head, svg, class_="panel")
+
+
+def _bar(index: int, count: int, height: float, kind: str) -> Html:
+    width = 100 / BINS
+    tall = max(58 * height, 1.5)
+    title = f"{index / BINS:.2f} to {(index + 1) / BINS:.2f}: {count:,} frames"
+    return _rect(index * width + 0.3, 60 - tall, width - 0.6, tall, f"bar-{kind}", title)
+
+
+def _top_videos(report: Report, figures: VideoFigures) -> Html:
+    labelled = report.metrics["frames"]["labelled"] > 0
+    title = tag(
+        "h3", "Videos with the most wrong frames" if labelled else "Videos with the most frames called flip"
+    )
+    wrong = f"{figures.wrong_videos:,} of {figures.videos:,} videos have a wrong frame"
+    shown = f"{len(figures.top)} of {figures.videos:,} videos are shown"
+    where = tag(
+        "p", f"{wrong}; {shown}" if labelled else shown, ", all of them are in ", _id("videos/*.parquet"), "."
+    )
+    if not figures.top:
+        return join(title, where)
+    head = ["video", "label", "called", "mean p", "frames", "called flip"]
+    if labelled:
+        head = [*head[:-1], "tp", "fp", "fn", "tn", "F1"]
+    return join(title, where, _table(head, [_video(row, labelled) for row in figures.top], "videos"))
+
+
+def _video(row: Json, labelled: bool) -> Html:
+    cells = [
+        row["label"] or "–",
+        row["prediction"] or "–",
+        _number(row["mean_probability"], "–"),
+        f"{row['frames']:,}",
+    ]
+    if labelled:
+        cells += [f"{row[name]:,}" for name in ("tp", "fp", "fn", "tn")] + [_number(row["f1"])]
+    else:
+        cells.append(f"{row['predicted_flip_frames']:,}")
+    return tag("tr", tag("th", _id(row["video_id"]), scope="row"), *(tag("td", cell) for cell in cells))
+
+
+# ---------------------------------------------------------------------------------------- the rest
+
+
+def _errors(report: Report) -> Html | None:
+    if not report.errors:
+        return None
+    failed = report.metrics["frames"]["total"] - report.metrics["frames"]["scored"]
+    shown = (
+        f"{len(report.errors):,} of {failed:,} are shown, in the order of the manifest; all of them are in "
+    )
+    rows = [
+        tag("tr", tag("th", _id(one.uri), scope="row"), tag("td", one.status), tag("td", _id(one.error)))
+        for one in report.errors
+    ]
+    where = tag("p", shown, _id("predictions/"), ", where status is not ok.")
+    return tag(
+        "section",
+        tag("h2", "Frames with errors"),
+        where,
+        _table(["frame", "status", "error"], rows, "errors"),
+    )
+
+
+def _foot(report: Report) -> Html:
+    run = report.run
+    prints = {"run": run["fingerprint"], "manifest": run["manifest"]["fingerprint"]}
+    prints |= {name: model["bundle"] for name, model in run["identity"]["models"].items()}
+    short = [f"{name} {value[:12]}" for name, value in prints.items()]
+    versions = [f"{name} {version}" for name, version in run["versions"].items()]
+    return tag(
+        "footer",
+        tag("p", "Fingerprints: ", _id(" · ".join(short))),
+        tag("p", "Made with ", _id(" · ".join(versions))),
+    )
+
+
+_STYLE = """
+:root { color-scheme: light dark; --paper: #fcfcfb; --ink: #1d1f22; --soft: #63676d; --line: #e2e2de;
+  --tile: #f3f3f0; --flip: #2b6cb0; --notflip: #b7661b; --none: #74797f; --caution: #fdf1dc;
+  --edge: #d18b1f; }
+@media screen and (prefers-color-scheme: dark) { :root { --paper: #15171a; --ink: #e4e4e1; --soft: #9a9fa6;
+  --line: #30343a; --tile: #1e2125; --flip: #6aa9ea; --notflip: #e2a25f; --none: #8d9299; --caution: #33280f;
+  --edge: #d79b3a; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif;
+  -webkit-text-size-adjust: 100%; }
+main { max-width: 58rem; margin: 0 auto; padding: 2rem 1.25rem 3rem; }
+h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .5rem; }
+h2 { font-size: 1.2rem; line-height: 1.3; margin: 0 0 .5rem; }
+h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; }
+p { margin: 0 0 .75rem; }
+section { margin-top: 2.5rem; }
+.note, .small, figcaption, footer, h3 + p { color: var(--soft); font-size: .875rem; }
+.id { overflow-wrap: anywhere; unicode-bidi: isolate; }
+header .id, td .id, th .id, footer .id { font-family: ui-monospace, monospace; font-size: .92em; }
+dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.5rem, 1fr)); gap: .5rem;
+  margin: 1rem 0 .75rem; }
+dl div { background: var(--tile); border-radius: .4rem; padding: .5rem .75rem; display: flex;
+  flex-direction: column-reverse; justify-content: flex-end; }
+dt { color: var(--soft); font-size: .8rem; line-height: 1.3; }
+dd { margin: 0; font-size: 1.35rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
+.cautions { background: var(--caution); border-left: .3rem solid var(--edge); border-radius: .25rem;
+  padding: 1rem 1.25rem; margin-top: 1.5rem; }
+.cautions ul { margin: 0; padding-left: 1.1rem; }
+.cautions li + li { margin-top: .4rem; }
+.say { overflow-wrap: anywhere; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: .875rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; text-align: right; }
+th { font-weight: 400; }
+thead th { color: var(--soft); vertical-align: bottom; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+th:last-child, td:last-child { padding-right: 0; }
+.compare thead th { color: var(--ink); font-weight: 600; }
+.compare td { width: 11rem; }
+.compare tbody th { color: var(--soft); }
+.compare .group th { color: var(--ink); font-weight: 600; padding-top: 1rem; }
+.compare td.floor, .compare thead th.floor { color: var(--soft); font-weight: 400; width: 5rem; }
+.compare b { font-size: 1.1rem; }
+.badge { display: inline-block; background: var(--flip); color: var(--paper); border-radius: .7rem;
+  font-size: .7rem; line-height: 1.2; padding: .15rem .45rem; white-space: nowrap; }
+.videos { min-width: 40rem; }
+.videos th:first-child { width: 45%; }
+.errors th:first-child, .errors td { text-align: left; }
+.errors thead th { text-align: left; }
+.errors td:nth-child(2) { white-space: nowrap; }
+svg { display: block; width: 100%; }
+.interval { height: .75rem; margin: .3rem 0 .1rem auto; max-width: 10rem; }
+.interval .track { fill: var(--line); } .interval .span { fill: var(--flip); opacity: .45; }
+.interval .point { fill: var(--flip); } .interval .floor { fill: var(--none); }
+figure { margin: .5rem 0 0; }
+.panel { margin-bottom: .6rem; }
+.histogram { height: 4.5rem; border-bottom: 1px solid var(--none); }
+.bar-flip { fill: var(--flip); } .bar-notflip { fill: var(--notflip); } .bar-no-label { fill: var(--none); }
+.text-flip { color: var(--flip); } .text-notflip { color: var(--notflip); }
+.threshold { fill: var(--ink); }
+.ticks { display: flex; justify-content: space-between; color: var(--soft); font-size: .8rem;
+  margin-top: -.4rem; }
+footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); }
+@media (max-width: 34rem) { main { padding: 1.25rem .9rem 2rem; } th, td { padding: .3rem .35rem; }
+  .compare td { width: auto; } }
+@media print { body { font-size: 11pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  main { max-width: none; padding: 0; } .scroll { overflow: visible; } .videos { min-width: 0; }
+  tr, .panel, figure, .cautions { break-inside: avoid; } h2, h3 { break-after: avoid; } }
+"""
+
+_DOCUMENT_START = f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Page flips: scoring report</title>
+<style>{_STYLE}</style></head>
+<body><main>
+"""

@@ -1,0 +1,84 @@
+"""What tests share: one Ray session, one S3 server, small frames to train and score on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import simplejpeg
+
+os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
+os.environ["FLIPBATCH_TESTS"] = str(os.getpid())
+os.environ["RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"] = "0.1"
+
+FRAME_HEIGHT, FRAME_WIDTH = 480, 270
+
+
+def draw_frame(flip: bool, seed: int) -> npt.NDArray[np.uint8]:
+    """A table, a book, and in a flip a bright page across it: easy to tell apart, no two alike."""
+    rng = np.random.default_rng(seed)
+    frame = rng.integers(40, 90, (FRAME_HEIGHT // 30, FRAME_WIDTH // 30, 3), dtype=np.uint8)
+    frame = np.kron(frame, np.ones((30, 30, 1), dtype=np.uint8))
+    top, left = rng.integers(80, 160), rng.integers(20, 60)
+    frame[top : top + 200, left : left + 180] = rng.integers(150, 190)
+    if flip:
+        rows, columns = np.mgrid[:FRAME_HEIGHT, :FRAME_WIDTH]
+        page = np.abs(columns - left - 90 - (rows - top) // 3) < 25
+        frame[page & (rows > top - 60) & (rows < top + 180)] = 250
+    return frame
+
+
+def jpeg(flip: bool, seed: int) -> bytes:
+    """One small frame as a JPEG file."""
+    return simplejpeg.encode_jpeg(draw_frame(flip, seed), quality=85)
+
+
+def write_frames(root: Path, videos: int, frames: int, folders: str = "{label}", first: int = 0) -> Path:
+    """Write `videos` of each label below `root`; `folders` says where, and `first` is the first VideoID."""
+    for flip, label in ((True, "flip"), (False, "notflip")):
+        folder = root / folders.format(label=label)
+        folder.mkdir(parents=True, exist_ok=True)
+        for video in range(first, first + videos):
+            for frame in range(frames):
+                data = jpeg(flip, seed=(video * 1000 + frame) * 2 + flip)
+                (folder / f"{video:04d}_{frame:09d}.jpg").write_bytes(data)
+    return root
+
+
+@pytest.fixture(scope="session")
+def labelled_frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """8 videos of each label, 4 frames each, no split supplied."""
+    return write_frames(tmp_path_factory.mktemp("labelled"), videos=8, frames=4)
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """A real S3 server on loopback; returns its address, and points every S3 client at it."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    os.environ.update(
+        AWS_ENDPOINT_URL=address,
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+        AWS_DEFAULT_REGION="us-east-1",
+    )
+    yield address
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def ray_session(s3_server: str) -> Iterator[None]:
+    """One Ray for all tests that need it, its workers knowing the S3 server; 2 CPUs, no GPU."""
+    import ray
+
+    ray.init(num_cpus=2, num_gpus=0, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield
+    ray.shutdown()

@@ -1,0 +1,204 @@
+"""A bundle is written, read, and refused where it isn't whole."""
+
+import json
+import math
+
+import fsspec
+import pytest
+import torch
+
+from flipbatch.errors import BundleError, StorageError
+from flipbatch.evaluation.calibration import Calibration
+from flipbatch.models import bundle as bundles
+from flipbatch.models.bundle import CARD_FILE, FORMAT_VERSION, WEIGHTS_FILE, Bundle, load_bundle, save_bundle
+from flipbatch.models.cnn_model import INPUT_SIZE, CnnModel
+
+RECORD = {"metrics": {"test": {"frames": {"f1": 0.75}}}, "history": [{"epoch": 0}], "data": {"warnings": []}}
+
+
+def bundle(seed=0, threshold=0.25, **changes):
+    torch.manual_seed(seed)
+    values = {
+        "name": "mine",
+        "architecture": "cnn_model",
+        "input_size": INPUT_SIZE,
+        "calibration": Calibration(2.0, threshold),
+        "weights": CnnModel().state_dict(),
+        "record": RECORD,
+    }
+    return Bundle(**(values | changes))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    save_bundle(bundle(), str(tmp_path / "mine"))
+    return tmp_path / "mine"
+
+
+def change_card(directory, **changes):
+    path = directory / CARD_FILE
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def fingerprint(tmp_path, one):
+    save_bundle(one, str(tmp_path))
+    return load_bundle(str(tmp_path))[1]
+
+
+def test_what_was_saved_is_loaded(saved):
+    loaded, _ = load_bundle(str(saved))
+    original = bundle()
+    assert all(torch.equal(loaded.weights[key], original.weights[key]) for key in original.weights)
+    for name in ("name", "architecture", "input_size", "calibration", "record"):
+        assert getattr(loaded, name) == getattr(original, name)
+
+
+def test_saving_what_was_loaded_gives_the_same_bytes(saved, tmp_path):
+    loaded, first = load_bundle(str(saved))
+    assert fingerprint(tmp_path / "again", loaded) == first
+
+
+def test_its_network_gives_the_same_logits(saved):
+    torch.manual_seed(0)
+    original, pixels = CnnModel().eval(), torch.zeros(1, 3, 64, 48)
+    with torch.inference_mode():
+        assert torch.equal(load_bundle(str(saved))[0].network()(pixels), original(pixels))
+
+
+def test_its_network_is_ready_for_evaluation():
+    assert not any(module.training for module in bundle().network().modules())
+
+
+def test_the_fingerprint_follows_from_weights_and_card(tmp_path):
+    same = [fingerprint(tmp_path / name, bundle()) for name in ("a", "b")]
+    others = [fingerprint(tmp_path / "c", bundle(seed=1)), fingerprint(tmp_path / "d", bundle(threshold=0.5))]
+    assert len(same[0]) == 64
+    assert same[0] == same[1]
+    assert len({same[0], *others}) == 3
+
+
+def test_the_card_says_what_scoring_needs(saved):
+    card = json.loads((saved / CARD_FILE).read_text())
+    assert card["format_version"] == FORMAT_VERSION
+    assert card["input"] == {"height": 240, "width": 135}
+    assert (card["threshold"], card["temperature"]) == (0.25, 2.0)
+    assert (card["classes"], card["positive_class"]) == (["notflip", "flip"], "flip")
+    assert {"flipbatch", "python", "torch", "ray"} <= card["versions"].keys()
+
+
+def test_a_record_never_overrides_what_scoring_needs():
+    assert bundle(record={"threshold": 0.9, "name": "other"}).card()["threshold"] == 0.25
+
+
+def test_a_loss_that_diverged_becomes_null(tmp_path):
+    history = [{"val": {"loss": loss}} for loss in (0.5, math.nan, math.inf)]
+    save_bundle(bundle(record={"history": history}), str(tmp_path))
+    losses = [entry["val"]["loss"] for entry in load_bundle(str(tmp_path))[0].record["history"]]
+    assert losses == [0.5, None, None]
+
+
+def test_any_storage_holds_a_bundle():
+    save_bundle(bundle(), "memory://bundles/mine")
+    assert load_bundle("memory://bundles/mine/")[0].name == "mine"
+
+
+def test_the_card_is_written_last():
+    class NoCard(type(fsspec.filesystem("memory"))):
+        protocol = "cardless"
+        store: dict = {}  # noqa: RUF012
+        cachable = False
+
+        def pipe_file(self, path, value, *_, **__):
+            if path.endswith(CARD_FILE):
+                raise OSError("the disk is full")
+            self.store[path] = value
+
+    fsspec.register_implementation("cardless", NoCard, clobber=True)
+    with pytest.raises(StorageError, match=f"{CARD_FILE}.*the disk is full"):
+        save_bundle(bundle(), "cardless://mine")
+    assert [path.rpartition("/")[2] for path in NoCard.store] == [WEIGHTS_FILE]
+
+
+@pytest.mark.parametrize("name", [CARD_FILE, WEIGHTS_FILE])
+def test_a_directory_without_both_files_is_no_bundle(saved, name):
+    (saved / name).unlink()
+    with pytest.raises(BundleError, match=f"no model bundle: it has no {name}"):
+        load_bundle(str(saved))
+
+
+def test_a_directory_that_is_not_there_is_no_bundle(tmp_path):
+    with pytest.raises(BundleError, match=r"nowhere is no model bundle.*OUT/models/NAME"):
+        load_bundle(str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"card"', "{}", '{"format_version": null}', "\x00"])
+def test_a_damaged_card_is_refused(saved, text):
+    (saved / CARD_FILE).write_text(text)
+    with pytest.raises(BundleError, match=f"is damaged: its {CARD_FILE} can't be read"):
+        load_bundle(str(saved))
+
+
+@pytest.mark.parametrize(
+    "key", ["name", "architecture", "input", "temperature", "threshold", "preprocessing"]
+)
+def test_a_card_that_lacks_something_is_refused(saved, key):
+    card = json.loads((saved / CARD_FILE).read_text())
+    del card[key]
+    (saved / CARD_FILE).write_text(json.dumps(card))
+    with pytest.raises(BundleError, match=f"is damaged: KeyError '{key}'"):
+        load_bundle(str(saved))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"threshold": 2}, {"temperature": 0}, {"input": [1]}, {"input": {"height": 0, "width": 5}}],
+)
+def test_a_card_that_makes_no_sense_is_refused(saved, changes):
+    change_card(saved, **changes)
+    with pytest.raises(BundleError, match=r"is damaged: (Value|Type)Error"):
+        load_bundle(str(saved))
+
+
+@pytest.mark.parametrize("cut", [0, 4, 1000, -1])
+def test_cut_weights_are_refused(saved, cut):
+    path = saved / WEIGHTS_FILE
+    path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(BundleError, match="is damaged: SafetensorError"):
+        load_bundle(str(saved))
+
+
+def test_one_wrong_bit_in_the_weights_is_seen(saved):
+    data = bytearray((saved / WEIGHTS_FILE).read_bytes())
+    data[-100] ^= 1
+    (saved / WEIGHTS_FILE).write_bytes(data)
+    with pytest.raises(BundleError, match=f"its {WEIGHTS_FILE} is not the one of its card"):
+        load_bundle(str(saved))
+
+
+def test_weights_of_another_bundle_are_seen(saved, tmp_path):
+    save_bundle(bundle(seed=1), str(tmp_path / "other"))
+    (saved / WEIGHTS_FILE).write_bytes((tmp_path / "other" / WEIGHTS_FILE).read_bytes())
+    with pytest.raises(BundleError, match="not the one of its card"):
+        load_bundle(str(saved))
+
+
+def test_a_newer_format_is_refused_with_who_made_it(saved):
+    change_card(saved, format_version=FORMAT_VERSION + 1, versions={"flipbatch": "9.9"})
+    with pytest.raises(BundleError, match=r"made by flipbatch 9.9; this is .* upgrade it"):
+        load_bundle(str(saved))
+
+
+def test_other_preprocessing_is_refused(saved):
+    change_card(saved, preprocessing=bundles.preprocessing() | {"colour": "BGR"})
+    with pytest.raises(BundleError, match="prepares differently"):
+        load_bundle(str(saved))
+
+
+def test_weights_that_do_not_fit_are_refused():
+    with pytest.raises(BundleError, match="weights of mine do not fit mobilenet_v2"):
+        bundle(architecture="mobilenet_v2").network()
+
+
+def test_an_architecture_of_the_future_is_refused():
+    with pytest.raises(BundleError, match="no architecture 'vit'"):
+        bundle(architecture="vit").network()

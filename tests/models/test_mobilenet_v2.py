@@ -1,0 +1,179 @@
+"""MobileNetV2: its layers, and where its weights may come from."""
+
+import os
+import socket
+import time
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save, save_file
+
+from flipbatch.errors import WeightsError
+from flipbatch.models.mobilenet_v2 import INPUT_SIZE, MobileNetV2, read_weights
+
+THREE_WAYS_OUT = "(?s)--weights imagenet.*--weights URI.*--weights none"
+
+
+@pytest.fixture(scope="module")
+def imagenet_like():
+    """Return weights with torchvision's names, classifier included, and statistics of their own."""
+    from torchvision.models import mobilenet_v2
+
+    torch.manual_seed(1)
+    weights = mobilenet_v2(weights=None).state_dict()
+    return {name: value + 0.5 if name.endswith("running_mean") else value for name, value in weights.items()}
+
+
+def pixels(count, height=64, width=64):
+    generator = torch.Generator().manual_seed(count)
+    return torch.randint(0, 256, (count, 3, height, width), dtype=torch.uint8, generator=generator)
+
+
+def statistics(network):
+    return {n: v.clone() for n, v in network.named_buffers() if n.endswith(("running_mean", "running_var"))}
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_one_logit_a_frame():
+    network = MobileNetV2().eval()
+    with torch.inference_mode():
+        assert network(pixels(2, INPUT_SIZE.height, INPUT_SIZE.width)).shape == (2,)
+        assert network(pixels(0)).shape == (0,)
+
+
+def test_it_is_torchvisions_network_below_the_head(imagenet_like):
+    from torchvision.models import mobilenet_v2
+
+    ours, theirs = MobileNetV2(), mobilenet_v2(weights=None)
+    ours.load_features(imagenet_like)
+    theirs.load_state_dict(imagenet_like)
+    normalised = ours.normalise(pixels(2))
+    with torch.inference_mode():
+        assert torch.equal(ours.eval().features(normalised), theirs.eval().features(normalised))
+
+
+def test_from_scratch_training_moves_the_statistics():
+    network = MobileNetV2().train()
+    before = statistics(network)
+    network(pixels(2))
+    assert not equal(before, statistics(network))
+
+
+def test_pretrained_statistics_stay_through_training(imagenet_like):
+    network = MobileNetV2()
+    network.load_features(imagenet_like)
+    before = statistics(network)
+    network.train()(pixels(2))
+    network.eval()
+    network.train()(pixels(3))
+    assert equal(before, statistics(network))
+
+
+def test_pretrained_layers_still_learn(imagenet_like):
+    network = MobileNetV2()
+    network.load_features(imagenet_like)
+    network.train()(pixels(2)).sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda w: w.pop("features.0.0.weight"), "Missing key"),
+        (lambda w: w.update({"features.99.weight": torch.zeros(1)}), "Unexpected key"),
+        (lambda w: w.update({"features.0.0.weight": torch.zeros(8, 3, 3, 3)}), "size mismatch"),
+        (lambda w: w.clear(), "Missing key"),
+    ],
+)
+def test_weights_of_another_network_are_refused(imagenet_like, change, why):
+    weights = dict(imagenet_like)
+    change(weights)
+    with pytest.raises(WeightsError, match=f"do not fit torchvision's MobileNetV2: .*{why}"):
+        MobileNetV2().load_features(weights)
+
+
+def test_weights_come_from_a_safetensors_file(tmp_path, imagenet_like):
+    save_file(imagenet_like, tmp_path / "weights.safetensors")
+    assert equal(read_weights(str(tmp_path / "weights.safetensors")), imagenet_like)
+
+
+def test_weights_come_from_any_storage(imagenet_like):
+    import fsspec
+
+    fsspec.filesystem("memory").pipe_file("/mobilenet/weights.safetensors", save(imagenet_like))
+    assert equal(read_weights("memory://mobilenet/weights.safetensors"), imagenet_like)
+
+
+def test_weights_come_from_a_pth_file(tmp_path, imagenet_like):
+    torch.save(imagenet_like, tmp_path / "weights.pth")
+    assert equal(read_weights(str(tmp_path / "weights.pth")), imagenet_like)
+
+
+class MakesDirectory:
+    """Something whose unpickling executes code."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_a_file_that_would_execute_code_is_refused(tmp_path):
+    torch.save({"features": MakesDirectory(str(tmp_path / "executed"))}, tmp_path / "weights.pth")
+    with pytest.raises(WeightsError, match=THREE_WAYS_OUT):
+        read_weights(str(tmp_path / "weights.pth"))
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not weights", np.arange(100).tobytes()])
+@pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
+def test_a_damaged_file_is_refused(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(WeightsError, match=THREE_WAYS_OUT):
+        read_weights(str(tmp_path / name))
+
+
+def test_a_file_without_a_state_dict_is_refused(tmp_path):
+    torch.save([torch.zeros(1)], tmp_path / "weights.pth")
+    with pytest.raises(WeightsError, match="holds no state dict"):
+        read_weights(str(tmp_path / "weights.pth"))
+
+
+def test_a_missing_file_is_named_with_three_ways_out(tmp_path):
+    with pytest.raises(WeightsError, match=f"nowhere.pth.*Three ways out.*{THREE_WAYS_OUT[4:]}"):
+        read_weights(str(tmp_path / "nowhere.pth"))
+
+
+def test_without_a_network_the_download_fails_at_once(tmp_path, monkeypatch):
+    def unreachable(*_, **__):
+        assert socket.getdefaulttimeout() is not None
+        raise URLError("Temporary failure in name resolution")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "urlopen", unreachable)
+    start, time_out = time.monotonic(), socket.getdefaulttimeout()
+    with pytest.raises(WeightsError, match=f"name resolution.*{THREE_WAYS_OUT[4:]}"):
+        read_weights("imagenet")
+    assert time.monotonic() - start < 10
+    assert socket.getdefaulttimeout() == time_out
+
+
+@pytest.mark.skipif(
+    "FLIPBATCH_IMAGENET_WEIGHTS" not in os.environ,
+    reason="FLIPBATCH_IMAGENET_WEIGHTS names no file of torchvision's MobileNetV2 weights",
+)
+def test_imagenet_weights_see_more_than_random_ones():
+    network = MobileNetV2()
+    network.load_features(read_weights(os.environ["FLIPBATCH_IMAGENET_WEIGHTS"]))
+    flat, striped = torch.full((1, 3, 64, 64), 128.0), torch.full((1, 3, 64, 64), 128.0)
+    striped[..., ::8] = 255
+    with torch.inference_mode():
+        one, other = (network.eval().features(network.normalise(p)).mean(dim=(2, 3)) for p in (flat, striped))
+    assert torch.nn.functional.cosine_similarity(one, other) < 0.9
+    assert 0.05 < other.mean() < 2

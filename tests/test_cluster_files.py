@@ -1,0 +1,190 @@
+"""The files that people start clusters with say what the code and Ray understand.
+
+No cloud is asked: Ray's launcher checks its file against its own schema, and the manifests' commands are
+parsed by the jobs' own parsers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import re
+import shlex
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ray.autoscaler._private.util import prepare_config, validate_config
+
+from flipbatch.frames.manifest import read_manifest
+
+TOP = Path(__file__).parents[1]
+CLUSTER = TOP / "cluster.yaml"
+KUBERAY = sorted((TOP / "manifests" / "kuberay").glob("*.yaml"))
+EXAMPLE = TOP / "manifests" / "datasets" / "example.csv"
+
+every_rayjob = pytest.mark.parametrize("file", KUBERAY, ids=lambda file: file.stem)
+
+
+def load(file: Path) -> dict[str, Any]:
+    return yaml.safe_load(file.read_text())
+
+
+def parser_of(script: Path) -> argparse.ArgumentParser:
+    spec = importlib.util.spec_from_file_location(f"job_{script.stem}", script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.parser()
+
+
+def pods(rayjob: dict[str, Any]) -> list[dict[str, Any]]:
+    cluster = rayjob["spec"]["rayClusterSpec"]
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    return [group["template"]["spec"] for group in groups]
+
+
+# --------------------------------------------------------------------------------- cluster.yaml
+
+
+@pytest.fixture
+def cluster() -> dict[str, Any]:
+    return load(CLUSTER)
+
+
+def test_rays_launcher_accepts_the_cluster_file(cluster):
+    prepared = prepare_config(cluster)
+    validate_config(prepared)
+    assert prepared["head_setup_commands"][: len(cluster["setup_commands"])] == cluster["setup_commands"]
+
+
+def test_a_misspelt_key_would_not_be_accepted(cluster):
+    cluster["idle_timeout"] = 5
+    with pytest.raises(Exception, match="idle_timeout"):
+        validate_config(prepare_config(cluster))
+
+
+def test_the_cluster_keeps_no_worker_while_nothing_runs(cluster):
+    workers = {name: kind for name, kind in cluster["available_node_types"].items() if name != "head"}
+    assert set(workers) == {"cpu_worker", "gpu_worker"}
+    assert all(kind["min_workers"] == 0 < kind["max_workers"] for kind in workers.values())
+    assert sum(kind["max_workers"] for kind in workers.values()) <= cluster["max_workers"]
+    assert cluster["idle_timeout_minutes"] > 0
+
+
+def test_the_head_takes_no_work(cluster):
+    assert cluster["available_node_types"][cluster["head_node_type"]]["resources"] == {"CPU": 0}
+
+
+def test_every_node_starts_with_the_token_on(cluster):
+    starts = [*cluster["head_start_ray_commands"], *cluster["worker_start_ray_commands"]]
+    starts = [command for command in starts if "ray start" in command]
+    assert len(starts) == 2
+    assert all("RAY_AUTH_MODE=token ray start" in command for command in starts)
+    assert cluster["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
+
+
+def test_the_dashboard_is_reached_from_the_head_only(cluster):
+    (start,) = [command for command in cluster["head_start_ray_commands"] if "ray start" in command]
+    assert "--dashboard-host=127.0.0.1" in start
+
+
+def test_nodes_install_the_pinned_set_and_then_flipbatch_alone(cluster):
+    *_, pinned, package = cluster["setup_commands"]
+    assert "-r pinned.txt" in pinned
+    assert "--no-deps -e ." in package
+
+
+def test_what_the_cluster_file_mounts_is_in_the_checkout(cluster):
+    mounted = [local for local in cluster["file_mounts"].values() if not local.startswith("~")]
+    assert [local for local in mounted if not (TOP / local).exists()] == []
+
+
+# ------------------------------------------------------------------------------------- KubeRay
+
+
+def test_there_is_a_rayjob_for_training_and_one_for_scoring():
+    assert [file.stem for file in KUBERAY] == ["score", "train"]
+
+
+@every_rayjob
+def test_a_rayjob_has_what_kuberay_requires(file):
+    rayjob = load(file)
+    assert (rayjob["apiVersion"], rayjob["kind"]) == ("ray.io/v1", "RayJob")
+    assert rayjob["metadata"]["name"] == f"flipbatch-{file.stem}"
+    for group in rayjob["spec"]["rayClusterSpec"]["workerGroupSpecs"]:
+        assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
+        assert group["groupName"]
+
+
+@every_rayjob
+def test_a_rayjob_leaves_no_cluster_behind_and_tries_again(file):
+    spec = load(file)["spec"]
+    assert spec["shutdownAfterJobFinishes"] is True
+    assert spec["backoffLimit"] > 0
+
+
+@every_rayjob
+def test_a_rayjobs_command_is_one_that_the_job_understands(file):
+    program, script, *arguments = shlex.split(load(file)["spec"]["entrypoint"])
+    assert (program, script) == ("python", f"jobs/{file.stem}.py")
+    parsed = parser_of(TOP / script).parse_args(arguments)
+    assert parsed.frames.startswith("s3://EDIT-BUCKET/")
+    assert parsed.out.startswith("s3://EDIT-BUCKET/")
+
+
+def test_the_training_rayjob_has_a_pod_for_each_worker():
+    spec = load(TOP / "manifests" / "kuberay" / "train.yaml")["spec"]
+    _, script, *arguments = shlex.split(spec["entrypoint"])
+    workers = parser_of(TOP / script).parse_args(arguments).workers
+    assert [group["replicas"] for group in spec["rayClusterSpec"]["workerGroupSpecs"]] == [workers]
+
+
+def test_a_second_try_of_training_goes_on_with_the_first():
+    assert "--resume" in load(TOP / "manifests" / "kuberay" / "train.yaml")["spec"]["entrypoint"].split()
+
+
+@every_rayjob
+def test_a_rayjobs_cluster_has_the_token_on_and_a_head_without_work(file):
+    cluster = load(file)["spec"]["rayClusterSpec"]
+    assert cluster["authOptions"] == {"mode": "token"}
+    assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+
+
+@every_rayjob
+def test_all_pods_run_one_image_with_the_ray_that_is_installed(file):
+    rayjob = load(file)
+    images = {container["image"] for pod in pods(rayjob) for container in pod["containers"]}
+    assert len(images) == 1
+    assert rayjob["spec"]["rayClusterSpec"]["rayVersion"] == version("ray")
+
+
+def test_the_image_is_built_on_the_ray_that_is_installed():
+    built_on = re.findall(r"FROM rayproject/ray:(\S+?)-py311", (KUBERAY[0]).read_text())
+    assert built_on == [version("ray")]
+
+
+@pytest.mark.parametrize("file", [CLUSTER, *KUBERAY], ids=lambda file: file.stem)
+def test_no_file_names_an_account_an_image_or_a_key(file):
+    found = re.findall(r"\b\d{12}\b|\bami-[0-9a-f]{8,}\b|\bAKIA\w{16}\b|arn:aws\S*", file.read_text())
+    assert found == []
+
+
+# ------------------------------------------------------------------------------------ datasets
+
+
+def test_the_example_manifest_is_read_as_it_is_meant():
+    rows = read_manifest(str(EXAMPLE)).frames.drop_columns("uri").to_pylist()
+    assert [tuple(row.values()) for row in rows] == [
+        ("desk-1", 1, "flip", "test"),
+        ("desk-1", 2, "flip", "test"),
+        ("flip/0002", 12, "flip", "train"),
+        ("flip/0002", 13, "flip", "train"),
+        ("flip/0007", 1, "flip", "test"),
+        ("notflip/0002", 12, "notflip", "train"),
+        ("notflip/0005", 40, "notflip", "val"),
+        ("unlabelled/0031", 4, None, None),
+    ]
