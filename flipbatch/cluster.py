@@ -18,6 +18,8 @@ os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 import ray  # noqa: E402
 import ray.data  # noqa: E402
 
+from flipbatch.errors import InputError  # noqa: E402
+
 _CHATTY = ("ray.data", "ray.train", "ray._private.authentication")
 
 
@@ -37,7 +39,19 @@ def connected() -> Iterator[None]:
         ray.shutdown()
 
 
-def runs_in_uploaded_copy() -> bool:
-    """Say whether this is a submitted job whose working directory is a copy that Ray will delete."""
+def refuse_relative(**arguments: str | None) -> None:
+    """Refuse relative paths in a submitted job: it runs in a copy of the checkout, which Ray will delete.
+
+    Raises
+    ------
+    InputError
+    """
     config = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
-    return bool(config.get("runtime_env", {}).get("working_dir"))
+    if not config.get("runtime_env", {}).get("working_dir"):
+        return
+    for name, value in arguments.items():
+        if value and "://" not in value and not value.startswith(("/", "~")):
+            raise InputError(
+                f"--{name} {value} is relative: a submitted job runs in a copy of the working directory that "
+                "is deleted after it. Give an absolute path, or a URI."
+            )

@@ -52,10 +52,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> int:
     """Score; return the exit code."""
-    from flipbatch.cluster import connected
+    from flipbatch.cluster import connected, refuse_relative
     from flipbatch.scoring.job import ScoreOptions, dry_run, score
     from flipbatch.scoring.summary import error_rate, summary_lines
 
+    refuse_relative(frames=arguments.frames, manifest=arguments.manifest, out=arguments.out)
     options = ScoreOptions(
         models=tuple(arguments.model),
         out=arguments.out,

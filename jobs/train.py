@@ -64,11 +64,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> int:
     """Train; return the exit code."""
-    from flipbatch.cluster import connected
+    from flipbatch.cluster import connected, refuse_relative
     from flipbatch.training.comparison import comparison_lines
     from flipbatch.training.fit import Settings
     from flipbatch.training.job import TrainOptions, train
 
+    refuse_relative(frames=arguments.frames, manifest=arguments.manifest, out=arguments.out)
     options = TrainOptions(
         frames=arguments.frames,
         manifest=arguments.manifest,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +80,8 @@ def ray_session(s3_server: str) -> Iterator[None]:
     """One Ray for all tests that need it, its workers knowing the S3 server; 2 CPUs, no GPU."""
     import ray
 
-    ray.init(num_cpus=2, num_gpus=0, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(
+        num_cpus=2, num_gpus=0, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+    )
     yield
     ray.shutdown()

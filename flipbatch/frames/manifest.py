@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
@@ -24,6 +25,7 @@ from flipbatch.schema import MANIFEST, MISNAMED, Label, Split
 
 _ROWS_AT_A_TIME = 65_536
 _WHOLE_NUMBER = re.compile(r"([0-9]{1,18})(\.0*)?")
+_WIDE = {pa.string(): pa.large_string()}
 _ORDER = [("video_id", "ascending"), ("frame_number", "ascending"), ("uri", "ascending")]
 
 
@@ -90,9 +92,7 @@ def _parse_listed(file: str, prefix: int, root: Root) -> tuple[str, FrameName | 
     try:
         file.encode()
     except UnicodeEncodeError:
-        return file.encode(
-            errors="backslashreplace"
-        ).decode(), "not named in UTF-8: no table can hold its path"
+        return file.encode(errors="backslashreplace").decode(), "not named in UTF-8, as paths in tables are"
     return file, parse_frame(file[prefix:], root)
 
 
@@ -114,9 +114,19 @@ def _gather(rows: Iterable[tuple[str, FrameName | str]]) -> Manifest:
         wrong = [(uri, why) for uri, why in chunk if isinstance(why, str)]
         misnamed.append(pa.table([[uri for uri, _ in wrong], [why for _, why in wrong]], schema=MISNAMED))
     return Manifest(
-        frames=pa.concat_tables(frames).sort_by(_ORDER),
-        misnamed=pa.concat_tables(misnamed).sort_by("uri"),
+        frames=_sorted(pa.concat_tables(frames), _ORDER),
+        misnamed=_sorted(pa.concat_tables(misnamed), [("uri", "ascending")]),
     )
+
+
+def _sorted(table: pa.Table, order: list[tuple[str, str]]) -> pa.Table:
+    """Sort in pieces: from some twenty million rows on, `pyarrow.Table.sort_by` fails on columns of 2 GiB."""
+    wide = pa.schema([field.with_type(_WIDE.get(field.type, field.type)) for field in table.schema])
+    whole = table.cast(wide).combine_chunks()
+    rows = pc.sort_indices(whole, sort_keys=order)  # pyright: ignore[reportAttributeAccessIssue]  (made at import)
+    starts = range(0, len(rows), _ROWS_AT_A_TIME)
+    pieces = (whole.take(rows.slice(start, _ROWS_AT_A_TIME)).cast(table.schema) for start in starts)
+    return pa.concat_tables([table.schema.empty_table(), *pieces])
 
 
 def _frames_table(rows: list[tuple[str, FrameName]]) -> pa.Table:
@@ -167,15 +177,21 @@ def read_manifest(uri: str) -> Manifest:
 def _read_table(uri: str) -> pa.Table:
     data = storage.read_required(uri, "the manifest")
     try:
-        if data[:4] == b"PAR1":
-            return pq.read_table(io.BytesIO(data))
-        text = {name: pa.string() for name in MANIFEST.names}
-        options = pa_csv.ConvertOptions(column_types=text, strings_can_be_null=True, null_values=[""])
-        parse = pa_csv.ParseOptions(newlines_in_values=True)
-        return pa_csv.read_csv(io.BytesIO(data), parse_options=parse, convert_options=options)
+        table = _parse_table(data)
+        table.column_names  # noqa: B018  (raises where they are no text)
+        return table
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         why = str(error).splitlines()[0]
         raise InputError(f"The manifest {uri} is neither Parquet nor CSV with a header: {why}.") from error
+
+
+def _parse_table(data: bytes) -> pa.Table:
+    if data[:4] == b"PAR1":
+        return pq.read_table(io.BytesIO(data))
+    text = {name: pa.string() for name in MANIFEST.names}
+    options = pa_csv.ConvertOptions(column_types=text, strings_can_be_null=True, null_values=[""])
+    parse = pa_csv.ParseOptions(newlines_in_values=True)
+    return pa_csv.read_csv(io.BytesIO(data), parse_options=parse, convert_options=options)
 
 
 def _complete(manifest_uri: str, table: pa.Table) -> Manifest:

@@ -169,7 +169,7 @@ def pipeline(
     return dataset.map_batches(
         _Predict,
         fn_constructor_args=(shared, "cuda" if gpu else "cpu"),
-        batch_size=None,
+        batch_size=1 if gpu else None,  # Ray wants one said where there is a GPU
         compute=_actors(len(todo), gpu),
         num_gpus=1 if gpu else None,
         num_cpus=None if gpu else 1,

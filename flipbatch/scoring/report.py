@@ -290,6 +290,8 @@ def _about_run(metrics: Json) -> Iterator[str]:
             f"Only {frames['labelled']:,} of {frames['total']:,} frames have a label: what is measured, "
             "is measured on these."
         )
+    if only := _of_one_label(metrics):
+        yield f"All labelled frames are {only}: F1 can't tell a good model from one that always says the same."
     if error_rate(metrics):
         failed = frames["total"] - frames["scored"]
         yield (
@@ -298,17 +300,30 @@ def _about_run(metrics: Json) -> Iterator[str]:
         )
 
 
+def _of_one_label(metrics: Json) -> str | None:
+    """Return the label of all labelled and scored frames, where there is but one."""
+    counts = [call_all_flip(model["frames"]) for model in metrics["models"].values()]
+    if not counts or not counts[0].total or _has_both(counts[0]):
+        return None
+    return str(Label.FLIP if counts[0].tp else Label.NOTFLIP)
+
+
+def _has_both(all_flip: Counts) -> bool:
+    return all_flip.tp > 0 and all_flip.fp > 0
+
+
 def _by_status(errors: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in errors.items() if count)
 
 
 def _about_bundle(card: Json) -> Iterator[str]:
-    notes = [str(note) for note in _look(card, "data", "warnings") or ()]
+    notes = _look(card, "data", "warnings")
+    notes = [str(note) for note in notes] if isinstance(notes, list) else []
     yield from (f"In training: {note}" for note in notes)
     if _started_from_nothing(card) and not any("scratch" in note for note in notes):
-        yield "Trained from scratch, without ImageNet weights: expect far less of it than it could do with them."
+        yield "Trained from scratch, without ImageNet weights: with them it would likely do far better."
     # A search for the best temperature comes near a bound, and not onto it.
-    if (card.get("temperature") or 0) > 0.999 * TEMPERATURES[1]:
+    if card.get("temperature", 0) > 0.999 * TEMPERATURES[1]:
         yield (
             f"Its temperature is at the bound of {TEMPERATURES[1]:g}: on validation its outputs said little "
             "about the label, so all its probabilities lie near 0.5."
@@ -316,9 +331,9 @@ def _about_bundle(card: Json) -> Iterator[str]:
 
 
 def _about_result(model: Json) -> Iterator[str]:
-    f1, floor = model["frames"]["f1"], call_all_flip(model["frames"]).f1
-    if f1 is not None and floor is not None and f1 <= floor:
-        yield f"No better than calling every frame flip, which has F1 {floor:.3f} on these frames."
+    f1, floor = model["frames"]["f1"], call_all_flip(model["frames"])
+    if f1 is not None and floor.f1 is not None and _has_both(floor) and f1 <= floor.f1:
+        yield f"No better than calling every frame flip, which has F1 {floor.f1:.3f} on these frames."
 
 
 def _started_from_nothing(card: Json) -> bool:
@@ -466,7 +481,7 @@ def _explanation(report: Report) -> Html:
         "the flip frames, the share that were found); balanced accuracy is the mean of the shares of flip "
         "and of notflip frames that were called right, 0.5 for a guess. Calling everything flip already has "
         "an F1 near 0.7 where both classes are equally frequent: the last column shows what it has here. "
-        "Intervals are 95 %, over videos. On videos that a model was trained on, all of this measures memory.",
+        "Intervals are 95 %, over videos. On videos that a model was trained on, all this measures memory.",
         class_="note",
     )
 
@@ -476,17 +491,18 @@ def _measures_table(models: Json, report: Report) -> Html:
     measured = [model["frames"] for model in models.values()]
     of_videos = [model["videos"] for model in models.values()]
     floor, video_floor = call_all_flip(measured[0]), call_all_flip(of_videos[0])
+    columns = len(models) + 2
     rows = [
-        _group("Each frame one decision", len(models)),
+        _group("Each frame one decision", columns),
         _row("F1", [tag("b", _number(one["f1"])) for one in measured], _number(floor.f1)),
         _row("95 % interval", [_interval(one, floor.f1) for one in measured]),
         *_rows_of(_MEASURES, measured, floor, _number),
         *_rows_of(_COUNTS, measured, floor, "{:,}".format),
-        _group("Each video one decision", len(models)),
+        _group("Each video one decision", columns),
         _row("F1", [_number(one["f1"]) for one in of_videos], _number(video_floor.f1)),
         _row("95 % interval", [_interval(one, video_floor.f1) for one in of_videos]),
         *_rows_of({"balanced_accuracy": "balanced accuracy"}, of_videos, video_floor, _number),
-        _group("F1 of each video's frames", len(models)),
+        _group("F1 of each video's frames", columns),
         _row("mean", [_number(model["per_video"]["mean_f1"]) for model in models.values()]),
         _row("defined for", [_defined_for(model, report) for model in models.values()]),
         *_decision_rows(report),
@@ -511,12 +527,11 @@ def _decisions_table(report: Report) -> Html:
 def _decision_rows(report: Report, floor: str | None = "") -> list[Html]:
     models = report.metrics["models"]
     figures = [report.videos[name] for name in models]
-    all_frames, all_videos = report.metrics["frames"]["scored"], report.metrics["videos"]
     return [
-        _group("Decisions", len(models) - (floor is None)),
+        _group("Decisions", len(models) + (1 if floor is None else 2)),
         _row("threshold", [_number(model["threshold"]) for model in models.values()], floor),
-        _row("frames called flip", [f"{one.flip_frames:,}" for one in figures], floor and f"{all_frames:,}"),
-        _row("videos called flip", [f"{one.flip_videos:,}" for one in figures], floor and f"{all_videos:,}"),
+        _row("frames called flip", [f"{one.flip_frames:,}" for one in figures], floor),
+        _row("videos called flip", [f"{one.flip_videos:,}" for one in figures], floor),
     ]
 
 
@@ -531,8 +546,8 @@ def _model_heads(models: Json) -> list[Html]:
     return [tag("td"), *heads]
 
 
-def _group(text: str, models: int) -> Html:
-    return tag("tr", tag("th", text, colspan=models + 2, scope="rowgroup"), class_="group")
+def _group(text: str, columns: int) -> Html:
+    return tag("tr", tag("th", text, colspan=columns), class_="group")
 
 
 def _row(text: str, cells: Sequence[object], floor: str | None = "") -> Html:
@@ -599,8 +614,8 @@ def _origin(card: Json) -> str:
     return " · ".join(f"{key} {value}" for key, value in told.items() if value is not None)
 
 
-def _rounded(value: float | None) -> str | None:
-    return None if value is None else f"{value:.3f}"
+def _rounded(value: Any) -> str | None:
+    return f"{value:.3f}" if isinstance(value, int | float) else None
 
 
 def _distribution(counts: NDArray[np.int64], threshold: float) -> Html:

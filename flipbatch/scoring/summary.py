@@ -28,27 +28,23 @@ def summary_lines(metrics: Metrics) -> list[str]:
         lines.append(f"  {frames['misnamed']:,} files are no frames: see misnamed.parquet")
     if metrics["note"]:
         return [*lines, metrics["note"]]
-    width = min(_WIDEST_NAME, max(14, *map(len, metrics["models"])))
-    header = (
-        f"{'model':<{width}}{'F1':>7}  {'95 % interval':<15}{'balanced':>9}{'video F1':>10}{'mean F1':>9}"
-    )
-    return [
-        *lines,
-        header,
-        *(_line(_fitted(name, width), model) for name, model in metrics["models"].items()),
-    ]
+    models = metrics["models"]
+    width = min(_WIDEST_NAME, max(14, *map(len, models)))
+    header = f"{'F1':>7}  {'95 % interval':<15}{'balanced':>9}{'video F1':>10}{'mean F1':>9}"
+    rows = [_fitted(name, width) + _scores(model) for name, model in models.items()]
+    return [*lines, _fitted("model", width) + header, *rows]
 
 
 def _fitted(name: str, width: int) -> str:
     return name.ljust(width) if len(name) <= width else name[: width - 1] + "…"
 
 
-def _line(name: str, model: Metrics) -> str:
+def _scores(model: Metrics) -> str:
     frames = model["frames"]
     interval = frames["f1_interval"]
     between = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-"
     return (
-        f"{name}{_number(frames['f1']):>7}  {between:<15}{_number(frames['balanced_accuracy']):>9}"
+        f"{_number(frames['f1']):>7}  {between:<15}{_number(frames['balanced_accuracy']):>9}"
         f"{_number(model['videos']['f1']):>10}{_number(model['per_video']['mean_f1']):>9}"
     )
 

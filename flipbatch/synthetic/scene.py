@@ -343,18 +343,21 @@ def _draw_hands(label: Label, book: Book, turn: Turn, rng: np.random.Generator) 
     hands: list[Hand] = []
     if rng.random() < 0.45:
         hands.append(_draw_hand("rest", -moving_side, book, rng))
-    if rng.random() < 0.75:
+    if rng.random() < 0.6:
         motion: Motion = "follow" if label == "flip" else _draw_motion(rng)
         hands.append(_draw_hand(motion, moving_side, book, rng))
     return tuple(hands)
 
 
 def _draw_motion(rng: np.random.Generator) -> Motion:
-    """Draw what the second hand does when no page turns: often just what it would do if one did."""
+    """Draw what the second hand does when no page turns: mostly just what it would do if one did.
+
+    Were that rarer, a hand over the middle of the book would be as good a sign of `flip` as the page.
+    """
     chance = rng.random()
-    if chance < 0.3:
+    if chance < 0.6:
         return "follow"
-    return "cross" if chance < 0.6 else "rest"
+    return "cross" if chance < 0.85 else "rest"
 
 
 def _draw_hand(motion: Motion, side: int, book: Book, rng: np.random.Generator) -> Hand:

@@ -1,0 +1,199 @@
+"""Facts about `flipbatch.frames.names`."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from flipbatch.frames.names import (
+    IMAGE_EXTENSIONS,
+    LABEL_WORDS,
+    SPLIT_WORDS,
+    FrameName,
+    Root,
+    parse_frame,
+    read_folders,
+)
+from flipbatch.schema import Label, Split
+
+NOWHERE = Root()
+
+# Any text, with new lines, quotes and underscores more often than chance would have them.
+video_ids = st.text(
+    st.characters(codec="utf-8", exclude_characters="/") | st.sampled_from("\n\"'_. "), min_size=1
+)
+frame_numbers = st.integers(0, 10**18 - 1)
+folders = st.lists(st.sampled_from([*LABEL_WORDS, *SPLIT_WORDS, "book", "0002", "Flip", "TEST"]), max_size=4)
+extensions = st.sampled_from(sorted(IMAGE_EXTENSIONS)).flatmap(lambda e: st.sampled_from([e, e.upper()]))
+
+
+def name_of(path, root=NOWHERE):
+    name = parse_frame(path, root)
+    assert isinstance(name, FrameName), name
+    return name
+
+
+def words_of(path, root=NOWHERE):
+    name = name_of(path, root)
+    return name.label, name.split
+
+
+# ---------------------------------------------------------------------------------------- any name
+
+
+@given(video_ids, frame_numbers, extensions)
+def test_a_name_gives_back_what_it_was_made_of(video_id, number, extension):
+    assume(not video_id.startswith("."))
+    name = name_of(f"{video_id}_{number}.{extension}")
+    assert name == FrameName(video_id, number, None, None)
+
+
+@given(folders, video_ids, st.integers(0, 10**6), st.integers(1, 18))
+def test_a_name_in_folders_ends_with_its_video_id(folders, video_id, number, digits):
+    assume(not video_id.startswith("."))
+    name = name_of("/".join([*folders, f"{video_id}_{number:0{digits}d}.jpg"]))
+    assert name.video_id.rpartition("/")[2] == video_id
+    assert name.frame_number == number
+    assert name.video_id.count("/") == len(folders) - (name.split is not None)
+
+
+@given(st.text())
+def test_reading_a_path_never_raises(path):
+    parsed = parse_frame(path, NOWHERE)
+    assert isinstance(parsed, FrameName) or "\n" not in parsed
+
+
+@given(st.text())
+def test_reading_a_root_never_raises(path):
+    assert isinstance(Root.of(path), Root)
+
+
+# ---------------------------------------------------------------------------------------- the file's name
+
+
+def test_a_flat_directory_gives_the_video_id_alone():
+    assert name_of("0002_000000012.jpg") == FrameName("0002", 12, None, None)
+
+
+def test_the_frame_number_follows_the_last_underscore():
+    assert name_of("my_book_2_007.jpg") == FrameName("my_book_2", 7, None, None)
+
+
+def test_dots_and_upper_case_extensions_are_part_of_names():
+    assert name_of("v1.2_3.JPEG") == FrameName("v1.2", 3, None, None)
+
+
+@pytest.mark.parametrize(
+    "file", ["0002.jpg", "_12.jpg", "0002_.jpg", "0002_12a.jpg", "0002_-1.jpg", "0002_1.5.jpg", "0002-12.jpg"]
+)
+def test_other_names_are_not_of_the_scheme(file):
+    assert parse_frame(file, NOWHERE) == (
+        "not named VideoID_FrameNumber: an underscore and at most 18 digits must end the name"
+    )
+
+
+def test_a_frame_number_has_at_most_18_digits():
+    assert name_of(f"v_{'9' * 18}.jpg").frame_number == 10**18 - 1
+    assert isinstance(parse_frame(f"v_{'1' * 19}.jpg", NOWHERE), str)
+
+
+def test_digits_of_other_scripts_are_no_frame_number():
+    assert isinstance(parse_frame("v_١٢.jpg", NOWHERE), str)
+
+
+@pytest.mark.parametrize("file", ["notes_1.txt", "0002_1", "0002_1.jpg.part", "flip/a_1.mp4", ""])
+def test_what_is_no_image_says_so(file):
+    assert str(parse_frame(file, NOWHERE)).startswith("not an image: its extension is none of bmp, jpeg, jpg")
+
+
+@pytest.mark.parametrize("file", [".DS_Store", "._0002_000000012.jpg", "flip/.0002_1.jpg"])
+def test_hidden_files_are_no_frames(file):
+    assert parse_frame(file, NOWHERE) == "hidden: its name begins with a dot"
+
+
+# ---------------------------------------------------------------------------------------- label and split
+
+
+@pytest.mark.parametrize(
+    ("folder", "label"),
+    [
+        ("flip", Label.FLIP),
+        ("notflip", Label.NOTFLIP),
+        ("not_flip", Label.NOTFLIP),
+        ("NotFlip", Label.NOTFLIP),
+    ],
+)
+def test_a_folder_gives_the_label(folder, label):
+    assert words_of(f"{folder}/a_1.jpg") == (label, None)
+
+
+@pytest.mark.parametrize(
+    ("folder", "split"),
+    [("training", Split.TRAIN), ("testing", Split.TEST), ("Validation", Split.VAL), ("val", Split.VAL)],
+)
+def test_a_folder_gives_the_split(folder, split):
+    assert words_of(f"{folder}/a_1.jpg") == (None, split)
+
+
+def test_the_words_nearest_to_the_file_count():
+    assert words_of("flip/train/notflip/test/a_1.jpg") == (Label.NOTFLIP, Split.TEST)
+
+
+def test_a_word_that_is_a_part_of_a_folder_means_nothing():
+    assert words_of("flipped/test2/a_1.jpg") == (None, None)
+
+
+def test_a_word_in_the_file_itself_means_nothing():
+    assert name_of("flip_1.jpg") == FrameName("flip", 1, None, None)
+
+
+def test_the_split_is_no_part_of_the_video_id():
+    one, other = name_of("training/flip/0002_000000012.jpg"), name_of("testing/flip/0002_000000013.jpg")
+    assert one.video_id == other.video_id == "flip/0002"
+    assert (one.split, other.split) == (Split.TRAIN, Split.TEST)
+
+
+def test_the_label_is_part_of_the_video_id():
+    assert name_of("training/notflip/0002_000000012.jpg").video_id == "notflip/0002"
+
+
+def test_only_the_split_that_was_read_is_left_out_of_the_video_id():
+    assert name_of("test/book/train/a_1.jpg") == FrameName("test/book/a", 1, None, Split.TRAIN)
+
+
+def test_folders_are_read_whatever_the_file_is_called():
+    folders = read_folders("training/flip/img.gif", NOWHERE)
+    assert (folders.video_prefix, folders.label, folders.split) == ("flip/", Label.FLIP, Split.TRAIN)
+
+
+# ---------------------------------------------------------------------------------------- the root
+
+
+def test_the_root_is_asked_last():
+    root = Root.of("/data/testing/flip")
+    assert words_of("a_1.jpg", root) == (Label.FLIP, Split.TEST)
+    assert words_of("training/notflip/a_1.jpg", root) == (Label.NOTFLIP, Split.TRAIN)
+
+
+def test_the_root_is_no_part_of_the_video_id():
+    assert name_of("0002_1.jpg", Root.of("/data/testing/flip")).video_id == "0002"
+
+
+@pytest.mark.parametrize(
+    ("path", "root"),
+    [
+        ("/data/testing/flip", Root(Label.FLIP, Split.TEST)),
+        ("s3://bucket/flip/train", Root(Label.FLIP, Split.TRAIN)),
+        ("/data/notflip/", Root(Label.NOTFLIP)),
+        ("/data/testing", Root(split=Split.TEST)),
+        ("/train/test", Root(split=Split.TEST)),
+        ("/flip/testing/book", Root()),
+        ("/home/test/x", Root()),
+        ("/home/flip/frames", Root()),
+        ("/", Root()),
+        ("", Root()),
+    ],
+)
+def test_a_root_knows_its_last_component_and_the_one_beside_it(path, root):
+    assert Root.of(path) == root

@@ -1,0 +1,245 @@
+"""Scoring on a real Ray cluster: good and bad frames, resume, and the tables as people read them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+
+from flipbatch.errors import FlipbatchError, InputError, OutputError
+from flipbatch.evaluation.calibration import Calibration
+from flipbatch.models.architectures import architecture
+from flipbatch.models.bundle import Bundle, load_bundle, save_bundle
+from flipbatch.run_directory import RunDirectory
+from flipbatch.scoring.job import ScoreOptions, dry_run, pipeline, score
+from flipbatch.scoring.run import load_models, read_run
+from tests.conftest import jpeg, write_frames
+
+pytestmark = pytest.mark.usefixtures("ray_session")
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Untrained bundles of both shipped shapes."""
+    folder = tmp_path_factory.mktemp("bundles")
+    uris = []
+    for name in ("cnn_model", "mobilenet_v2"):
+        chosen = architecture(name)
+        weights = chosen.build().state_dict()
+        save_bundle(Bundle(name, name, chosen.input_size, Calibration(), weights), str(folder / name))
+        uris.append(str(folder / name))
+    return uris[0], uris[1]
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 good frames of 6 videos, and among them a corrupt, an empty, a truncated and a misnamed file."""
+    root = write_frames(tmp_path_factory.mktemp("frames"), videos=3, frames=4)
+    whole = jpeg(flip=True, seed=1)
+    (root / "flip" / "0000_000000100.jpg").write_bytes(whole[:300] + bytes(4096) + whole[4396:])
+    (root / "flip" / "0001_000000101.jpg").write_bytes(b"")
+    (root / "notflip" / "0001_000000102.jpg").write_bytes(whole[: len(whole) // 2])
+    (root / "flip" / "cover.jpg").write_bytes(whole)
+    return root
+
+
+@pytest.fixture(scope="module")
+def scored(
+    frames: Path, bundles: tuple[str, str], tmp_path_factory: pytest.TempPathFactory, ray_session: None
+) -> Path:
+    """One run of both models over `frames`."""
+    out = tmp_path_factory.mktemp("scored") / "out"
+    score(ScoreOptions(frames=str(frames), models=bundles, out=str(out)))
+    return out
+
+
+def predictions(out: Path, name: str) -> pd.DataFrame:
+    return pd.read_parquet(out / "predictions" / f"model={name}")
+
+
+def test_every_frame_is_a_row_for_each_model(scored: Path) -> None:
+    for name in ("cnn_model", "mobilenet_v2"):
+        rows = predictions(scored, name)
+        assert len(rows) == 27
+        assert rows.uri.is_unique
+
+
+def test_bad_frames_are_rows_that_say_why(scored: Path) -> None:
+    rows = predictions(scored, "cnn_model").set_index("frame_number")
+    assert rows.loc[[100, 101, 102], "status"].tolist() == ["corrupt"] * 3
+    assert rows.loc[[100, 101, 102], "error"].notna().all()
+    assert rows.loc[[100, 101, 102], ["flip_probability", "prediction"]].isna().all(axis=None)
+
+
+def test_the_misnamed_file_is_listed_and_counted(scored: Path) -> None:
+    misnamed = pq.read_table(scored / "misnamed.parquet").to_pylist()
+    assert [Path(row["uri"]).name for row in misnamed] == ["cover.jpg"]
+    assert json.loads((scored / "metrics.json").read_text())["frames"]["misnamed"] == 1
+
+
+def test_counts_add_up(scored: Path) -> None:
+    metrics = json.loads((scored / "metrics.json").read_text())
+    counts = metrics["models"]["cnn_model"]["frames"]
+    assert metrics["frames"]["total"] == metrics["frames"]["scored"] + sum(
+        metrics["frames"]["errors"].values()
+    )
+    assert sum(counts[name] for name in ("tp", "fp", "fn", "tn")) == metrics["frames"]["scored"] == 24
+    videos = pd.read_parquet(scored / "videos")
+    for _, rows in videos.groupby("model"):
+        assert (rows.frames.sum(), rows.scored.sum(), rows.errors.sum()) == (27, 24, 3)
+
+
+def test_predictions_are_sorted_and_decided_at_the_threshold(scored: Path) -> None:
+    rows = predictions(scored, "mobilenet_v2")
+    assert list(zip(rows.video_id, rows.frame_number, strict=True)) == sorted(
+        zip(rows.video_id, rows.frame_number, strict=True)
+    )
+    good = rows[rows.status == "ok"]
+    assert ((good.flip_probability >= 0.5) == (good.prediction == "flip")).all()
+
+
+def test_probabilities_are_those_of_the_model_on_the_decoded_frame(
+    scored: Path, bundles: tuple[str, str]
+) -> None:
+    import torch
+
+    from flipbatch.frames.decode import decode
+
+    bundle = load_bundle(bundles[0])[0]
+    row = predictions(scored, "cnn_model").iloc[0]
+    pixels = decode(Path(row.uri).read_bytes(), bundle.input_size)
+    assert isinstance(pixels, np.ndarray)
+    with torch.inference_mode():
+        logit = bundle.network()(torch.from_numpy(pixels).permute(2, 0, 1)[None])
+    assert row.flip_probability == pytest.approx(float(logit.sigmoid()), abs=1e-5)
+
+
+def test_pyarrow_pandas_and_duckdb_read_the_same_tables(scored: Path) -> None:
+    folder = scored / "predictions"
+    arrow = (
+        ds.dataset(folder, partitioning="hive")
+        .to_table()
+        .sort_by([("model", "ascending"), ("uri", "ascending")])
+    )
+    pandas = pd.read_parquet(folder).sort_values(["model", "uri"])
+    files = f"read_parquet('{folder}/*/*.parquet', hive_partitioning=true)"
+    rows = duckdb.execute(f"SELECT uri, status, prediction FROM {files} ORDER BY model, uri").fetchall()
+    assert arrow["uri"].to_pylist() == pandas.uri.tolist() == [row[0] for row in rows]
+    assert arrow["status"].to_pylist() == [row[1] for row in rows]
+    assert arrow["prediction"].to_pylist() == [row[2] for row in rows]
+
+
+def test_every_table_carries_the_fingerprints(scored: Path, bundles: tuple[str, str]) -> None:
+    run = json.loads((scored / "run.json").read_text())["fingerprint"].encode()
+    bundle = load_bundle(bundles[0])[1].encode()
+    for file in [*(scored / "predictions" / "model=cnn_model").iterdir(), *(scored / "videos").iterdir()]:
+        metadata = pq.read_schema(file).metadata
+        assert (metadata[b"flipbatch.run"], metadata[b"flipbatch.bundle.cnn_model"]) == (run, bundle)
+
+
+def test_a_run_that_lost_shards_scores_only_those_again(
+    frames: Path, bundles: tuple[str, str], tmp_path: Path
+) -> None:
+    options = ScoreOptions(frames=str(frames), models=bundles[:1], out=str(tmp_path / "out"))
+    score(options)
+    shards, before = tmp_path / "out" / "shards", contents(tmp_path / "out")
+    (tmp_path / "out" / "_SUCCESS").unlink()
+    lost, kept = sorted(shards.iterdir())[:2]
+    lost.unlink()
+    written = kept.stat().st_mtime_ns
+    score(options)
+    assert contents(tmp_path / "out") == before
+    assert kept.stat().st_mtime_ns == written
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(out)): file.read_bytes() for file in out.rglob("*") if file.is_file()}
+
+
+def test_a_finished_run_is_not_done_again(scored: Path, frames: Path, bundles: tuple[str, str]) -> None:
+    before = contents(scored)
+    metrics = score(ScoreOptions(frames=str(frames), models=bundles, out=str(scored)))
+    assert metrics == json.loads((scored / "metrics.json").read_text())
+    assert contents(scored) == before
+
+
+def test_a_resume_with_another_threshold_is_refused(
+    scored: Path, frames: Path, bundles: tuple[str, str]
+) -> None:
+    changed = ScoreOptions(frames=str(frames), models=bundles, out=str(scored), threshold=0.25)
+    with pytest.raises(OutputError, match=r"models.cnn_model.threshold was 0.5 and is now 0.25"):
+        score(changed)
+
+
+def test_two_models_of_one_name_need_a_new_name(
+    frames: Path, bundles: tuple[str, str], tmp_path: Path
+) -> None:
+    twice = ScoreOptions(frames=str(frames), models=(bundles[0], bundles[0]), out=str(tmp_path / "out"))
+    with pytest.raises(InputError, match="NAME=URI"):
+        score(twice)
+    renamed = ScoreOptions(
+        frames=str(frames), models=(bundles[0], f"second={bundles[0]}"), out=str(tmp_path / "out"), limit=5
+    )
+    assert set(score(renamed)["models"]) == {"cnn_model", "second"}
+
+
+def test_a_limit_scores_the_first_frames_only(frames: Path, bundles: tuple[str, str], tmp_path: Path) -> None:
+    metrics = score(ScoreOptions(frames=str(frames), models=bundles[:1], out=str(tmp_path / "out"), limit=5))
+    assert metrics["frames"]["total"] == 5
+
+
+def test_without_labels_metrics_are_null_and_say_so(bundles: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "0001_1.jpg").write_bytes(jpeg(flip=True, seed=1))
+    metrics = score(ScoreOptions(frames=str(tmp_path), models=bundles[:1], out=str(tmp_path / "out")))
+    assert "No frame has a label" in metrics["note"]
+    assert set(metrics["models"]["cnn_model"]["frames"].values()) == {None}
+
+
+def test_a_dry_run_writes_nothing(frames: Path, bundles: tuple[str, str], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    lines = dry_run(ScoreOptions(frames=str(frames), models=bundles, out=str(out)))
+    assert "frames: 27 of 6 videos: 14 flip, 13 notflip, 0 without label" in lines
+    assert not out.exists()
+
+
+def test_an_output_that_cannot_be_written_is_one_sentence(
+    frames: Path, bundles: tuple[str, str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    options = ScoreOptions(frames=str(frames), models=bundles[:1], out=str(out))
+    out.mkdir()
+    (out / "shards").write_bytes(b"in the way")
+    with pytest.raises(FlipbatchError, match=r"Can't list .*shards: it is not a directory"):
+        score(options)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "plan"),
+    [
+        (False, "ActorPoolMapOperator[ReadRange->MapBatches(decode)->MapBatches(_Predict)]"),
+        (
+            True,
+            "TaskPoolMapOperator[ReadRange->MapBatches(decode)]"
+            " -> ActorPoolMapOperator[MapBatches(_Predict)]",
+        ),
+    ],
+)
+def test_one_pipeline_is_fused_on_cpus_and_split_for_gpus(
+    gpu: bool, plan: str, scored: Path, bundles: tuple[str, str]
+) -> None:
+    from ray.data._internal.logical.optimizers import get_execution_plan
+
+    run = read_run(RunDirectory.at(str(scored)))
+    dataset = pipeline(run, load_models(bundles, None), np.arange(2), gpu)
+    operator = get_execution_plan(dataset._logical_plan)[0].dag
+    names = []
+    while operator.input_dependencies:
+        names.insert(0, str(operator))
+        operator = operator.input_dependencies[0]
+    assert " -> ".join(names) == plan

@@ -1,0 +1,120 @@
+"""The README's local cluster: `ray start --head` with a token, and `ray job submit` of train and score."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+RAY = str(Path(sys.executable).parent / "ray")
+
+
+@dataclass(frozen=True)
+class Head:
+    """A running head node, and the environment that its clients need."""
+
+    address: str
+    environment: dict[str, str]
+
+    def submit(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return run(
+            [RAY, "job", "submit", "--address", self.address, "--working-dir", str(CHECKOUT), "--", *command],
+            self.environment,
+        )
+
+
+def run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, env=environment, cwd=CHECKOUT, text=True, capture_output=True, timeout=240, check=False
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
+    """A head of 2 CPUs with ports, a token and a folder of its own; other Rays of the machine are left alone."""
+    home = tmp_path_factory.mktemp("home")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "AWS_"))}
+    environment |= {
+        "HOME": str(home),
+        "RAY_AUTH_MODE": "token",
+        "RAY_TMPDIR": f"/tmp/ray-{os.getpid()}",
+        "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",
+    }
+    port, gcs = free_port(), free_port()
+    run([RAY, "get-auth-token", "--generate"], environment)
+    started = subprocess.Popen(
+        [RAY, "start", "--head", "--block", "--num-cpus=2", f"--port={gcs}", f"--dashboard-port={port}",
+         "--disable-usage-stats", f"--ray-client-server-port={free_port()}"],
+        env=environment | {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for(port)
+    yield Head(f"http://127.0.0.1:{port}", environment)
+    started.terminate()
+    started.wait(timeout=60)
+
+
+def wait_for(port: int) -> None:
+    import time
+
+    for _ in range(600):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    pytest.fail("the head did not open its job server within 60 s")
+
+
+@pytest.fixture(scope="module")
+def trained(head: Head, labelled_frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("submitted") / "train"
+    done = head.submit(
+        "python", "jobs/train.py", "--frames", str(labelled_frames), "--out", str(out),
+        "--models", "cnn_model", "--epochs", "2",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out
+
+
+def test_train_is_submitted(trained: Path) -> None:
+    assert json.loads((trained / "comparison.json").read_text())["best"] == "cnn_model"
+
+
+def test_score_is_submitted(head: Head, trained: Path, labelled_frames: Path, tmp_path: Path) -> None:
+    done = head.submit(
+        "python", "jobs/score.py", "--frames", str(labelled_frames),
+        "--model", str(trained / "models" / "cnn_model"), "--out", str(tmp_path / "out"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "scored 64 of 64 frames" in done.stdout
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["frames"]["scored"] == 64
+
+
+def test_a_relative_output_of_a_submitted_job_is_refused(head: Head, labelled_frames: Path) -> None:
+    done = head.submit(
+        "python", "jobs/score.py", "--frames", str(labelled_frames), "--model", "x", "--out", "out"
+    )
+    assert done.returncode == 1
+    assert "--out out is relative" in done.stdout
+
+
+def test_without_the_token_a_submission_is_refused(head: Head) -> None:
+    stranger = head.environment | {"RAY_AUTH_MODE": "disabled"}
+    done = run([RAY, "job", "submit", "--address", head.address, "--", "true"], stranger)
+    assert done.returncode != 0
+    assert "Unauthorized" in done.stdout + done.stderr

@@ -1,0 +1,505 @@
+"""Facts about `flipbatch.storage`, on real files and on fsspec's storage in memory."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import subprocess
+import sys
+import threading
+from itertools import count
+
+import fsspec
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flipbatch import storage
+from flipbatch.errors import InputError, StorageError
+
+NOBODY = 65534
+_numbers = count()
+
+
+@pytest.fixture
+def remote():
+    """A directory of its own in memory, with its URI."""
+    return f"memory://remote-{next(_numbers)}"
+
+
+class HostedStorage(MemoryFileSystem):
+    """A storage that is reached through a host, as SFTP is."""
+
+    protocol = "hosted"
+    cachable = False
+
+    def __init__(self, host, **options):
+        super().__init__(**options)
+        self.host = host
+
+    @staticmethod
+    def _get_kwargs_from_urls(path):
+        return {"host": path.split("/")[2]}
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        without_protocol = path.removeprefix("hosted://")
+        return "/" + without_protocol.partition("/")[2] if without_protocol != path else path
+
+
+class BrokenStorage(MemoryFileSystem):
+    """A storage that answers every request with one error."""
+
+    protocol = "broken"
+    error: Exception = OSError("the disk is on fire.")
+
+    def _refuse(self, *_, **__):
+        raise self.error
+
+    cat_file = pipe_file = info = ls = _refuse
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    fsspec.register_implementation("broken", BrokenStorage, clobber=True)
+    return lambda error: monkeypatch.setattr(BrokenStorage, "error", error)
+
+
+def errors_as_nobody(*statements):
+    """Run statements where permissions count, as they do for anybody but root; return what they complain."""
+    become = f"os.setuid({NOBODY})" if os.getuid() == 0 else ""
+    program = "\n".join(["import os", "from flipbatch import storage", become, *statements])
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stderr
+
+
+# ---------------------------------------------------------------------------------------- spelling
+
+
+@pytest.mark.parametrize(
+    ("uri", "normal"),
+    [
+        ("/a/b/", "/a/b"),
+        ("/a//b/../c", "/a/c"),
+        ("file:///a/b", "/a/b"),
+        ("local:///a", "/a"),
+        ("/", "/"),
+        ("s3://bucket/", "s3://bucket"),
+        ("s3://bucket/a/b//", "s3://bucket/a/b"),
+        ("memory://", "memory://"),
+    ],
+)
+def test_a_uri_has_one_spelling(uri, normal):
+    assert storage.normalise(uri) == normal
+
+
+def test_a_relative_path_becomes_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert storage.normalise("frames") == f"{tmp_path}/frames"
+
+
+def test_a_tilde_is_the_home_directory(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert storage.normalise("~/frames") == "/home/someone/frames"
+
+
+def test_an_empty_path_is_refused():
+    with pytest.raises(InputError, match="An empty path was given"):
+        storage.normalise("")
+
+
+@given(st.text(min_size=1))
+def test_normalising_twice_changes_nothing(uri):
+    once = storage.normalise(uri)
+    assert storage.normalise(once) == once
+
+
+@pytest.mark.parametrize("directory", ["/", "/a", "/a/", "s3://bucket", "memory://"])
+def test_joining_appends_components(directory):
+    assert storage.join(directory, "b", "c").endswith("b/c")
+    assert storage.normalise(storage.join(directory, "b")) == storage.join(directory, "b")
+
+
+@pytest.mark.parametrize(
+    ("directory", "resolved"), [("/data/manifests", "/data/a.jpg"), ("s3://b/manifests", "s3://b/a.jpg")]
+)
+def test_a_relative_path_may_lead_up(directory, resolved):
+    assert storage.resolve(directory, "../a.jpg") == resolved
+
+
+# ---------------------------------------------------------------------------------------- filesystems
+
+
+def test_an_unknown_protocol_is_refused_in_one_sentence():
+    for act in (storage.exists, storage.names_in, lambda uri: list(storage.list_files(uri))):
+        with pytest.raises(
+            InputError, match=r"^nope:// can't be opened here: .* package for this storage\.$"
+        ):
+            act("nope://x")
+
+
+def test_a_storage_that_can_not_be_reached_is_a_storage_error():
+    with pytest.raises(StorageError, match=r"Can't reach the storage of ftp://.*/x: .*refused"):
+        storage.exists("ftp://127.0.0.1:1/x")
+
+
+def test_a_storage_is_opened_with_the_host_of_its_uri():
+    fsspec.register_implementation("hosted", HostedStorage, clobber=True)
+    storage.write("hosted://server/hosted-frames/flip/a_1.jpg", b"1")
+    assert storage.filesystem("hosted://server/x")[0].host == "server"
+    assert list(storage.list_files("hosted://server/hosted-frames")) == [
+        "hosted://server/hosted-frames/flip/a_1.jpg"
+    ]
+
+
+# ---------------------------------------------------------------------------------------- read
+
+
+def test_a_file_is_read_whole_or_its_first_bytes(tmp_path, remote):
+    for uri in (f"{tmp_path}/a", f"{remote}/a"):
+        storage.write(uri, b"0123456789")
+        assert storage.read(uri) == b"0123456789"
+        assert storage.read(uri, limit=4) == b"0123"
+        assert storage.read(uri, limit=99) == b"0123456789"
+
+
+def test_an_empty_file_is_empty_under_any_limit(tmp_path, remote):
+    for uri in (f"{tmp_path}/empty", f"{remote}/empty"):
+        storage.write(uri, b"")
+        assert storage.read(uri) == storage.read(uri, limit=5) == b""
+
+
+def test_an_empty_object_whose_range_is_refused_is_empty(broken, monkeypatch):
+    broken(ValueError("InvalidRange"))
+    monkeypatch.setattr(BrokenStorage, "info", lambda *_: {"size": 0})
+    assert storage.read("broken://a", limit=5) == b""
+
+
+def test_a_missing_file_is_file_not_found_on_any_storage(tmp_path, remote):
+    for uri in (f"{tmp_path}/none", f"{remote}/none"):
+        with pytest.raises(FileNotFoundError):
+            storage.read(uri, limit=5)
+
+
+def test_whatever_remote_storage_raises_is_an_os_error_of_its_kind(broken):
+    broken(ValueError("no answer\nand a traceback"))
+    with pytest.raises(OSError, match=r"^no answer$"):
+        storage.read("broken://a")
+    broken(PermissionError("Access Denied."))
+    with pytest.raises(PermissionError):
+        storage.read("broken://a", limit=5)
+
+
+def test_a_pipe_that_nobody_writes_to_is_empty_and_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert storage.read(f"{tmp_path}/pipe") == b""
+
+
+def test_a_pipe_with_a_silent_writer_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(tmp_path / "pipe", os.O_WRONLY)
+    assert storage.read(f"{tmp_path}/pipe") == b""
+    os.close(reader)
+    os.close(writer)
+
+
+def test_many_files_come_in_the_order_asked_for(tmp_path, remote):
+    for folder in (str(tmp_path), remote):
+        uris = [f"{folder}/{i}" for i in range(3 * storage.READS_IN_FLIGHT)]
+        for i, uri in enumerate(uris):
+            storage.write(uri, str(i).encode())
+        assert list(storage.read_many(uris)) == [str(i).encode() for i in range(len(uris))]
+
+
+def test_a_file_that_can_not_be_read_is_an_error_in_its_place(tmp_path, remote):
+    for folder in (str(tmp_path), remote):
+        storage.write(f"{folder}/a", b"abc")
+        first, second, third = storage.read_many([f"{folder}/a", f"{folder}/none", f"{folder}/a"], limit=2)
+        assert (first, third) == (b"ab", b"ab")
+        assert isinstance(second, FileNotFoundError)
+
+
+def test_a_path_that_no_file_can_have_is_an_error_in_its_place():
+    results = list(storage.read_many(["/a\0b_1.jpg", "nope://a_1.jpg"]))
+    assert [type(result) for result in results] == [OSError, OSError]
+
+
+def test_reading_no_files_gives_nothing():
+    assert list(storage.read_many([])) == []
+
+
+def test_few_remote_files_are_held_at_a_time(remote):
+    storage.write(f"{remote}/a", b"1")
+    asked = count()
+    read = storage.read_many(f"{remote}/a" for _ in iter(lambda: next(asked) == 10_000, True))
+    next(read)
+    read.close()
+    assert next(asked) <= storage.READS_IN_FLIGHT + 1
+
+
+def test_a_required_file_that_is_missing_says_what_it_is(tmp_path):
+    with pytest.raises(StorageError, match=rf"^Can't read the list {tmp_path}/x: there is no such file"):
+        storage.read_required(f"{tmp_path}/x", "the list")
+
+
+def test_a_file_without_permission_says_so(tmp_path):
+    (tmp_path / "secret").write_bytes(b"1")
+    (tmp_path / "secret").chmod(0)
+    os.chmod(tmp_path, 0o755)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o755)
+    error = errors_as_nobody(f"storage.read_required({str(tmp_path / 'secret')!r}, 'the list')")
+    assert "Can't read the list" in error
+    assert "permission was denied; check the credentials and rights" in error
+
+
+# ---------------------------------------------------------------------------------------- write
+
+
+def test_a_written_file_replaces_the_old_one_and_its_folders_are_made(tmp_path, remote):
+    for folder in (str(tmp_path), remote):
+        uri = f"{folder}/a/b/c"
+        storage.write(uri, b"old")
+        storage.write(uri, b"new")
+        assert storage.read(uri) == b"new"
+
+
+def test_a_written_file_is_readable_by_others_as_the_umask_says(tmp_path):
+    before = os.umask(0o022)
+    storage.write(f"{tmp_path}/a", b"1")
+    os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o644
+
+
+def test_writing_leaves_no_temporary(tmp_path):
+    storage.write(f"{tmp_path}/a", b"1")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_temporary(tmp_path, monkeypatch):
+    storage.write(f"{tmp_path}/a", b"old")
+
+    def full_disk(_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(StorageError, match=rf"^Can't write {tmp_path}/a: No space left on device\.$"):
+        storage.write(f"{tmp_path}/a", b"new")
+    assert os.listdir(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_a_reader_never_sees_a_part(tmp_path):
+    uri, versions = f"{tmp_path}/a", [bytes([i]) * 300_000 for i in range(20)]
+    storage.write(uri, versions[0])
+    writer = threading.Thread(target=lambda: [storage.write(uri, version) for version in versions])
+    writer.start()
+    seen = []
+    while writer.is_alive():
+        seen.append(storage.read(uri))
+    writer.join()
+    assert all(data in versions for data in seen)
+
+
+def test_what_a_killed_write_left_is_not_listed(tmp_path):
+    program = (
+        "import os; from flipbatch import storage\n"
+        "os.replace = lambda *_: os.kill(os.getpid(), 9)\n"
+        f"storage.write({str(tmp_path / 'run.json')!r}, b'1')\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=False)
+    assert len(os.listdir(tmp_path)) == 1
+    assert storage.names_in(str(tmp_path)) == []
+
+
+def test_a_file_can_not_be_written_below_a_file(tmp_path, remote):
+    storage.write(f"{tmp_path}/a", b"1")
+    with pytest.raises(StorageError, match=rf"Can't write {tmp_path}/a/b: "):
+        storage.write(f"{tmp_path}/a/b", b"1")
+
+
+# ---------------------------------------------------------------------------------------- look
+
+
+def test_files_and_directories_exist(tmp_path, remote):
+    for folder in (str(tmp_path), remote):
+        storage.write(f"{folder}/a/b", b"1")
+        assert storage.exists(f"{folder}/a")
+        assert storage.exists(f"{folder}/a/b")
+        assert not storage.exists(f"{folder}/none")
+
+
+def test_names_in_a_directory_are_sorted(tmp_path, remote):
+    for folder in (str(tmp_path), remote):
+        for name in ("b", "c/d", "a"):
+            storage.write(f"{folder}/{name}", b"1")
+        assert storage.names_in(folder) == ["a", "b", "c"]
+        assert storage.names_in(f"{folder}/none") == []
+
+
+def test_a_storage_that_does_not_answer_is_a_storage_error(broken):
+    broken(OSError("the disk is on fire."))
+    for act, word in ((storage.exists, "look at"), (storage.names_in, "list")):
+        with pytest.raises(StorageError, match=f"^Can't {word} broken://a: the disk is on fire\\.$"):
+            act("broken://a")
+    with pytest.raises(StorageError, match=r"^Can't write broken://a: the disk is on fire\.$"):
+        storage.write("broken://a", b"1")
+
+
+# ---------------------------------------------------------------------------------------- list
+
+
+TREE = ("a_1.jpg", "flip/b_1.jpg", "flip/deep/c_1.jpg", "notflip/b_1.jpg", "notflip/.hidden", "x.txt")
+
+
+@pytest.fixture(params=["local", "remote"])
+def tree(request, tmp_path, remote):
+    folder = str(tmp_path) if request.param == "local" else remote
+    for name in TREE:
+        storage.write(f"{folder}/{name}", b"1")
+    return folder
+
+
+def listed(folder, pattern=""):
+    uri = f"{folder}/{pattern}" if pattern else folder
+    return sorted(file.removeprefix(f"{folder}/") for file in storage.list_files(uri))
+
+
+def test_every_file_below_a_directory_is_listed_once(tree):
+    assert listed(tree) == sorted(TREE)
+
+
+def test_listed_uris_can_be_read(tree):
+    assert all(storage.read(uri) == b"1" for uri in storage.list_files(tree))
+
+
+def test_a_listing_has_the_same_order_every_time(tree):
+    assert list(storage.list_files(tree)) == list(storage.list_files(tree))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "files"),
+    [
+        ("*.jpg", ["a_1.jpg"]),
+        ("*/*.jpg", ["flip/b_1.jpg", "notflip/b_1.jpg"]),
+        ("**/*.jpg", ["a_1.jpg", "flip/b_1.jpg", "flip/deep/c_1.jpg", "notflip/b_1.jpg"]),
+        ("flip/**", ["flip/b_1.jpg", "flip/deep/c_1.jpg"]),
+        ("fl?p/*", ["flip/b_1.jpg"]),
+        ("[fn]*/[!.]*.jpg", ["flip/b_1.jpg", "notflip/b_1.jpg"]),
+        ("*/deep/*", ["flip/deep/c_1.jpg"]),
+        ("*/nothing/*", []),
+    ],
+)
+def test_a_glob_pattern_lists_the_files_that_match(tree, pattern, files):
+    assert listed(tree, pattern) == files
+
+
+def test_a_pattern_does_not_look_into_directories_that_can_not_match(tmp_path):
+    storage.write(f"{tmp_path}/flip/a_1.jpg", b"1")
+    (tmp_path / "secret").mkdir(mode=0)
+    assert listed(str(tmp_path), "flip*/*.jpg") == ["flip/a_1.jpg"]
+
+
+def test_a_malformed_pattern_is_refused(tmp_path):
+    with pytest.raises(StorageError, match=r"Can't list .*/a\*\*/b: Invalid pattern"):
+        list(storage.list_files(f"{tmp_path}/a**/b"))
+
+
+def test_a_directory_whose_name_looks_like_a_pattern_is_a_directory(tree):
+    storage.write(f"{tree}/[x]/d_1.jpg", b"1")
+    assert listed(f"{tree}/[x]") == ["d_1.jpg"]
+    assert storage.listing_root(f"{tree}/[x]") == f"{tree}/[x]"
+
+
+def test_a_pattern_starts_from_the_directory_before_its_first_wildcard():
+    assert storage.listing_root("/data/*/flip/a?.jpg") == "/data"
+    assert storage.listing_root("/*.jpg") == "/"
+    assert storage.listing_root("memory://*.jpg") == "memory://"
+    assert storage.listing_root("/data/frames") == "/data/frames"
+
+
+def test_the_root_of_a_storage_can_be_listed(remote):
+    storage.write(f"{remote}/a", b"1")
+    assert f"{remote}/a" in list(storage.list_files("memory://"))
+
+
+def test_linked_files_are_listed_in_directories_and_by_patterns(tmp_path):
+    storage.write(f"{tmp_path}/store/data", b"1")
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames/a_1.jpg").symlink_to(tmp_path / "store/data")
+    assert listed(f"{tmp_path}/frames") == listed(f"{tmp_path}/frames", "*.jpg") == ["a_1.jpg"]
+
+
+def test_a_link_that_leads_back_up_ends(tmp_path):
+    storage.write(f"{tmp_path}/flip/a_1.jpg", b"1")
+    (tmp_path / "flip/up").symlink_to(tmp_path)
+    assert listed(str(tmp_path)) == listed(str(tmp_path), "**") == ["flip/a_1.jpg"]
+
+
+def test_a_directory_of_two_names_is_listed_under_the_shorter_then_the_first(tmp_path):
+    storage.write(f"{tmp_path}/deep/er/a_1.jpg", b"1")
+    (tmp_path / "link").symlink_to(tmp_path / "deep/er")
+    (tmp_path / "later").symlink_to(tmp_path / "deep/er")
+    assert listed(str(tmp_path)) == ["later/a_1.jpg"]
+
+
+def test_a_broken_link_and_a_link_to_itself_are_files(tmp_path):
+    (tmp_path / "gone_1.jpg").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "self_1.jpg").symlink_to("self_1.jpg")
+    assert listed(str(tmp_path)) == ["gone_1.jpg", "self_1.jpg"]
+
+
+def test_an_empty_directory_has_no_files(tmp_path):
+    assert listed(str(tmp_path)) == []
+
+
+def test_more_directories_than_threads_are_all_listed(tmp_path):
+    names = [f"{i:03d}/a_1.jpg" for i in range(5 * storage.LISTINGS_IN_FLIGHT)]
+    for name in names:
+        storage.write(f"{tmp_path}/{name}", b"")
+    assert listed(str(tmp_path)) == names
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("none", "there is no such file, directory or bucket"), ("file", "it is not a directory")],
+)
+def test_what_is_no_directory_can_not_be_listed(tmp_path, name, why):
+    storage.write(f"{tmp_path}/file", b"1")
+    with pytest.raises(StorageError, match=rf"^Can't list {tmp_path}/{name}: {why}\.$"):
+        list(storage.list_files(f"{tmp_path}/{name}"))
+
+
+@pytest.mark.parametrize("pattern", ["", "/*/*.jpg"])
+def test_one_directory_without_permission_refuses_the_whole_listing(tmp_path, pattern):
+    storage.write(f"{tmp_path}/open/a_1.jpg", b"1")
+    (tmp_path / "secret").mkdir(mode=0)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    error = errors_as_nobody(f"list(storage.list_files({str(tmp_path) + pattern!r}))")
+    assert f"Can't list {tmp_path}{pattern}: permission was denied" in error
+    assert f"{tmp_path}/secret" in error
+
+
+# ---------------------------------------------------------------------------------------- say why
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (FileNotFoundError("x"), "there is no such file, directory or bucket"),
+        (OSError("An error occurred (NoSuchBucket)"), "there is no such file, directory or bucket"),
+        (NotADirectoryError("x"), "it is not a directory"),
+        (OSError("Unable to locate credentials"), "no credentials were found; set AWS_ACCESS_KEY_ID .*"),
+        (PermissionError("x"), "permission was denied; check the credentials and rights .x."),
+        (OSError("error (403): Forbidden"), "permission was denied; .*"),
+        (OSError("error (InvalidAccessKeyId) in GetObject"), "permission was denied; .*"),
+        (OSError("[Errno 5] Input/output error: '/data/0403_1.jpg'"), ".Errno 5. Input/output error: .*"),
+        (ValueError("first.\nsecond"), "first"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_a_reason_is_a_few_words(error, why):
+    assert re.fullmatch(why, storage.reason(error))
