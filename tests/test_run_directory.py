@@ -17,10 +17,10 @@ LEFT_BEFORE = frozenset({"manifest"})
 
 settings = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.dictionaries(st.text(), inner),
+    lambda inner: st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=6,
 )
-identities = st.dictionaries(st.text(), settings)
+identities = st.dictionaries(st.text(), settings, max_size=4)
 
 
 @pytest.fixture

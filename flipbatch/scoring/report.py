@@ -11,7 +11,7 @@ errors come from outside, and a video may be called ``<script>``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from html import escape
@@ -242,7 +242,9 @@ def _batches(folder: str, columns: Sequence[str]) -> Iterator[pa.Table]:
 def _batches_of(uri: str, columns: Sequence[str]) -> Iterator[pa.Table]:
     try:
         with _opened(uri) as file:
-            for batch in pq.ParquetFile(file).iter_batches(ROWS_AT_ONCE, columns=list(columns)):
+            # Buffered ahead, what was read of every row group is kept until the last.
+            table = pq.ParquetFile(file, pre_buffer=False)
+            for batch in table.iter_batches(ROWS_AT_ONCE, columns=list(columns)):
                 yield pa.Table.from_batches([batch])
     except Exception as error:
         raise StorageError(f"Can't read the table {uri}: {storage.reason(error)}.") from error
@@ -291,7 +293,7 @@ def _about_run(metrics: Json) -> Iterator[str]:
             "is measured on these."
         )
     if only := _of_one_label(metrics):
-        yield f"All labelled frames are {only}: F1 can't tell a good model from one that always says the same."
+        yield f"All labelled frames are {only}: F1 can't tell a good model from one that always says so."
     if error_rate(metrics):
         failed = frames["total"] - frames["scored"]
         yield (
@@ -347,8 +349,10 @@ def call_all_flip(measured: Json) -> Counts:
     Parameters
     ----------
     measured : mapping
-        With ``tp``, ``fp``, ``fn``, ``tn``.
+        With ``tp``, ``fp``, ``fn``, ``tn``; each None where nothing both labelled and scored was decided.
     """
+    if measured["tp"] is None:
+        return Counts()
     return Counts(tp=measured["tp"] + measured["fn"], fp=measured["fp"] + measured["tn"])
 
 
@@ -401,6 +405,10 @@ def _table(head: Sequence[object], rows: Sequence[Html], class_: str) -> Html:
     return tag("div", table, class_="scroll", tabindex=0)
 
 
+def _count(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
 def _number(value: float | None, missing: str = "undefined") -> str:
     return missing if value is None else f"{value:.3f}"
 
@@ -435,7 +443,9 @@ def _head(report: Report) -> Html:
         "files that are no frames": frames["misnamed"],
     }
     tiles = [tag("div", tag("dt", name), tag("dd", f"{count:,}")) for name, count in facts.items()]
-    misnamed = tag("p", "Files whose names are no frame's are listed in ", _id("misnamed.parquet"), ".")
+    misnamed = tag(
+        "p", "The files that are no frames, by their names, are listed in ", _id("misnamed.parquet"), "."
+    )
     more = [misnamed] if frames["misnamed"] else []
     return tag("header", tag("h1", "Page flips: scoring report"), source, tag("dl", *tiles), *more)
 
@@ -481,7 +491,8 @@ def _explanation(report: Report) -> Html:
         "the flip frames, the share that were found); balanced accuracy is the mean of the shares of flip "
         "and of notflip frames that were called right, 0.5 for a guess. Calling everything flip already has "
         "an F1 near 0.7 where both classes are equally frequent: the last column shows what it has here. "
-        "Intervals are 95 %, over videos. On videos that a model was trained on, all this measures memory.",
+        "Intervals are 95 %, over videos. A video without flip frames has F1 0 after a single false alarm, "
+        "and none without. On videos that a model was trained on, all of this measures memory.",
         class_="note",
     )
 
@@ -497,7 +508,7 @@ def _measures_table(models: Json, report: Report) -> Html:
         _row("F1", [tag("b", _number(one["f1"])) for one in measured], _number(floor.f1)),
         _row("95 % interval", [_interval(one, floor.f1) for one in measured]),
         *_rows_of(_MEASURES, measured, floor, _number),
-        *_rows_of(_COUNTS, measured, floor, "{:,}".format),
+        *_rows_of(_COUNTS, measured, floor, _count),
         _group("Each video one decision", columns),
         _row("F1", [_number(one["f1"]) for one in of_videos], _number(video_floor.f1)),
         _row("95 % interval", [_interval(one, video_floor.f1) for one in of_videos]),
@@ -512,7 +523,9 @@ def _measures_table(models: Json, report: Report) -> Html:
     )
 
 
-def _rows_of(names: Mapping[str, str], measured: Sequence[Json], floor: Counts, form: Any) -> list[Html]:
+def _rows_of(
+    names: Mapping[str, str], measured: Sequence[Json], floor: Counts, form: Callable[[Any], str]
+) -> list[Html]:
     return [
         _row(text, [form(one[name]) for one in measured], form(getattr(floor, name)))
         for name, text in names.items()
@@ -556,7 +569,7 @@ def _row(text: str, cells: Sequence[object], floor: str | None = "") -> Html:
 
 
 def _defined_for(model: Json, report: Report) -> str:
-    return f"{model['per_video']['defined_for']:,} of {report.metrics['videos']:,} videos"
+    return f"{model['per_video']['defined_for'] or 0:,} of {report.metrics['videos']:,} videos"
 
 
 def _interval(measured: Json, floor: float | None) -> Html:
@@ -564,7 +577,7 @@ def _interval(measured: Json, floor: float | None) -> Html:
     if measured["f1_interval"] is None or measured["f1"] is None:
         return join("undefined")
     low, high = measured["f1_interval"]
-    text = f"{low:.3f} to {high:.3f}"
+    text = f"{low:.3f}–{high:.3f}"
     marks = [
         _rect(0, 5, 100, 2, "track"),
         _rect(100 * low, 4, max(100 * (high - low), 0.5), 4, "span"),
@@ -572,7 +585,7 @@ def _interval(measured: Json, floor: float | None) -> Html:
         _rect(100 * measured["f1"] - 1, 0, 2, 12, "point"),
     ]
     bar = _svg("0 0 100 12", f"F1 {measured['f1']:.3f}, 95 % interval {text}", marks, "interval")
-    return join(bar, tag("span", text, class_="small"))
+    return join(bar, tag("span", text, class_="small unbroken"))
 
 
 def _svg(box: str, label: str, marks: Sequence[Html], class_: str) -> Html:
@@ -591,10 +604,11 @@ def _rect(x: float, y: float, width: float, height: float, class_: str, title: s
 
 
 def _model(report: Report, name: str) -> Html:
+    origin = _origin(report.records.get(name, {}))
     return tag(
         "section",
         tag("h2", _id(name)),
-        tag("p", _origin(report.records.get(name, {})), class_="note"),
+        *([tag("p", origin, class_="note")] if origin else []),
         _distribution(report.histograms[name], report.metrics["models"][name]["threshold"]),
         _top_videos(report, report.videos[name]),
     )
@@ -602,11 +616,12 @@ def _model(report: Report, name: str) -> Html:
 
 def _origin(card: Json) -> str:
     """What the bundle's card says of how the model came about, as far as it says it."""
+    weights = _look(card, "training", "weights")
     told = {
         "architecture": card.get("architecture"),
         "training frames": _look(card, "data", "frames", "train"),
         "training videos": _look(card, "data", "videos", "train"),
-        "weights it started from": _look(card, "training", "weights"),
+        "started from": "random weights" if weights == "none" else weights,
         "temperature": _rounded(card.get("temperature")),
         "F1 on its own test frames": _rounded(_look(card, "metrics", "test", "frames", "f1")),
         "of videos it had not seen": _rounded(_look(card, "metrics", "test_unseen_videos", "frames", "f1")),
@@ -620,17 +635,15 @@ def _rounded(value: Any) -> str | None:
 
 def _distribution(counts: NDArray[np.int64], threshold: float) -> Html:
     totals = counts.sum(axis=1)
-    shares = counts / np.maximum(totals, 1)[:, None]
+    heights = counts / np.maximum(counts.max(axis=1), 1)[:, None]
     panels = [
-        _panel(label, counts[row], shares[row] / max(shares.max(), 1e-9), threshold)
-        for row, label in enumerate(LABELS)
-        if totals[row]
+        _panel(label, counts[row], heights[row], threshold) for row, label in enumerate(LABELS) if totals[row]
     ]
     if not panels:
         return tag("p", "No frame was scored.", class_="note")
     ticks = tag("div", *(tag("span", f"{tick:g}") for tick in (0, 0.25, 0.5, 0.75, 1)), class_="ticks")
     caption = (
-        f"Flip probability. The line is the threshold, {threshold:.3f}; bars are shares of a label's frames."
+        f"Frames by flip probability, each row to its own scale. The line is the threshold, {threshold:.3f}."
     )
     figure = [*panels, ticks, tag("figcaption", caption)]
     return join(tag("h3", "Flip probabilities"), tag("figure", *figure))
@@ -657,33 +670,24 @@ def _bar(index: int, count: int, height: float, kind: str) -> Html:
 
 def _top_videos(report: Report, figures: VideoFigures) -> Html:
     labelled = report.metrics["frames"]["labelled"] > 0
-    title = tag(
-        "h3", "Videos with the most wrong frames" if labelled else "Videos with the most frames called flip"
-    )
-    wrong = f"{figures.wrong_videos:,} of {figures.videos:,} videos have a wrong frame"
-    shown = f"{len(figures.top)} of {figures.videos:,} videos are shown"
-    where = tag(
-        "p", f"{wrong}; {shown}" if labelled else shown, ", all of them are in ", _id("videos/*.parquet"), "."
-    )
-    if not figures.top:
-        return join(title, where)
-    head = ["video", "label", "called", "mean p", "frames", "called flip"]
-    if labelled:
-        head = [*head[:-1], "tp", "fp", "fn", "tn", "F1"]
-    return join(title, where, _table(head, [_video(row, labelled) for row in figures.top], "videos"))
+    ranked = "wrong frames" if labelled else "frames called flip"
+    wrong = f"{figures.wrong_videos:,} of {figures.videos:,} videos have a wrong frame. " if labelled else ""
+    shown = f"{len(figures.top)} of {figures.videos:,} videos are shown; the table of all is "
+    where = tag("p", wrong, shown, _id("videos/*.parquet"), ".", class_="note")
+    more = ["label", "tp", "fp", "fn", "tn", "F1"] if labelled else ["called flip"]
+    head = ["video", "frames", "mean p", "called", *more]
+    rows = [_video(row, labelled) for row in figures.top]
+    table = [_table(head, rows, "videos")] if rows else []
+    return join(tag("h3", f"Videos with the most {ranked}"), where, *table)
 
 
 def _video(row: Json, labelled: bool) -> Html:
-    cells = [
-        row["label"] or "–",
-        row["prediction"] or "–",
-        _number(row["mean_probability"], "–"),
-        f"{row['frames']:,}",
-    ]
+    cells = [_count(row["frames"]), _number(row["mean_probability"], "–"), row["prediction"] or "–"]
     if labelled:
-        cells += [f"{row[name]:,}" for name in ("tp", "fp", "fn", "tn")] + [_number(row["f1"])]
+        cells += [row["label"] or "–", *(_count(row[name]) for name in ("tp", "fp", "fn", "tn"))]
+        cells.append(_number(row["f1"]))
     else:
-        cells.append(f"{row['predicted_flip_frames']:,}")
+        cells.append(_count(row["predicted_flip_frames"]))
     return tag("tr", tag("th", _id(row["video_id"]), scope="row"), *(tag("td", cell) for cell in cells))
 
 
@@ -697,17 +701,13 @@ def _errors(report: Report) -> Html | None:
     shown = (
         f"{len(report.errors):,} of {failed:,} are shown, in the order of the manifest; all of them are in "
     )
+    where = tag("p", shown, _id("predictions/"), ", where status is not ok.", class_="note")
     rows = [
         tag("tr", tag("th", _id(one.uri), scope="row"), tag("td", one.status), tag("td", _id(one.error)))
         for one in report.errors
     ]
-    where = tag("p", shown, _id("predictions/"), ", where status is not ok.")
-    return tag(
-        "section",
-        tag("h2", "Frames with errors"),
-        where,
-        _table(["frame", "status", "error"], rows, "errors"),
-    )
+    table = _table(["frame", "status", "error"], rows, "errors")
+    return tag("section", tag("h2", "Frames with errors"), where, table)
 
 
 def _foot(report: Report) -> Html:
@@ -739,9 +739,9 @@ h2 { font-size: 1.2rem; line-height: 1.3; margin: 0 0 .5rem; }
 h3 { font-size: 1rem; margin: 1.5rem 0 .25rem; }
 p { margin: 0 0 .75rem; }
 section { margin-top: 2.5rem; }
-.note, .small, figcaption, footer, h3 + p { color: var(--soft); font-size: .875rem; }
+.note, .small, figcaption, footer { color: var(--soft); font-size: .875rem; }
 .id { overflow-wrap: anywhere; unicode-bidi: isolate; }
-header .id, td .id, th .id, footer .id { font-family: ui-monospace, monospace; font-size: .92em; }
+header .id, section .id, footer .id { font-family: ui-monospace, monospace; font-size: .92em; }
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.5rem, 1fr)); gap: .5rem;
   margin: 1rem 0 .75rem; }
 dl div { background: var(--tile); border-radius: .4rem; padding: .5rem .75rem; display: flex;
@@ -753,6 +753,7 @@ dd { margin: 0; font-size: 1.35rem; line-height: 1.3; font-variant-numeric: tabu
 .cautions ul { margin: 0; padding-left: 1.1rem; }
 .cautions li + li { margin-top: .4rem; }
 .say { overflow-wrap: anywhere; }
+.unbroken { white-space: nowrap; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .875rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; text-align: right; }
@@ -761,16 +762,22 @@ thead th { color: var(--soft); vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 th:last-child, td:last-child { padding-right: 0; }
 .compare thead th { color: var(--ink); font-weight: 600; }
-.compare td { width: 11rem; }
+.compare td { width: 11rem; min-width: 5.4rem; }
+h2 .id, .compare thead .id { font: inherit; }
+.compare tr:not(.group) th:first-child { position: sticky; left: 0; min-width: 6.5rem;
+  background: var(--paper); }
 .compare tbody th { color: var(--soft); }
 .compare .group th { color: var(--ink); font-weight: 600; padding-top: 1rem; }
-.compare td.floor, .compare thead th.floor { color: var(--soft); font-weight: 400; width: 5rem; }
+.compare td.floor, .compare thead th.floor { color: var(--soft); font-weight: 400; width: 5rem;
+  min-width: 0; }
 .compare b { font-size: 1.1rem; }
 .badge { display: inline-block; background: var(--flip); color: var(--paper); border-radius: .7rem;
   font-size: .7rem; line-height: 1.2; padding: .15rem .45rem; white-space: nowrap; }
 .videos { min-width: 40rem; }
+.videos thead th { white-space: nowrap; }
 .videos th:first-child { width: 45%; }
 .errors th:first-child, .errors td { text-align: left; }
+.errors th:first-child { width: 45%; }
 .errors thead th { text-align: left; }
 .errors td:nth-child(2) { white-space: nowrap; }
 svg { display: block; width: 100%; }
@@ -787,10 +794,12 @@ figure { margin: .5rem 0 0; }
   margin-top: -.4rem; }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); }
 @media (max-width: 34rem) { main { padding: 1.25rem .9rem 2rem; } th, td { padding: .3rem .35rem; }
-  .compare td { width: auto; } }
-@media print { body { font-size: 11pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  .compare td { width: auto; } .videos { min-width: 33rem; } .videos th:first-child { width: 32%; } }
+@media print { :root { --paper: #fff; } body { font-size: 11pt; -webkit-print-color-adjust: exact;
+  print-color-adjust: exact; }
   main { max-width: none; padding: 0; } .scroll { overflow: visible; } .videos { min-width: 0; }
-  tr, .panel, figure, .cautions { break-inside: avoid; } h2, h3 { break-after: avoid; } }
+  tr, .panel, figure, .cautions { break-inside: avoid; }
+  h2, h3, h2 + p, h3 + p, .group { break-after: avoid; } }
 """
 
 _DOCUMENT_START = f"""<!DOCTYPE html>

@@ -31,16 +31,16 @@ def cache_rows(frames: pa.Table) -> pa.Table:
     frames : pyarrow.Table
         `schema.MANIFEST`, labelled.
     """
-    positive = [label == Label.FLIP for label in frames["label"].to_pylist()]
-    return frames.select(["video_id", "frame_number", "uri"]).append_column("positive", pa.array(positive))
+    positive = pa.array([label == Label.FLIP for label in frames["label"].to_pylist()], pa.bool_())
+    return frames.select(["video_id", "frame_number", "uri"]).append_column("positive", positive)
 
 
 def decode_rows(batch: Batch, size: InputSize) -> dict[str, npt.NDArray[Any]]:
     """Decode `cache_rows`: adds ``pixels`` (N, height, width, 3) uint8, ``status`` and ``error``."""
     loaded = load_frames([str(uri) for uri in batch["uri"]], [size])[size]
     loaded.pixels[~loaded.ok] = 0
-    status = np.array([str(status) for status in loaded.status])
-    error = np.array([error or "" for error in loaded.error])
+    status = np.array([str(status) for status in loaded.status], dtype=str)
+    error = np.array([error or "" for error in loaded.error], dtype=str)
     return {**batch, "pixels": loaded.pixels, "status": status, "error": error}
 
 

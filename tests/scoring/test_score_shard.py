@@ -1,0 +1,140 @@
+"""Facts about `flipbatch.scoring.score_shard`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from flipbatch.frames.decode import InputSize, decode
+from flipbatch.frames.load import LoadedFrames
+from flipbatch.models.predictor import Predictor
+from flipbatch.schema import PREDICTIONS, Status
+from flipbatch.scoring.score_shard import SHARD_COLUMNS, DecodedShard, decode_shard, predict_shard
+from tests.conftest import jpeg
+from tests.scoring.conftest import begin, manifest_of
+
+SIZE = InputSize(60, 34)
+
+
+@pytest.fixture(scope="module")
+def predictor(tiny_bundle):
+    return Predictor(tiny_bundle)
+
+
+@pytest.fixture
+def frames(tmp_path):
+    """One good frame, one cut off, one that is not there, another good one."""
+    whole = jpeg(flip=True, seed=1)
+    (tmp_path / "a_1.jpg").write_bytes(whole)
+    (tmp_path / "a_2.jpg").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "a_4.jpg").write_bytes(jpeg(flip=False, seed=2))
+    return [("a", number, f"{tmp_path}/a_{number}.jpg", "flip") for number in (1, 2, 3, 4)]
+
+
+@pytest.fixture
+def run(begin_at, frames):
+    return begin_at(manifest_of(frames))
+
+
+def committed_rows(run, shard=0):
+    return pq.read_table(run.shard_path(shard))
+
+
+def test_a_shard_has_one_row_a_frame_in_the_manifests_order(run, frames, predictor):
+    predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    table = committed_rows(run)
+    assert table.schema.names == [*SHARD_COLUMNS, "cnn_model"]
+    assert table["uri"].to_pylist() == [uri for *_, uri, _ in frames]
+    assert table["label"].to_pylist() == ["flip"] * 4
+
+
+def test_bad_frames_are_rows_without_probability(run, predictor):
+    predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    rows = committed_rows(run).to_pylist()
+    assert [row["status"] for row in rows] == ["ok", "corrupt", "missing", "ok"]
+    assert [row["cnn_model"] is None for row in rows] == [False, True, True, False]
+    assert [row["error"] is None for row in rows] == [True, False, False, True]
+
+
+def test_probabilities_are_those_of_the_model_on_the_decoded_frame(run, frames, predictor):
+    predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    for row in (0, 3):
+        with open(frames[row][2], "rb") as file:
+            pixels = np.asarray(decode(file.read(), SIZE))
+        expected = predictor.probabilities(pixels[np.newaxis])[0]
+        assert committed_rows(run)["cnn_model"][row].as_py() == pytest.approx(expected, abs=1e-6)
+    assert committed_rows(run).schema.field("cnn_model").type == PREDICTIONS.field("flip_probability").type
+
+
+def test_what_was_committed_is_counted(run, predictor):
+    committed = predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    assert (committed.shard, committed.frames, committed.errors) == (0, 4, 2)
+    assert committed.decode_seconds > 0
+    assert committed.predict_seconds > 0
+    assert run.committed() == {0}
+
+
+def test_committing_twice_gives_the_same_bytes_and_one_file(run, predictor):
+    predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    path = run.shard_path(0)
+    with open(path, "rb") as file:
+        first = file.read()
+    predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    with open(path, "rb") as file:
+        assert file.read() == first
+    assert run.committed() == {0}
+
+
+def test_a_shard_without_any_good_frame_is_committed(begin_at, predictor):
+    run = begin_at(manifest_of([("a", 1, "/nowhere/a_1.jpg", None)]))
+    committed = predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    assert (committed.frames, committed.errors) == (1, 1)
+    assert committed_rows(run)["cnn_model"].to_pylist() == [None]
+
+
+def test_a_shard_carries_the_fingerprints_of_run_and_bundle(run, predictor):
+    predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    metadata = committed_rows(run).schema.metadata
+    assert metadata[b"flipbatch.run"].decode() == run.fingerprint
+    assert metadata[b"flipbatch.bundle.cnn_model"] == b"bundle of cnn_model"
+
+
+def test_models_of_two_input_sizes_share_one_reading(tmp_path, frames, tiny_bundle, predictor):
+    large = InputSize(120, 68)
+    other = Predictor(dataclasses.replace(tiny_bundle, name="large", input_size=large))
+    run = begin(tmp_path, manifest_of(frames), {"cnn_model": 0.5, "large": 0.5})
+    decoded = decode_shard(run, [SIZE, large], 0)
+    assert {size: loaded.pixels.shape for size, loaded in decoded.frames.items()} == {
+        SIZE: (4, 60, 34, 3),
+        large: (4, 120, 68, 3),
+    }
+    predict_shard(run, [predictor, other], decoded)
+    small, big = (committed_rows(run)[name].to_pylist() for name in ("cnn_model", "large"))
+    assert [one is None for one in small] == [one is None for one in big] == [False, True, True, False]
+    assert small[0] != big[0]
+
+
+def test_a_frame_is_ok_only_where_every_input_size_could_be_decoded(run, predictor, tiny_bundle):
+    large = InputSize(120, 68)
+    rows = decode_shard(run, [], 0).rows.slice(0, 3)
+    ok, bad = Status.OK, Status.TOO_LARGE
+    shard = DecodedShard(
+        0,
+        rows,
+        {
+            SIZE: LoadedFrames(np.zeros((3, 60, 34, 3), np.uint8), [ok, ok, bad], [None, None, "first"]),
+            large: LoadedFrames(
+                np.zeros((3, 120, 68, 3), np.uint8), [ok, bad, bad], [None, "huge", "second"]
+            ),
+        },
+        seconds=0,
+    )
+    predict_shard(run, [predictor], shard)
+    table = committed_rows(run)
+    assert table["status"].to_pylist() == ["ok", "too_large", "too_large"]
+    assert table["error"].to_pylist() == [None, "huge", "first"]
+    assert table["cnn_model"].is_null().equals(pa.chunked_array([[False, True, True]]))

@@ -1,0 +1,98 @@
+"""The best weights are calibrated on validation and measured on the test split."""
+
+import numpy as np
+import pytest
+import torch
+
+from flipbatch.evaluation.calibration import Calibration
+from flipbatch.training.assess import ScoredFrame, calibrate, measure, measure_all, scored_frames
+from flipbatch.training.frame_cache import FrameCache
+
+
+def frames(*videos):
+    """Return scored frames of (video_id, positive, logits)."""
+    return [
+        ScoredFrame(video, number, positive, logit)
+        for video, positive, logits in videos
+        for number, logit in enumerate(logits)
+    ]
+
+
+def measured(scored, calibration):
+    metrics = measure(scored, calibration)
+    assert metrics is not None
+    return metrics
+
+
+def counts(metrics):
+    return tuple(metrics["frames"][name] for name in ("tp", "fp", "fn", "tn"))
+
+
+VAL = frames(("v/a", True, [2.0, 1.0, 0.5]), ("v/b", False, [0.0, -1.0, -2.0]))
+TEST = frames(("t/a", True, [2.0, -2.0]), ("t/b", False, [-1.0, 3.0, -1.0]), ("t/c", True, [4.0]))
+
+
+def test_frames_are_sorted_whatever_order_they_are_cached_in():
+    cache = FrameCache(
+        pixels=torch.zeros(3, 1, 1, 3, dtype=torch.uint8),
+        positive=torch.tensor([True, False, True]),
+        video_id=np.array(["b", "a", "b"], dtype=object),
+        frame_number=np.array([7, 3, 2]),
+    )
+    scored = scored_frames(cache, torch.tensor([0.5, -1.0, 2.0]))
+    assert scored == [("a", 3, False, -1.0), ("b", 2, True, 2.0), ("b", 7, True, 0.5)]
+
+
+def test_logits_must_be_as_many_as_frames():
+    cache = FrameCache(torch.zeros(1, 1, 1, 3), torch.tensor([True]), np.array(["a"]), np.array([1]))
+    with pytest.raises(ValueError, match="zip"):
+        scored_frames(cache, torch.zeros(2))
+
+
+def test_calibration_separates_validation():
+    metrics = measure(VAL, calibrate(VAL))
+    assert counts(metrics) == (3, 0, 0, 3)
+
+
+def test_calibration_needs_both_classes():
+    with pytest.raises(ValueError, match="frames of both labels"):
+        calibrate(VAL[:3])
+
+
+def test_frames_and_videos_are_counted_at_the_threshold():
+    metrics = measured(TEST, Calibration(1.0, 0.5))
+    assert counts(metrics) == (2, 1, 1, 2)
+    assert metrics["frames"]["f1"] == pytest.approx(2 / 3)
+    assert sum(metrics["videos"][name] for name in ("tp", "fp", "fn", "tn")) == 3
+
+
+def test_another_threshold_gives_other_counts():
+    assert counts(measure(TEST, Calibration(1.0, 0.01))) == (3, 3, 0, 0)
+    assert counts(measure(TEST, Calibration(1.0, 0.97))) == (1, 0, 2, 3)
+
+
+def test_the_metrics_are_those_of_metrics_json():
+    metrics = measured(TEST, Calibration())
+    assert metrics.keys() == {"frames", "videos", "per_video"}
+    assert metrics["per_video"]["defined_for"] == 3
+
+
+def test_no_frames_have_no_metrics():
+    assert measure([], Calibration()) is None
+
+
+def test_a_test_video_that_trained_is_not_among_the_unseen():
+    metrics = measure_all(VAL, TEST, Calibration(), trained_videos=iter(["t/b", "other"]))
+    assert counts(metrics["test"]) == (2, 1, 1, 2)
+    assert counts(metrics["test_unseen_videos"]) == (2, 0, 1, 0)
+    assert counts(metrics["validation"]) == counts(measure(VAL, Calibration()))
+
+
+def test_where_every_test_video_trained_there_is_no_unseen_measure():
+    metrics = measure_all(VAL, TEST, Calibration(), trained_videos=["t/a", "t/b", "t/c"])
+    assert metrics["test_unseen_videos"] is None
+
+
+def test_a_video_of_both_labels_can_be_measured():
+    mixed = sorted([*frames(("m", True, [1.0])), ScoredFrame("m", 1, False, -1.0)])
+    assert counts(measure(mixed, Calibration())) == (1, 0, 0, 1)

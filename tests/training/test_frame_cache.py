@@ -1,0 +1,105 @@
+"""Frames are decoded once and kept."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from PIL import Image
+
+from flipbatch.frames.decode import InputSize, decode
+from flipbatch.schema import MANIFEST, Status
+from flipbatch.training.frame_cache import FrameCache, cache_rows, decode_rows
+
+SIZE = InputSize(24, 16)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("frames")
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        Image.fromarray(rng.integers(0, 256, (48, 32, 3), np.uint8)).save(root / f"v_{number}.png")
+    (root / "v_6.png").write_bytes((root / "v_0.png").read_bytes()[:500])
+    return root
+
+
+def rows(folder, *numbers):
+    """Return `cache_rows` of frames as Ray hands them over; 6 is damaged, 7 isn't there."""
+    manifest = [
+        {"video_id": "v", "frame_number": number, "uri": f"{folder}/v_{number}.png"}
+        | {"label": "flip" if number % 2 else "notflip", "split": "train"}
+        for number in numbers
+    ]
+    table = cache_rows(pa.Table.from_pylist(manifest, MANIFEST))
+    return {name: table[name].to_numpy() for name in table.column_names}
+
+
+def collected(folder, *batches):
+    return FrameCache.collect((decode_rows(rows(folder, *batch), SIZE) for batch in batches), SIZE)
+
+
+def decoded(folder, number):
+    pixels = decode((folder / f"v_{number}.png").read_bytes(), SIZE)
+    assert isinstance(pixels, np.ndarray)
+    return pixels
+
+
+def equal(one, other):
+    return (
+        torch.equal(one.pixels, other.pixels)
+        and torch.equal(one.positive, other.positive)
+        and one.video_id.tolist() == other.video_id.tolist()
+        and one.frame_number.tolist() == other.frame_number.tolist()
+    )
+
+
+def test_rows_say_class_and_frame_but_not_the_split(folder):
+    assert rows(folder, 1, 2).keys() == {"video_id", "frame_number", "uri", "positive"}
+    assert rows(folder, 1, 2)["positive"].tolist() == [True, False]
+
+
+def test_pixels_are_those_of_the_one_decoder(folder):
+    pixels = decode_rows(rows(folder, 3), SIZE)["pixels"]
+    assert np.array_equal(pixels[0], decoded(folder, 3))
+
+
+def test_a_frame_that_cannot_be_decoded_says_why_and_has_no_pixels(folder):
+    batch = decode_rows(rows(folder, 0, 6, 7), SIZE)
+    assert batch["status"].tolist() == [Status.OK, Status.CORRUPT, Status.MISSING]
+    assert batch["error"][0] == ""
+    assert batch["error"][2] == "there is no such file"
+    assert not batch["pixels"][1:].any()
+
+
+def test_only_decoded_frames_are_kept(folder):
+    cache = collected(folder, [0, 6, 7, 1])
+    assert len(cache) == 2
+    assert cache.frame_number.tolist() == [0, 1]
+    assert cache.positive.tolist() == [False, True]
+
+
+def test_order_and_batches_do_not_matter(folder):
+    whole = collected(folder, [0, 1, 2, 3, 4, 5])
+    assert equal(collected(folder, [5, 2], [0], [], [4, 1, 3]), whole)
+    assert equal(collected(folder, [3], [2, 6, 1], [7], [0, 5, 4]), whole)
+
+
+def test_each_frame_keeps_its_own_pixels(folder):
+    cache = collected(folder, [4, 2], [5, 0, 6], [3, 1])
+    for number, pixels in zip(cache.frame_number, cache.pixels, strict=True):
+        assert np.array_equal(pixels, decoded(folder, number))
+
+
+@pytest.mark.parametrize("batches", [[], [[]], [[6], [7]]])
+def test_a_share_may_be_empty(folder, batches):
+    cache = collected(folder, *batches)
+    assert len(cache) == 0
+    assert cache.pixels.shape == (0, SIZE.height, SIZE.width, 3)
+    assert (cache.pixels.dtype, cache.positive.dtype) == (torch.uint8, torch.bool)
+
+
+def test_types_are_those_that_training_expects(folder):
+    cache = collected(folder, [0, 1])
+    assert cache.pixels.shape == (2, SIZE.height, SIZE.width, 3)
+    assert (cache.pixels.dtype, cache.positive.dtype) == (torch.uint8, torch.bool)
+    assert cache.frame_number.dtype == np.int64
