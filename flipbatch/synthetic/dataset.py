@@ -17,7 +17,7 @@ from typing import get_args
 import numpy as np
 import simplejpeg
 
-from flipbatch.synthetic.scene import Label, Scene, draw_scene
+from flipbatch.synthetic.scene import Label, Scene, Tamed, draw_scene
 
 SPLITS = ("training", "validation", "testing")
 LABELS: tuple[Label, ...] = get_args(Label)
@@ -37,6 +37,8 @@ class VideoJob:
         What its scene follows from; `video` is its VideoID, unique within the label.
     frames
         How many frames it has.
+    variety
+        How far scenes may differ, 0 to 1.
     """
 
     directory: Path
@@ -44,6 +46,7 @@ class VideoJob:
     label: Label
     video: int
     frames: int
+    variety: float
 
 
 def render_dataset(
@@ -52,6 +55,7 @@ def render_dataset(
     videos_per_split: Mapping[str, int],
     frames_per_video: int,
     seed: int,
+    variety: float = 1.0,
     processes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
@@ -68,6 +72,8 @@ def render_dataset(
         Number of frames of each video, numbered from 1.
     seed
         Chooses everything; the same seed gives the same bytes.
+    variety
+        How far scenes may differ from each other, 0 to 1: less is easier to learn from few videos.
     processes
         Number of worker processes; None means one per CPU, 1 renders in the calling process.
     progress
@@ -84,7 +90,9 @@ def render_dataset(
         If a split is unknown or a number is out of range.
     """
     _check(videos_per_split, frames_per_video, seed, processes)
-    jobs = list(_plan(Path(directory), videos_per_split, frames_per_video, seed))
+    if not 0 <= variety <= 1:
+        raise ValueError(f"variety lies between 0 and 1, not at {variety}.")
+    jobs = list(_plan(Path(directory), videos_per_split, frames_per_video, seed, variety))
     written, total = 0, len(jobs) * frames_per_video
     for frames in _write_all(jobs, processes or cpu_count() or 1):
         written += frames
@@ -111,14 +119,16 @@ def _check(
         raise ValueError(f"processes must be at least 1, not {processes}.")
 
 
-def _plan(directory: Path, videos_per_split: Mapping[str, int], frames: int, seed: int) -> Iterator[VideoJob]:
+def _plan(
+    directory: Path, videos_per_split: Mapping[str, int], frames: int, seed: int, variety: float
+) -> Iterator[VideoJob]:
     """Number the videos of each label from 1 through all splits."""
     for label in LABELS:
         video = 0
         for split in SPLITS:
             for _ in range(videos_per_split.get(split, 0)):
                 video += 1
-                yield VideoJob(directory / split / label, seed, label, video, frames)
+                yield VideoJob(directory / split / label, seed, label, video, frames, variety)
 
 
 def _write_all(jobs: list[VideoJob], processes: int) -> Iterator[int]:
@@ -149,7 +159,7 @@ def write_video(job: VideoJob) -> int:
     from flipbatch.synthetic.renderer import SceneRenderer
 
     job.directory.mkdir(parents=True, exist_ok=True)
-    renderer = SceneRenderer(video_scene(job.seed, job.label, job.video))
+    renderer = SceneRenderer(video_scene(job.seed, job.label, job.video, job.variety))
     for frame in range(1, job.frames + 1):
         pixels = renderer.render(frame_time(frame, job.frames))
         name = f"{job.video:04d}_{frame:09d}.jpg"
@@ -159,11 +169,11 @@ def write_video(job: VideoJob) -> int:
     return job.frames
 
 
-def video_scene(seed: int, label: Label, video: int) -> Scene:
+def video_scene(seed: int, label: Label, video: int, variety: float = 1.0) -> Scene:
     """Return the scene of a video; the `flip` and the `notflip` video of one number show the same place."""
     place = np.random.default_rng([seed, video])
     clip = np.random.default_rng([seed, video, LABELS.index(label)])
-    return draw_scene(label, place, clip)
+    return draw_scene(label, Tamed(place, variety), Tamed(clip, variety))
 
 
 def frame_time(frame: int, frames: int) -> float:

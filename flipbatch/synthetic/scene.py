@@ -6,7 +6,7 @@ This module knows no pixels, no files and no frame numbers.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -222,7 +222,32 @@ class Scene:
     seed: int
 
 
-def draw_scene(label: Label, place: np.random.Generator, clip: np.random.Generator) -> Scene:
+class Tamed:
+    """A generator whose draws keep nearer to the middle of their range.
+
+    Parameters
+    ----------
+    rng
+        Where the draws come from.
+    variety
+        1 leaves them as they are, 0 makes every one the middle.
+    """
+
+    def __init__(self, rng: np.random.Generator, variety: float) -> None:
+        self._rng, self._variety = rng, variety
+        self.choice, self.integers, self.random = rng.choice, rng.integers, rng.random
+
+    def uniform(self, low: float, high: float, size: int | None = None) -> Any:
+        """Draw as `numpy.random.Generator.uniform`, `variety` times as far from the middle."""
+        middle = (low + high) / 2
+        return middle + self._variety * (self._rng.uniform(low, high, size) - middle)
+
+    def normal(self, mean: float, deviation: float, size: int | None = None) -> Any:
+        """Draw as `numpy.random.Generator.normal`, `variety` times as far from the mean."""
+        return self._rng.normal(mean, self._variety * deviation, size)
+
+
+def draw_scene(label: Label, place: Tamed, clip: Tamed) -> Scene:
     """Draw one video.
 
     Parameters
@@ -252,11 +277,11 @@ def draw_scene(label: Label, place: np.random.Generator, clip: np.random.Generat
     )
 
 
-def _draw_seed(rng: np.random.Generator) -> int:
+def _draw_seed(rng: Tamed) -> int:
     return int(rng.integers(2**31))
 
 
-def _draw_book(rng: np.random.Generator) -> Book:
+def _draw_book(rng: Tamed) -> Book:
     width = rng.uniform(11.5, 17.5)
     paper_warmth = rng.uniform(0, 1) ** 1.5
     paper = np.array([250, 249, 246]) - paper_warmth * np.array([8, 20, 48]) - rng.uniform(0, 14)
@@ -275,7 +300,7 @@ def _draw_book(rng: np.random.Generator) -> Book:
     )
 
 
-def _draw_turn(rng: np.random.Generator) -> Turn:
+def _draw_turn(rng: Tamed) -> Turn:
     start = rng.uniform(SMALLEST_TURN, 55)
     end = rng.uniform(max(start + 60, 110), LARGEST_TURN)
     if rng.random() < 0.2:
@@ -288,7 +313,7 @@ def _draw_turn(rng: np.random.Generator) -> Turn:
     )
 
 
-def _draw_camera(book: Book, rng: np.random.Generator) -> Camera:
+def _draw_camera(book: Book, rng: Tamed) -> Camera:
     tilt, azimuth = np.radians(rng.uniform(8, 26)), np.radians(rng.normal(0, 8))
     distance = 2 * book.page_width * rng.uniform(1.26, 1.46)
     target = np.array([rng.normal(0, 0.8), rng.normal(-1.5, 1.2), 0.0])
@@ -303,7 +328,7 @@ def _draw_camera(book: Book, rng: np.random.Generator) -> Camera:
     )
 
 
-def _draw_light(rng: np.random.Generator) -> Light:
+def _draw_light(rng: Tamed) -> Light:
     azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(48, 80))
     flat = np.cos(elevation)
     warmth = rng.normal(0, 0.04)
@@ -325,7 +350,7 @@ def _draw_light(rng: np.random.Generator) -> Light:
     )
 
 
-def _draw_table(book: Book, rng: np.random.Generator) -> Table:
+def _draw_table(book: Book, rng: Tamed) -> Table:
     base = rng.choice([80.0, 130.0, 180.0, 210.0], p=[0.1, 0.2, 0.3, 0.4])
     tint = np.array([1.0, 0.82, 0.62]) ** rng.uniform(0, 1) if base < 200 else np.ones(3)
     return Table(
@@ -337,7 +362,7 @@ def _draw_table(book: Book, rng: np.random.Generator) -> Table:
     )
 
 
-def _draw_hands(label: Label, book: Book, turn: Turn, rng: np.random.Generator) -> tuple[Hand, ...]:
+def _draw_hands(label: Label, book: Book, turn: Turn, rng: Tamed) -> tuple[Hand, ...]:
     """Draw the moving hand and the resting one, each of which may be missing."""
     moving_side = 1 if turn.start < turn.end else -1
     hands: list[Hand] = []
@@ -349,7 +374,7 @@ def _draw_hands(label: Label, book: Book, turn: Turn, rng: np.random.Generator) 
     return tuple(hands)
 
 
-def _draw_motion(rng: np.random.Generator) -> Motion:
+def _draw_motion(rng: Tamed) -> Motion:
     """Draw what the second hand does when no page turns: mostly just what it would do if one did.
 
     Were that rarer, a hand over the middle of the book would be as good a sign of `flip` as the page.
@@ -360,7 +385,7 @@ def _draw_motion(rng: np.random.Generator) -> Motion:
     return "cross" if chance < 0.85 else "rest"
 
 
-def _draw_hand(motion: Motion, side: int, book: Book, rng: np.random.Generator) -> Hand:
+def _draw_hand(motion: Motion, side: int, book: Book, rng: Tamed) -> Hand:
     start = _draw_spot(side, book, rng)
     end = start if motion == "rest" else _draw_spot(rng.choice([-1, 1]), book, rng)
     sideways = rng.uniform(5, 45) if motion == "rest" else rng.uniform(15, 80)
@@ -380,21 +405,21 @@ def _draw_hand(motion: Motion, side: int, book: Book, rng: np.random.Generator) 
     )
 
 
-def _draw_spot(side: int, book: Book, rng: np.random.Generator) -> Vector:
+def _draw_spot(side: int, book: Book, rng: Tamed) -> Vector:
     """Draw where fingertips touch the book: on the page of `side`, rather low, rather far out."""
     x = side * book.page_width * rng.uniform(0.2, 1.05)
     y = book.page_height * rng.uniform(-0.48, 0.3)
     return float(x), float(y), max(book.thickness) + 0.7
 
 
-def _draw_skin(rng: np.random.Generator) -> Color:
+def _draw_skin(rng: Tamed) -> Color:
     """Draw a skin colour between light and dark."""
     light, dark = np.array([238.0, 190.0, 165.0]), np.array([105.0, 66.0, 48.0])
     depth = rng.uniform(0, 1) ** 1.3
     return _color(light + depth * (dark - light) + rng.normal(0, 5, 3))
 
 
-def _draw_sleeve(rng: np.random.Generator) -> Color | None:
+def _draw_sleeve(rng: Tamed) -> Color | None:
     return _color(rng.uniform(15, 210, 3)) if rng.random() < 0.5 else None
 
 

@@ -18,7 +18,14 @@ from torch.optim import AdamW
 
 from flipbatch.training.distributed import average_statistics, is_distributed, rank
 from flipbatch.training.early_stopping import EarlyStopping
-from flipbatch.training.epoch import Loss, evaluate, shuffled_batches, steps_per_epoch, train_epoch
+from flipbatch.training.epoch import (
+    Loss,
+    PassMetrics,
+    evaluate,
+    shuffled_batches,
+    steps_per_epoch,
+    train_epoch,
+)
 from flipbatch.training.frame_cache import FrameCache
 from flipbatch.training.recipes import Recipe
 
@@ -104,6 +111,9 @@ class Fit:
         self._optimizer = AdamW(self._parameter_groups(), weight_decay=recipe.weight_decay)
         self._stopping: EarlyStopping[Weights] = EarlyStopping(settings.patience, settings.min_delta)
         self._history: list[dict[str, Any]] = []
+        self._coarse_epochs = int(recipe.coarse_share * settings.epochs)
+        if self._coarse_epochs:
+            self._coarse = train.halved(), val.halved()
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on after the epoch that a checkpoint was taken after."""
@@ -145,13 +155,16 @@ class Fit:
         seed = (self._settings.seed * 10_007 + epoch) * 10_007 + rank()
         generator = torch.Generator().manual_seed(seed % 2**63)
         torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
-        train = self._train_epoch(epoch, generator)
+        coarse = epoch < self._coarse_epochs
+        train_frames, val_frames = self._coarse if coarse else (self._train, self._val)
+        train = self._train_epoch(epoch, train_frames, generator)
         average_statistics(self._network)
-        val, _ = evaluate(self._network, self._val, self._loss, self._device)
-        improved = self._stopping.update(epoch, val.loss, self._weights)
-        return {"epoch": epoch, "train": train.to_json(), "val": val.to_json(), "improved": improved}
+        val, _ = evaluate(self._network, val_frames, self._loss, self._device)
+        improved = not coarse and self._stopping.update(epoch, val.loss, self._weights)
+        passes = {"train": train.to_json(), "val": val.to_json()}
+        return {"epoch": epoch, **passes, "improved": improved, "coarse": coarse}
 
-    def _train_epoch(self, epoch: int, generator: torch.Generator) -> Any:
+    def _train_epoch(self, epoch: int, frames: FrameCache, generator: torch.Generator) -> PassMetrics:
         step = 0
 
         def next_rate() -> None:
@@ -161,8 +174,8 @@ class Fit:
 
         forward = self._forward(epoch)
         self._set_rate(epoch)
-        batches = shuffled_batches(len(self._train), self._batch_size, self._steps, generator)
-        return train_epoch(forward, self._train, self._optimizer, self._loss, batches, generator, next_rate)
+        batches = shuffled_batches(len(frames), self._batch_size, self._steps, generator)
+        return train_epoch(forward, frames, self._optimizer, self._loss, batches, generator, next_rate)
 
     def _forward(self, epoch: int) -> Callable[[Tensor], Tensor]:
         """Return the network in training mode, its layers frozen as the epoch asks, averaging gradients."""

@@ -7,7 +7,7 @@ though the batches come through it, and no network.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.load import load_frames
 from flipbatch.schema import Label, Status
+
+_HALVED_AT_A_TIME = 256
 
 Batch = Mapping[str, npt.NDArray[Any]]
 
@@ -67,6 +70,14 @@ class FrameCache:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def halved(self) -> FrameCache:
+        """Return the same frames at half their height and width, each pixel the mean of four."""
+        parts = [
+            functional.avg_pool2d(part.permute(0, 3, 1, 2).float(), 2).round().byte().permute(0, 2, 3, 1)
+            for part in self.pixels.split(_HALVED_AT_A_TIME)
+        ]
+        return replace(self, pixels=torch.cat(parts) if parts else self.pixels)
 
     @classmethod
     def collect(cls, batches: Iterable[Batch], size: InputSize) -> FrameCache:

@@ -384,7 +384,7 @@ def _train_loop(config: dict[str, Any]) -> None:
     if config["pretrained"] is not None:
         assert isinstance(network, MobileNetV2)
         network.load_features(ray.get(config["pretrained"]))
-    network = network.to(device)
+    network = network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     recipe = recipe_for(config["name"], config["pretrained"] is not None)
     loss = _loss(caches[Split.TRAIN], device)
     world_size = ray.train.get_context().get_world_size()

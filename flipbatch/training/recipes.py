@@ -27,6 +27,9 @@ class Recipe:
     batch_size : int
         Frames a step, over all workers together.
     weight_decay : float
+    coarse_share : float
+        Share of the epochs, the first ones, that see frames at half their height and width, at a quarter of
+        the cost. What they give is never kept as best: networks are used at full size.
     """
 
     learning_rate: float
@@ -34,6 +37,7 @@ class Recipe:
     frozen_epochs: int = 0
     batch_size: int = 32
     weight_decay: float = 0.01
+    coarse_share: float = 0.0
 
     def rate_at(self, epoch: float, epochs: int) -> float:
         """Return the share of the largest rate at a moment: warmed up, then down a cosine, in each phase.
@@ -56,4 +60,6 @@ def recipe_for(architecture: str, pretrained: bool) -> Recipe:
     if pretrained:
         # What ImageNet taught must not be washed out by a head that knows nothing yet.
         return Recipe(learning_rate=1e-3, feature_rate=0.3, frozen_epochs=2)
-    return Recipe(learning_rate=2e-3 if architecture == "mobilenet_v2" else 4e-3, weight_decay=0.05)
+    if architecture == "mobilenet_v2":
+        return Recipe(learning_rate=2e-3, batch_size=16, weight_decay=0.05, coarse_share=0.7)
+    return Recipe(learning_rate=4e-3, weight_decay=0.05)

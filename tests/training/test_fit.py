@@ -66,7 +66,7 @@ def test_history_has_an_entry_for_each_epoch_as_it_was_reported():
     fitted = new(epochs=3).run(lambda entry, _: entries.append(entry))
     assert fitted.history == entries
     assert [entry["epoch"] for entry in entries] == [0, 1, 2]
-    assert entries[0].keys() == {"epoch", "train", "val", "improved"}
+    assert entries[0].keys() == {"epoch", "train", "val", "improved", "coarse"}
     assert not fitted.stopped_early
 
 
@@ -212,6 +212,35 @@ def test_features_learn_at_their_share_of_the_rate():
     _, checkpoints = run(new(recipe=recipe, epochs=1))
     features, head = (group["lr"] for group in checkpoints[0]["optimizer"]["param_groups"])
     assert features == pytest.approx(head * 0.25)
+
+
+# ------------------------------------------------------------------------------ coarse epochs
+
+COARSE = Recipe(4e-3, batch_size=8, coarse_share=0.5)
+
+
+def test_coarse_epochs_are_the_first_ones_and_never_the_best():
+    fitted, _ = run(new(recipe=COARSE, epochs=4, patience=1, min_delta=99.0))
+    assert [entry["coarse"] for entry in fitted.history] == [True, True, False, False]
+    assert [entry["improved"] for entry in fitted.history] == [False, False, True, False]
+    assert fitted.best_epoch == 2
+
+
+def test_coarse_epochs_see_frames_of_half_the_size():
+    network, sizes = CnnModel(), []
+    network.register_forward_pre_hook(lambda _, inputs: sizes.append(tuple(inputs[0].shape[2:])))
+    run(new(network, COARSE, epochs=2))
+    half = len(sizes) // 2
+    assert set(sizes[:half]) == {(32, 24)}
+    assert set(sizes[half:]) == {(64, 48)}
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_a_run_with_coarse_epochs_resumes_as_if_undisturbed(after):
+    expected, checkpoints = run(new(recipe=COARSE, epochs=4))
+    fit = new(recipe=COARSE, epochs=4)
+    fit.resume(checkpoints[after])
+    assert equal(run(fit)[0], expected)
 
 
 # ------------------------------------------------------------------------------ settings

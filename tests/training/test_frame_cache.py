@@ -1,5 +1,7 @@
 """Frames are decoded once and kept."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -96,6 +98,28 @@ def test_a_share_may_be_empty(folder, batches):
     assert len(cache) == 0
     assert cache.pixels.shape == (0, SIZE.height, SIZE.width, 3)
     assert (cache.pixels.dtype, cache.positive.dtype) == (torch.uint8, torch.bool)
+
+
+def test_halved_each_pixel_is_the_mean_of_four(folder):
+    cache = collected(folder, [0, 1, 2])
+    means = cache.pixels.float().reshape(3, 12, 2, 8, 2, 3).mean(dim=(2, 4))
+    assert cache.halved().pixels.dtype == torch.uint8
+    assert (cache.halved().pixels - means).abs().max() <= 0.5
+
+
+def test_halved_the_frames_are_the_same(folder):
+    cache = collected(folder, [0, 1, 2])
+    assert equal(replace(cache.halved(), pixels=cache.pixels), cache)
+
+
+def test_an_odd_last_row_and_column_are_left_out():
+    cache = FrameCache.collect([], InputSize(5, 7))
+    odd = replace(cache, pixels=torch.zeros(2, 5, 7, 3, dtype=torch.uint8))
+    assert odd.halved().pixels.shape == (2, 2, 3, 3)
+
+
+def test_an_empty_share_can_be_halved():
+    assert FrameCache.collect([], SIZE).halved().pixels.shape == (0, 12, 8, 3)
 
 
 def test_types_are_those_that_training_expects(folder):
