@@ -15,10 +15,11 @@ from contextlib import contextmanager
 # through uv, without the environment that the driver has.
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
-import ray  # noqa: E402
-import ray.data  # noqa: E402
+import ray
+import ray.data
+from ray.exceptions import RayError
 
-from flipbatch.errors import InputError  # noqa: E402
+from flipbatch.errors import FlipbatchError, InputError, JobError
 
 _CHATTY = ("ray.data", "ray.train", "ray._private.authentication")
 
@@ -37,6 +38,36 @@ def connected() -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def for_a_person(error: BaseException) -> FlipbatchError:
+    """Return the error for a person that Ray wrapped in others; else one that says what happened.
+
+    What a worker raised comes back as a cause, a context, or a failure by rank, whole or as text.
+    """
+    for one in _chain(error):
+        if isinstance(one, FlipbatchError):
+            return (
+                type(one)(*one.args) if not isinstance(one, RayError) else JobError(str(one.__cause__ or one))
+            )
+    *_, deepest = _chain(error)
+    text = (str(deepest).strip() or type(deepest).__name__).splitlines()[-1]
+    return JobError(f"The job failed in a worker: {text}. The same command goes on where it stopped.")
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Walk from an error to what it came of."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        failures = list(getattr(error, "worker_failures", {}).values())
+        error = (
+            getattr(error, "cause", None)
+            or next(iter(failures), None)
+            or error.__cause__
+            or error.__context__
+        )
 
 
 def refuse_relative(**arguments: str | None) -> None:

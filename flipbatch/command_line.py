@@ -41,6 +41,17 @@ def at_least_one(text: str) -> int:
     return int(value)
 
 
+def whole_number(text: str) -> int:
+    """Parse a whole number of at least 0."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 0")
+    return value
+
+
 def at_least_zero(text: str) -> float:
     """Parse a finite number of at least 0."""
     value = _number(text)

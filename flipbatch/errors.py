@@ -7,7 +7,8 @@
     ├── StorageError          a URI that can't be listed, read or written
     ├── BundleError           a model bundle that is missing, damaged or made by a newer version
     ├── WeightsError          pretrained weights that can't be had
-    └── OutputError           an output directory that belongs to something else
+    ├── OutputError           an output directory that belongs to something else
+    └── JobError              a job that Ray could not bring to its end
 
 A frame that can't be decoded is not an exception but a row: see `flipbatch.frames.decode`.
 This module knows nothing of exit codes; `jobs/` sets them.
@@ -36,3 +37,7 @@ class WeightsError(FlipbatchError):
 
 class OutputError(FlipbatchError):
     """An output directory that belongs to another run, or to something else."""
+
+
+class JobError(FlipbatchError):
+    """A job that could not be brought to its end: training diverged, or workers died again and again."""

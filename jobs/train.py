@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from flipbatch.command_line import add_frames, at_least_one, at_least_zero, run
+from flipbatch.command_line import add_frames, at_least_one, at_least_zero, run, whole_number
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,7 +57,9 @@ def parser() -> argparse.ArgumentParser:
         "--workers", type=at_least_one, default=1, metavar="N", help="Ray Train workers (default: 1)"
     )
     command.add_argument("--gpu", action="store_true", help="give each worker a GPU")
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="a CPU run repeats (default: 0)")
+    command.add_argument(
+        "--seed", type=whole_number, default=0, metavar="N", help="a CPU run repeats (default: 0)"
+    )
     command.add_argument("--resume", action="store_true", help="go on with the run that --out holds")
     return command
 

@@ -45,7 +45,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
-    """A head of 2 CPUs with ports, a token and a folder of its own; other Rays of the machine are left alone."""
+    """A head of 2 CPUs with ports, token and folder of its own: other Rays are left alone."""
     home = tmp_path_factory.mktemp("home")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "AWS_"))}
     environment |= {

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import ray
 import ray.data
-from ray.exceptions import RayError
 
-from flipbatch.errors import FlipbatchError
+from flipbatch.cluster import for_a_person
 from flipbatch.frames.manifest import load_manifest
 from flipbatch.models.predictor import Predictor
 from flipbatch.run_directory import RunDirectory, require_same
@@ -99,7 +98,7 @@ def score(options: ScoreOptions) -> dict[str, Any]:
         return directory.read_json(METRICS_FILE)
     run = read_run(directory)
     _score_shards(run, models, options.gpu)
-    return finish_run(run, _merge(run))
+    return finish_run(run, _merge(run), {model.name: model.bundle.card() for model in models})
 
 
 def dry_run(options: ScoreOptions) -> list[str]:
@@ -146,7 +145,7 @@ def _score_shards(run: ScoringRun, models: Sequence[ScoringModel], gpu: bool) ->
         for shard in pipeline(run, models, todo, gpu).iter_rows():
             progress.add(shard["frames"], shard["errors"])
     except Exception as error:
-        raise _for_a_person(error) or error from None
+        raise for_a_person(error) from error
     finally:
         progress.close()
 
@@ -222,21 +221,13 @@ def _fetch(reference: ray.ObjectRef[Any]) -> Any:
     return _fetched[reference]
 
 
-def _for_a_person(error: BaseException | None) -> FlipbatchError | None:
-    """Find the error with a sentence for a person that Ray wrapped in others."""
-    while error is not None:
-        cause = getattr(error, "cause", None)
-        for one in (error, cause):
-            if isinstance(one, FlipbatchError):
-                return type(one)(str(one)) if not isinstance(one, RayError) else FlipbatchError(str(cause))
-        error = error.__cause__ or error.__context__
-    return None
-
-
 # ---------------------------------------------------------------------------------------- merge
 
 
 def _merge(run: ScoringRun) -> PartTally:
     merge = ray.remote(num_cpus=1)(merge_part)
-    parts = ray.get([merge.remote(run, part) for part in range(len(run.plan.first_shards))])
-    return sum(parts, start=PartTally())
+    parts = [merge.remote(run, part) for part in range(len(run.plan.first_shards))]
+    try:
+        return sum(ray.get(parts), start=PartTally())
+    except Exception as error:
+        raise for_a_person(error) from error

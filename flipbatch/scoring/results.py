@@ -22,6 +22,7 @@ from flipbatch.evaluation.metrics import ModelTally
 from flipbatch.evaluation.videos import tally, videos_of
 from flipbatch.run_directory import RUN_FILE
 from flipbatch.schema import PREDICTIONS, VIDEOS, Label, Status
+from flipbatch.scoring.report import write_report
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.score_shard import SHARD_COLUMNS
 from flipbatch.tables import parse_table, write_table
@@ -167,8 +168,21 @@ def _predictions(rows: pa.Table, name: str, threshold: float) -> pa.Table:
 # ---------------------------------------------------------------------------------------- finish
 
 
-def finish_run(run: ScoringRun, total: PartTally) -> dict[str, Any]:
-    """Write ``metrics.json`` and ``_SUCCESS``, if every frame of the manifest is accounted for.
+def finish_run(run: ScoringRun, total: PartTally, cards: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Write metrics, report and ``_SUCCESS``, if every frame of the manifest is accounted for.
+
+    Parameters
+    ----------
+    run : ScoringRun
+    total : PartTally
+        Of all parts.
+    cards : mapping of str to dict
+        Name to card of each model's bundle, for the report.
+
+    Returns
+    -------
+    dict
+        What ``metrics.json`` says.
 
     Raises
     ------
@@ -183,6 +197,7 @@ def finish_run(run: ScoringRun, total: PartTally) -> dict[str, Any]:
         )
     metrics = _metrics(run, total, expected["misnamed"])
     run.directory.write_json(METRICS_FILE, metrics)
+    write_report(run, metrics, cards)
     run.directory.finish()
     return metrics
 

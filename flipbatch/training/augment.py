@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-ZOOM = 0.25
+ZOOM = 0.15
 """Largest change of scale, as a share."""
-SHIFT = 0.12
+SHIFT = 0.08
 """Largest shift, as a share of half the width or height."""
-TILT = math.radians(12)
+TILT = math.radians(8)
 """Largest rotation, in radians."""
-GAIN = 0.35
+GAIN = 0.25
 """Largest change of brightness, and of contrast, as a share."""
-TINT = 0.12
+TINT = 0.08
 """Largest change of one colour against the others, as a share."""
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import AdamW
 
+from flipbatch.errors import JobError
 from flipbatch.training.distributed import average_statistics, is_distributed, rank
 from flipbatch.training.early_stopping import EarlyStopping
 from flipbatch.training.epoch import (
@@ -133,7 +134,7 @@ class Fit:
 
         Raises
         ------
-        FloatingPointError
+        JobError
             Where the validation loss was never a number.
         """
         for epoch in range(len(self._history), self._settings.epochs):
@@ -142,7 +143,9 @@ class Fit:
             self._history.append(self._epoch(epoch))
             report(self._history[-1], self._checkpoint())
         if self._stopping.best_state is None or self._stopping.best_epoch is None:
-            raise FloatingPointError("The validation loss was never a number: training diverged.")
+            raise JobError(
+                "Training diverged: the validation loss was never a number. Try other frames or --seed."
+            )
         return Fitted(
             weights=self._stopping.best_state,
             best_epoch=self._stopping.best_epoch,

@@ -31,6 +31,7 @@ from ray.exceptions import RayError
 from ray.util.queue import Empty, Queue
 
 from flipbatch import storage
+from flipbatch.cluster import for_a_person
 from flipbatch.errors import InputError, OutputError
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.manifest import fingerprint, load_manifest
@@ -240,11 +241,11 @@ def _check_decoded(directory: RunDirectory, decoded: Mapping[str, MaterializedDa
                 raise InputError(
                     f"No {label} frame of the {name} split can be decoded: see failures.parquet."
                 )
-    training = left["split"].to_pylist().count(Split.TRAIN)
-    if training < workers:
-        raise InputError(
-            f"{workers} workers are more than the {training} training frames: use fewer --workers."
-        )
+    for share in decoded[Split.TRAIN].split(workers):
+        if not any(
+            status == Status.OK for table in _outcomes(share) for status in table["status"].to_pylist()
+        ):
+            raise InputError(f"There are too few training frames for {workers} workers: use fewer --workers.")
 
 
 def _outcomes(dataset: MaterializedDataset) -> Iterable[pa.Table]:
@@ -308,7 +309,10 @@ def _train_model(
                 checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
             ),
         )
-        trainer.fit()
+        try:
+            trainer.fit()
+        except ray.train.TrainingFailedError as error:
+            raise for_a_person(error) from error
 
 
 def _arrow_filesystem(filesystem: Any) -> pyarrow.fs.FileSystem:

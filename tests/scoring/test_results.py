@@ -60,7 +60,7 @@ def commit(run, known):
 def finished(run):
     """Merge all parts and finish; returns the metrics."""
     parts = [merge_part(run, part) for part in range(len(run.plan.first_shards))]
-    return finish_run(run, sum(parts, start=PartTally()))
+    return finish_run(run, sum(parts, start=PartTally()), {})
 
 
 def scored(folder, videos, models=MODELS, misnamed=()):

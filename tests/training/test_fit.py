@@ -5,6 +5,7 @@ import io
 import pytest
 import torch
 
+from flipbatch.errors import JobError
 from flipbatch.models.cnn_model import CnnModel
 from flipbatch.models.mobilenet_v2 import MobileNetV2
 from flipbatch.training.epoch import Loss
@@ -90,7 +91,7 @@ def test_weights_that_training_goes_on_with_are_not_the_best_ones():
 
 
 def test_a_loss_that_was_never_a_number_is_said():
-    with pytest.raises(FloatingPointError, match="never a number: training diverged"):
+    with pytest.raises(JobError, match="Training diverged: the validation loss was never a number"):
         run(new(recipe=Recipe(float("inf"), batch_size=8), epochs=3, patience=2))
 
 
