@@ -46,10 +46,9 @@ def for_a_person(error: BaseException) -> FlipbatchError:
     What a worker raised comes back as a cause, a context, or a failure by rank, whole or as text.
     """
     for one in _chain(error):
-        if isinstance(one, FlipbatchError):
-            return (
-                type(one)(*one.args) if not isinstance(one, RayError) else JobError(str(one.__cause__ or one))
-            )
+        # Ray's own wrapper is of both kinds, and its text is the traceback: what it wraps comes next.
+        if isinstance(one, FlipbatchError) and not isinstance(one, RayError):
+            return one
     *_, deepest = _chain(error)
     text = (str(deepest).strip() or type(deepest).__name__).splitlines()[-1]
     return JobError(f"The job failed in a worker: {text}. The same command goes on where it stopped.")

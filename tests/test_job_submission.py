@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,22 +64,21 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
         env=environment | {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )  # fmt: skip
-    wait_for(port)
-    yield Head(f"http://127.0.0.1:{port}", environment)
-    started.terminate()
-    started.wait(timeout=60)
+    head = Head(f"http://127.0.0.1:{port}", environment)
+    wait_for(head)
+    yield head
+    os.killpg(started.pid, signal.SIGKILL)
+    started.wait()
 
 
-def wait_for(port: int) -> None:
-    import time
-
-    for _ in range(600):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    pytest.fail("the head did not open its job server within 60 s")
+def wait_for(head: Head) -> None:
+    """Wait until jobs are taken: the job server answers before it has an agent to start them."""
+    deadline = time.monotonic() + 120
+    while run([RAY, "job", "submit", "--address", head.address, "--", "true"], head.environment).returncode:
+        if time.monotonic() > deadline:
+            pytest.fail("the head took no job within 2 minutes")
 
 
 @pytest.fixture(scope="module")

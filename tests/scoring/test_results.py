@@ -193,7 +193,7 @@ def test_a_run_is_finished_last(run, monkeypatch):
     write = storage.write
     monkeypatch.setattr(storage, "write", lambda uri, data: (written.append(uri), write(uri, data)))
     finished(run)
-    assert [uri.rpartition("/")[2] for uri in written[-2:]] == ["metrics.json", "_SUCCESS"]
+    assert [uri.rpartition("/")[2] for uri in written[-2:]] == ["report.html", "_SUCCESS"]
     assert run.directory.is_finished
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -12,7 +13,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from flipbatch.errors import FlipbatchError, InputError, OutputError
+from flipbatch.errors import InputError, OutputError, StorageError
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.models.architectures import architecture
 from flipbatch.models.bundle import Bundle, load_bundle, save_bundle
@@ -208,15 +209,21 @@ def test_a_dry_run_writes_nothing(frames: Path, bundles: tuple[str, str], tmp_pa
     assert not out.exists()
 
 
-def test_an_output_that_cannot_be_written_is_one_sentence(
+def test_an_output_that_a_worker_cannot_write_is_one_sentence_and_resumes(
     frames: Path, bundles: tuple[str, str], tmp_path: Path
 ) -> None:
-    out = tmp_path / "out"
-    options = ScoreOptions(frames=str(frames), models=bundles[:1], out=str(out))
-    out.mkdir()
-    (out / "shards").write_bytes(b"in the way")
-    with pytest.raises(FlipbatchError, match=r"Can't list .*shards: it is not a directory"):
+    options = ScoreOptions(frames=str(frames), models=bundles[:1], out=str(tmp_path / "out"), limit=5)
+    score(options)
+    before = contents(tmp_path / "out")
+    (tmp_path / "out" / "_SUCCESS").unlink()
+    blocked = tmp_path / "out" / "shards"
+    shutil.rmtree(blocked)
+    blocked.symlink_to("/proc/no-such-folder")
+    with pytest.raises(StorageError, match=r"Can't write .*shards/000000000\.parquet"):
         score(options)
+    blocked.unlink()
+    score(options)
+    assert contents(tmp_path / "out") == before
 
 
 @pytest.mark.parametrize(

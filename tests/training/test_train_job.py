@@ -142,7 +142,7 @@ def is_own(process: Path) -> bool:
 
 def test_frames_that_cannot_be_decoded_are_listed_and_left_out(tmp_path: Path) -> None:
     frames = write_frames(tmp_path / "frames", videos=4, frames=4)
-    (frames / "flip" / "0000_000000000.jpg").write_bytes(b"no picture")
+    (frames / "flip" / "0000_000000000.jpg").write_bytes(b"this is no picture at all")
     train(options(frames, tmp_path / "out", settings=Settings(epochs=1)))
     failures = pq.read_table(tmp_path / "out" / "failures.parquet").to_pylist()
     assert [(row["uri"], row["status"]) for row in failures] == [

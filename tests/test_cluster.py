@@ -1,0 +1,63 @@
+"""What comes back from workers, and what a submitted job may be given."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ray.exceptions import RayTaskError
+
+from flipbatch.cluster import for_a_person, refuse_relative
+from flipbatch.errors import InputError, JobError, StorageError
+
+
+def wrapped(cause: Exception) -> Exception:
+    """An error as Ray hands it to a driver, behind one more."""
+    outer = RuntimeError("the dataset failed")
+    outer.__cause__ = RayTaskError("f", "a long traceback", cause).as_instanceof_cause()
+    return outer
+
+
+def test_the_sentence_that_a_worker_raised_comes_through_whole() -> None:
+    error = for_a_person(wrapped(StorageError("Can't write /out: no space.")))
+    assert str(error) == "Can't write /out: no space."
+    assert isinstance(error, StorageError)
+
+
+def test_what_was_meant_for_nobody_becomes_one_sentence() -> None:
+    error = for_a_person(wrapped(ValueError("line one\nbad value")))
+    assert isinstance(error, JobError)
+    assert str(error) == ("The job failed in a worker: bad value. The same command goes on where it stopped.")
+
+
+def test_the_failure_of_a_training_rank_is_found() -> None:
+    outer = RuntimeError("Training failed")
+    outer.worker_failures = {1: JobError("Training diverged.")}  # pyright: ignore[reportAttributeAccessIssue]
+    assert str(for_a_person(outer)) == "Training diverged."
+
+
+def test_errors_that_caused_each_other_end() -> None:
+    first, second = ValueError("a"), ValueError("b")
+    first.__cause__, second.__cause__ = second, first
+    assert isinstance(for_a_person(first), JobError)
+
+
+@pytest.fixture
+def submitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {"runtime_env": {"working_dir": "gcs://_ray_pkg.zip"}}
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps(config))
+
+
+@pytest.mark.usefixtures("submitted")
+def test_a_submitted_job_refuses_relative_paths() -> None:
+    with pytest.raises(InputError, match="--frames data is relative"):
+        refuse_relative(frames="data", out="/out")
+
+
+@pytest.mark.usefixtures("submitted")
+def test_a_submitted_job_takes_absolute_paths_and_uris() -> None:
+    refuse_relative(frames="s3://bucket/data", out="/out", manifest=None)
+
+
+def test_a_plain_job_takes_relative_paths() -> None:
+    refuse_relative(frames="data")
