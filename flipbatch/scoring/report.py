@@ -2,8 +2,7 @@
 
 Knows a run's metrics, its tables and the cards of its bundles; knows no pixels, no Ray and no clock. The
 page is one static HTML file that asks for nothing, neither scripts nor fonts nor images, and the same run
-gives the same bytes. Tables are read batch by batch: what is kept are counts and the first few rows of a
-ranking, whatever the number of frames and videos.
+gives the same bytes.
 
 Every text becomes markup through `tag`, which escapes whatever is not `Html` already: names, URIs and
 errors come from outside, and a video may be called ``<script>``.
@@ -11,105 +10,20 @@ errors come from outside, and a video may be called ``<script>``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from flipbatch import storage
-from flipbatch.errors import StorageError
-from flipbatch.evaluation.calibration import TEMPERATURES
 from flipbatch.evaluation.metrics import Counts
-from flipbatch.models.architectures import ARCHITECTURES
-from flipbatch.run_directory import RUN_FILE
-from flipbatch.schema import VIDEOS, Label, Status
+from flipbatch.scoring.cautions import Json, call_all_flip, cautions, look
+from flipbatch.scoring.report_figures import BINS, LABELS, Report, VideoFigures, gather
 from flipbatch.scoring.run import ScoringRun
-from flipbatch.scoring.summary import error_rate
 
 REPORT_FILE = "report.html"
-
-BINS = 20
-TOP_VIDEOS = 20
-FIRST_ERRORS = 20
-
-ROWS_AT_ONCE = 65_536
-"""Rows of a table in memory at a time."""
-
-LABELS = (str(Label.FLIP), str(Label.NOTFLIP), "no label")
-"""The rows of a histogram."""
-
-Json = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class FrameError:
-    """A frame that has no probability, and why.
-
-    Attributes
-    ----------
-    uri, status, error : str
-    """
-
-    uri: str
-    status: str
-    error: str
-
-
-@dataclass(frozen=True)
-class VideoFigures:
-    """What the videos of one model add up to.
-
-    Attributes
-    ----------
-    videos, wrong_videos, flip_videos : int
-        All; those with a wrong frame; those called ``flip`` as a whole.
-    flip_frames : int
-        Frames called ``flip``.
-    top : tuple of dict
-        At most `TOP_VIDEOS` rows, `schema.VIDEOS`: most wrong frames first; where nothing is labelled, most
-        frames called ``flip`` first.
-    """
-
-    videos: int = 0
-    wrong_videos: int = 0
-    flip_videos: int = 0
-    flip_frames: int = 0
-    top: tuple[Json, ...] = ()
-
-
-@dataclass(frozen=True)
-class Report:
-    """All that the page says.
-
-    Attributes
-    ----------
-    run : mapping
-        What ``run.json`` says.
-    metrics : mapping
-        What ``metrics.json`` says.
-    records : mapping of str to mapping
-        Name to card of each model's bundle.
-    histograms : mapping of str to ndarray
-        Name to frames per label and probability of each model: int64 [3, BINS], rows as `LABELS`.
-    videos : mapping of str to VideoFigures
-        By model.
-    errors : tuple of FrameError
-        The first of them, in the order of the manifest.
-    """
-
-    run: Json
-    metrics: Json
-    records: Mapping[str, Json]
-    histograms: Mapping[str, NDArray[np.int64]]
-    videos: Mapping[str, VideoFigures]
-    errors: tuple[FrameError, ...]
 
 
 def write_report(run: ScoringRun, metrics: Json, records: Mapping[str, Json]) -> None:
@@ -130,237 +44,6 @@ def write_report(run: ScoringRun, metrics: Json, records: Mapping[str, Json]) ->
     page = render(gather(run, metrics, records))
     # A name that is no valid text on this machine (a file called with any bytes) must not stop a run.
     storage.write(run.directory.path(REPORT_FILE), page.encode(errors="backslashreplace"))
-
-
-# ---------------------------------------------------------------------------------------- gather
-
-
-def gather(run: ScoringRun, metrics: Json, records: Mapping[str, Json]) -> Report:
-    """Read what the page says, in memory that doesn't grow with the run.
-
-    Parameters
-    ----------
-    run : ScoringRun
-    metrics : mapping
-        What ``metrics.json`` says.
-    records : mapping of str to mapping
-        Name of each model to the card of its bundle.
-
-    Raises
-    ------
-    StorageError
-        Where a table can't be read.
-    """
-    return Report(
-        run=run.directory.read_json(RUN_FILE),
-        metrics=metrics,
-        records=records,
-        histograms={name: _histogram(run, name) for name in run.models},
-        videos=_video_figures(run, by_wrong_frames=metrics["frames"]["labelled"] > 0),
-        errors=_first_errors(run) if error_rate(metrics) else (),
-    )
-
-
-def _histogram(run: ScoringRun, name: str) -> NDArray[np.int64]:
-    """Count one model's frames by label and probability: int64 [3, BINS]."""
-    counts = np.zeros(len(LABELS) * BINS, dtype=np.int64)
-    for rows in _batches(_predictions(run, name), ["label", "flip_probability"]):
-        scored = rows.filter(rows["flip_probability"].is_valid())
-        probability = scored["flip_probability"].to_numpy().astype(np.float64)
-        bins = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
-        counts += np.bincount(_label_codes(scored["label"]) * BINS + bins, minlength=len(counts))
-    return counts.reshape(len(LABELS), BINS)
-
-
-def _label_codes(labels: pa.ChunkedArray) -> NDArray[np.int64]:
-    """Where each label is in `LABELS`."""
-    known = pa.array(LABELS[:-1])
-    codes = pc.index_in(labels, value_set=known)  # pyright: ignore[reportAttributeAccessIssue]
-    return pc.fill_null(codes, len(known)).to_numpy().astype(np.int64)
-
-
-def _video_figures(run: ScoringRun, *, by_wrong_frames: bool) -> dict[str, VideoFigures]:
-    tallies = {name: _VideoTally(by_wrong_frames) for name in run.models}
-    for rows in _batches(run.directory.path("videos"), VIDEOS.names):
-        for name, tally in tallies.items():
-            tally.add(rows.filter(_equals(rows["model"], name)))
-    return {name: tally.figures() for name, tally in tallies.items()}
-
-
-class _VideoTally:
-    """Sums over videos, and the first of their ranking."""
-
-    def __init__(self, by_wrong_frames: bool) -> None:
-        self._by_wrong_frames = by_wrong_frames
-        self._top = VIDEOS.empty_table().append_column("rank", pa.array([], pa.int64()))
-        self._sums = np.zeros(4, dtype=np.int64)
-
-    def add(self, rows: pa.Table) -> None:
-        wrong = rows["fp"].to_numpy() + rows["fn"].to_numpy()
-        flip_frames = rows["predicted_flip_frames"].to_numpy()
-        flips = np.count_nonzero(_equals(rows["prediction"], Label.FLIP).to_numpy())
-        self._sums += [rows.num_rows, np.count_nonzero(wrong), flips, flip_frames.sum()]
-        rank = wrong if self._by_wrong_frames else flip_frames
-        self._keep(rows.append_column("rank", pa.array(rank, pa.int64())).filter(pa.array(rank > 0)))
-
-    def _keep(self, rows: pa.Table) -> None:
-        ranked = pa.concat_tables([self._top, rows.cast(self._top.schema)])
-        ranked = ranked.sort_by([("rank", "descending"), ("video_id", "ascending")])
-        self._top = ranked.slice(0, TOP_VIDEOS)
-
-    def figures(self) -> VideoFigures:
-        return VideoFigures(*self._sums.tolist(), top=tuple(self._top.select(VIDEOS.names).to_pylist()))
-
-
-def _first_errors(run: ScoringRun) -> tuple[FrameError, ...]:
-    """The same frames fail for every model: read those of one."""
-    found: list[FrameError] = []
-    for rows in _batches(_predictions(run, next(iter(run.models))), ["uri", "status", "error"]):
-        failed = rows.filter(pc.invert(_equals(rows["status"], Status.OK)))  # pyright: ignore[reportAttributeAccessIssue]
-        found += [FrameError(**row) for row in failed.slice(0, FIRST_ERRORS - len(found)).to_pylist()]
-        if len(found) == FIRST_ERRORS:
-            break
-    return tuple(found)
-
-
-def _equals(column: pa.ChunkedArray, word: str) -> pa.ChunkedArray:
-    equal = pc.equal(column, str(word))  # pyright: ignore[reportAttributeAccessIssue]
-    return pc.fill_null(equal, False)
-
-
-def _predictions(run: ScoringRun, name: str) -> str:
-    return run.directory.path("predictions", f"model={name}")
-
-
-def _batches(folder: str, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """Read the Parquet files of a folder in order, at most `ROWS_AT_ONCE` rows at a time."""
-    for name in storage.names_in(folder):
-        if name.endswith(".parquet"):
-            yield from _batches_of(storage.join(folder, name), columns)
-
-
-def _batches_of(uri: str, columns: Sequence[str]) -> Iterator[pa.Table]:
-    try:
-        with _opened(uri) as file:
-            # Buffered ahead, what was read of every row group is kept until the last.
-            table = pq.ParquetFile(file, pre_buffer=False)
-            for batch in table.iter_batches(ROWS_AT_ONCE, columns=list(columns)):
-                yield pa.Table.from_batches([batch])
-    except Exception as error:
-        raise StorageError(f"Can't read the table {uri}: {storage.reason(error)}.") from error
-
-
-def _opened(uri: str) -> AbstractContextManager[Any]:
-    if storage.is_local(uri):
-        return nullcontext(uri)
-    filesystem, path = storage.filesystem(uri)
-    # Parquet asks for whole column chunks: a cache that reads ahead would fetch the columns between them.
-    return filesystem.open(path, "rb", cache_type="none")
-
-
-# ---------------------------------------------------------------------------------------- judge
-
-
-def cautions(metrics: Json, records: Mapping[str, Json]) -> dict[str, list[str]]:
-    """Return what a person must know before believing the numbers.
-
-    Parameters
-    ----------
-    metrics : mapping
-        What ``metrics.json`` says.
-    records : mapping of str to mapping
-        Name to card of each model's bundle.
-
-    Returns
-    -------
-    dict of str to list of str
-        A sentence each, with the models that it is about; none where it is about the run.
-    """
-    found: dict[str, list[str]] = {sentence: [] for sentence in _about_run(metrics)}
-    for name, model in metrics["models"].items():
-        for sentence in [*_about_bundle(records.get(name, {})), *_about_result(model)]:
-            found.setdefault(sentence, []).append(name)
-    return found
-
-
-def _about_run(metrics: Json) -> Iterator[str]:
-    frames = metrics["frames"]
-    if metrics["note"]:
-        yield metrics["note"]
-    elif frames["labelled"] < frames["total"]:
-        yield (
-            f"Only {frames['labelled']:,} of {frames['total']:,} frames have a label: what is measured, "
-            "is measured on these."
-        )
-    if only := _of_one_label(metrics):
-        yield f"All labelled frames are {only}: F1 can't tell a good model from one that always says so."
-    if error_rate(metrics):
-        failed = frames["total"] - frames["scored"]
-        yield (
-            f"{failed:,} of {frames['total']:,} frames ({error_rate(metrics):.2%}) could not be scored and "
-            f"count neither for nor against a model: {_by_status(frames['errors'])}."
-        )
-
-
-def _of_one_label(metrics: Json) -> str | None:
-    """Return the label of all labelled and scored frames, where there is but one."""
-    counts = [call_all_flip(model["frames"]) for model in metrics["models"].values()]
-    if not counts or not counts[0].total or _has_both(counts[0]):
-        return None
-    return str(Label.FLIP if counts[0].tp else Label.NOTFLIP)
-
-
-def _has_both(all_flip: Counts) -> bool:
-    return all_flip.tp > 0 and all_flip.fp > 0
-
-
-def _by_status(errors: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in errors.items() if count)
-
-
-def _about_bundle(card: Json) -> Iterator[str]:
-    notes = _look(card, "data", "warnings")
-    notes = [str(note) for note in notes] if isinstance(notes, list) else []
-    yield from (f"In training: {note}" for note in notes)
-    if _started_from_nothing(card) and not any("scratch" in note for note in notes):
-        yield "Trained from scratch, without ImageNet weights: with them it would likely do far better."
-    # A search for the best temperature comes near a bound, and not onto it.
-    if card.get("temperature", 0) > 0.999 * TEMPERATURES[1]:
-        yield (
-            f"Its temperature is at the bound of {TEMPERATURES[1]:g}: on validation its outputs said little "
-            "about the label, so all its probabilities lie near 0.5."
-        )
-
-
-def _about_result(model: Json) -> Iterator[str]:
-    f1, floor = model["frames"]["f1"], call_all_flip(model["frames"])
-    if f1 is not None and floor.f1 is not None and _has_both(floor) and f1 <= floor.f1:
-        yield f"No better than calling every frame flip, which has F1 {floor.f1:.3f} on these frames."
-
-
-def _started_from_nothing(card: Json) -> bool:
-    known = ARCHITECTURES.get(str(card.get("architecture")))
-    return known is not None and known.pretrained and _look(card, "training", "weights") == "none"
-
-
-def call_all_flip(measured: Json) -> Counts:
-    """Return the counts of calling everything ``flip``, from the counts of any other decisions.
-
-    Parameters
-    ----------
-    measured : mapping
-        With ``tp``, ``fp``, ``fn``, ``tn``; each None where nothing both labelled and scored was decided.
-    """
-    if measured["tp"] is None:
-        return Counts()
-    return Counts(tp=measured["tp"] + measured["fn"], fp=measured["fp"] + measured["tn"])
-
-
-def _look(value: Any, *keys: str) -> Any:
-    """Follow keys into a bundle's record, which may lack any of them."""
-    for key in keys:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
 
 
 # ---------------------------------------------------------------------------------------- markup
@@ -616,15 +299,15 @@ def _model(report: Report, name: str) -> Html:
 
 def _origin(card: Json) -> str:
     """What the bundle's card says of how the model came about, as far as it says it."""
-    weights = _look(card, "training", "weights")
+    weights = look(card, "training", "weights")
     told = {
         "architecture": card.get("architecture"),
-        "training frames": _look(card, "data", "frames", "train"),
-        "training videos": _look(card, "data", "videos", "train"),
+        "training frames": look(card, "data", "frames", "train"),
+        "training videos": look(card, "data", "videos", "train"),
         "started from": "random weights" if weights == "none" else weights,
         "temperature": _rounded(card.get("temperature")),
-        "F1 on its own test frames": _rounded(_look(card, "metrics", "test", "frames", "f1")),
-        "of videos it had not seen": _rounded(_look(card, "metrics", "test_unseen_videos", "frames", "f1")),
+        "F1 on its own test frames": _rounded(look(card, "metrics", "test", "frames", "f1")),
+        "of videos it had not seen": _rounded(look(card, "metrics", "test_unseen_videos", "frames", "f1")),
     }
     return " · ".join(f"{key} {value}" for key, value in told.items() if value is not None)
 

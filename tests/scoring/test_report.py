@@ -17,8 +17,10 @@ from flipbatch.evaluation.calibration import TEMPERATURES
 from flipbatch.evaluation.videos import tally, videos_of
 from flipbatch.run_directory import RunDirectory
 from flipbatch.schema import PREDICTIONS, Label, Status
-from flipbatch.scoring import report
-from flipbatch.scoring.report import BINS, FIRST_ERRORS, TOP_VIDEOS, cautions, gather, render, write_report
+from flipbatch.scoring import report, report_figures
+from flipbatch.scoring.cautions import call_all_flip, cautions
+from flipbatch.scoring.report import render, write_report
+from flipbatch.scoring.report_figures import BINS, FIRST_ERRORS, TOP_VIDEOS, Report, gather
 from flipbatch.scoring.run import read_run
 from flipbatch.tables import write_table
 
@@ -129,7 +131,7 @@ def test_a_model_may_be_called_anything(tmp_path):
     run, metrics = make_run(tmp_path, GOOD)
     name = '"><img src=x onerror=alert(1)>'
     found = gather(run, metrics, {})
-    renamed = report.Report(
+    renamed = Report(
         found.run,
         {**metrics, "models": {name: metrics["models"]["cnn_model"]}},
         {name: {"data": {"warnings": ["note"]}}},
@@ -198,7 +200,7 @@ def test_the_best_model_is_marked_once(tmp_path):
 
 def test_the_last_column_calls_everything_flip(tmp_path):
     run, metrics = make_run(tmp_path, GOOD)
-    floor = report.call_all_flip(metrics["models"]["cnn_model"]["frames"])
+    floor = call_all_flip(metrics["models"]["cnn_model"]["frames"])
     assert (floor.tp, floor.fp, floor.fn, floor.tn) == (4, 4, 0, 0)
     assert f'<td class="floor">{floor.f1:.3f}</td>' in render(gather(run, metrics, {}))
 
@@ -369,10 +371,10 @@ def test_the_first_failed_frames_are_listed(tmp_path):
 def test_tables_are_read_a_batch_at_a_time(tmp_path, monkeypatch):
     run, metrics = make_run(tmp_path, random_videos(100, 20), parts=2, rows_per_group=128)
     whole, seen = gather(run, metrics, {}), []
-    batches_of = report._batches_of
-    monkeypatch.setattr(report, "ROWS_AT_ONCE", 64)
+    batches_of = report_figures._batches_of
+    monkeypatch.setattr(report_figures, "ROWS_AT_ONCE", 64)
     monkeypatch.setattr(
-        report, "_batches_of", lambda *at: (seen.append(b.num_rows) or b for b in batches_of(*at))
+        report_figures, "_batches_of", lambda *at: (seen.append(b.num_rows) or b for b in batches_of(*at))
     )
     parts = gather(run, metrics, {})
     assert max(seen) <= 64
@@ -382,11 +384,13 @@ def test_tables_are_read_a_batch_at_a_time(tmp_path, monkeypatch):
 
 
 def test_row_groups_that_were_read_are_let_go(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "ROWS_AT_ONCE", 4096)
+    monkeypatch.setattr(report_figures, "ROWS_AT_ONCE", 4096)
     path, group = str(tmp_path / "table.parquet"), rows_of(random_videos(256, 16), 0.5)
     pq.write_table(pa.concat_tables([group] * 200), path, row_group_size=group.num_rows, compression="none")
     before = pa.total_allocated_bytes()
-    held = [pa.total_allocated_bytes() - before for _ in report._batches_of(path, ["flip_probability"])]
+    held = [
+        pa.total_allocated_bytes() - before for _ in report_figures._batches_of(path, ["flip_probability"])
+    ]
     assert max(held[150:]) < 1.5 * max(held[:50])
 
 
