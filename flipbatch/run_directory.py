@@ -49,6 +49,10 @@ class RunDirectory:
         """Say that everything was written."""
         storage.write(self.path(SUCCESS_FILE), b"")
 
+    def reopen(self) -> None:
+        """Take back that everything was written, before something is written anew."""
+        storage.remove(self.path(SUCCESS_FILE))
+
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a JSON file; equal values give equal bytes."""
         text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False)

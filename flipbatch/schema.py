@@ -36,6 +36,9 @@ class Status(StrEnum):
     UNSUPPORTED = "unsupported"
 
 
+TRANSIENT = frozenset({Status.MISSING, Status.UNREADABLE})
+"""What may pass: storage failed, not the frame."""
+
 MANIFEST = pa.schema(
     [
         pa.field("video_id", pa.string(), nullable=False),
@@ -45,7 +48,10 @@ MANIFEST = pa.schema(
         pa.field("split", pa.string()),
     ]
 )
-"""One row per frame, sorted by (video_id, frame_number, uri)."""
+"""One row per frame, in the order of `ORDER`."""
+
+ORDER = [("video_id", "ascending"), ("frame_number", "ascending"), ("uri", "ascending")]
+"""How rows of frames are sorted, for `pyarrow.Table.sort_by`."""
 
 MISNAMED = pa.schema(
     [

@@ -248,6 +248,22 @@ def _write_local(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def remove(uri: str) -> None:
+    """Remove a file; one that is not there is none.
+
+    Raises
+    ------
+    StorageError
+    """
+    storage, path = filesystem(uri)
+    try:
+        storage.rm_file(path)
+    except FileNotFoundError:
+        return
+    except Exception as error:
+        raise StorageError(f"Can't remove {uri}: {reason(error)}.") from error
+
+
 # ---------------------------------------------------------------------------------------- look
 
 

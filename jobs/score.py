@@ -45,6 +45,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="X",
         help="decide flip from this probability on, 0 to 1 (default: each bundle's own)",
     )
+    command.add_argument(
+        "--retry-errors",
+        action="store_true",
+        help="read frames of the run again that were missing or unreadable, and only those",
+    )
     command.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")
     command.add_argument("--gpu", action="store_true", help="predict on GPUs, decode on CPUs")
     return command
@@ -65,6 +70,7 @@ def main(arguments: argparse.Namespace) -> int:
         limit=arguments.limit,
         threshold=arguments.threshold,
         gpu=arguments.gpu,
+        retry_errors=arguments.retry_errors,
     )
     if arguments.dry_run:
         print("\n".join(dry_run(options)))

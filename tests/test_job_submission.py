@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).parents[1]
+_OWN_PORTS = ("ray-client-server", "dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent")
 RAY = str(Path(sys.executable).parent / "ray")
 
 
@@ -56,21 +57,25 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
         "RAY_TMPDIR": f"/tmp/ray-{os.getpid()}",
         "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",
     }
-    port, gcs = free_port(), free_port()
+    port = free_port()
+    # Of its ports only some move out of the way by themselves of another Ray on this machine.
+    ports = [f"--{name}-port={free_port()}" for name in _OWN_PORTS]
     run([RAY, "get-auth-token", "--generate"], environment)
     started = subprocess.Popen(
-        [RAY, "start", "--head", "--block", "--num-cpus=2", f"--port={gcs}", f"--dashboard-port={port}",
-         "--disable-usage-stats", f"--ray-client-server-port={free_port()}"],
+        [RAY, "start", "--head", "--block", "--num-cpus=2", "--disable-usage-stats",
+         f"--port={free_port()}", f"--dashboard-port={port}", *ports],
         env=environment | {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip
     head = Head(f"http://127.0.0.1:{port}", environment)
-    wait_for(head)
-    yield head
-    os.killpg(started.pid, signal.SIGKILL)
-    started.wait()
+    try:
+        wait_for(head)
+        yield head
+    finally:
+        os.killpg(started.pid, signal.SIGKILL)
+        started.wait()
 
 
 def wait_for(head: Head) -> None:

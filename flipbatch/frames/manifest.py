@@ -21,12 +21,11 @@ import pyarrow.parquet as pq
 from flipbatch import storage
 from flipbatch.errors import InputError
 from flipbatch.frames.names import FrameName, Root, Word, parse_frame, read_folders
-from flipbatch.schema import MANIFEST, MISNAMED, Label, Split
+from flipbatch.schema import MANIFEST, MISNAMED, ORDER, Label, Split
 
 _ROWS_AT_A_TIME = 65_536
 _WHOLE_NUMBER = re.compile(r"([0-9]{1,18})(\.0*)?")
 _WIDE = {pa.string(): pa.large_string()}
-_ORDER = [("video_id", "ascending"), ("frame_number", "ascending"), ("uri", "ascending")]
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ def _gather(rows: Iterable[tuple[str, FrameName | str]]) -> Manifest:
         wrong = [(uri, why) for uri, why in chunk if isinstance(why, str)]
         misnamed.append(pa.table([[uri for uri, _ in wrong], [why for _, why in wrong]], schema=MISNAMED))
     return Manifest(
-        frames=_sorted(pa.concat_tables(frames), _ORDER),
+        frames=_sorted(pa.concat_tables(frames), ORDER),
         misnamed=_sorted(pa.concat_tables(misnamed), [("uri", "ascending")]),
     )
 

@@ -18,10 +18,10 @@ import ray.data
 from flipbatch.cluster import for_a_person
 from flipbatch.frames.manifest import load_manifest
 from flipbatch.models.predictor import Predictor
-from flipbatch.run_directory import RunDirectory, require_same
+from flipbatch.run_directory import RUN_FILE, RunDirectory, require_same
 from flipbatch.schema import Label
 from flipbatch.scoring.progress import Progress
-from flipbatch.scoring.results import METRICS_FILE, PartTally, finish_run, merge_part
+from flipbatch.scoring.results import METRICS_FILE, PartTally, failed_frames, finish_run, merge_part
 from flipbatch.scoring.run import (
     BEFORE_RUN_FILE,
     ScoringModel,
@@ -60,6 +60,8 @@ class ScoreOptions:
         Decide at it instead of each bundle's own.
     gpu : bool
         Predict on GPUs, and decode on CPUs.
+    retry_errors : bool
+        Read those frames of a run again whose storage failed.
     """
 
     models: tuple[str, ...]
@@ -69,6 +71,7 @@ class ScoreOptions:
     limit: int | None = None
     threshold: float | None = None
     gpu: bool = False
+    retry_errors: bool = False
 
 
 def score(options: ScoreOptions) -> dict[str, Any]:
@@ -93,11 +96,13 @@ def score(options: ScoreOptions) -> dict[str, Any]:
         begin_run(directory, wanted, manifest)
     else:
         require_same(directory.uri, found, wanted)
-    if directory.is_finished:
-        log.info("%s is finished already.", directory.uri)
-        return directory.read_json(METRICS_FILE)
     run = read_run(directory)
-    _score_shards(run, models, options.gpu)
+    _score_missing_shards(run, models, options.gpu)
+    if options.retry_errors:
+        _score_failed_frames(run, models, options.gpu)
+    if directory.is_finished:
+        log.info("%s is finished: nothing was left to do.", directory.uri)
+        return directory.read_json(METRICS_FILE)
     return finish_run(run, _merge(run), {model.name: model.bundle.card() for model in models})
 
 
@@ -132,17 +137,34 @@ def dry_run(options: ScoreOptions) -> list[str]:
 # ---------------------------------------------------------------------------------------- shards
 
 
-def _score_shards(run: ScoringRun, models: Sequence[ScoringModel], gpu: bool) -> None:
+def _score_missing_shards(run: ScoringRun, models: Sequence[ScoringModel], gpu: bool) -> None:
+    if run.directory.is_finished:
+        return
     committed = run.committed()
     todo = np.array([shard for shard in range(run.plan.shards) if shard not in committed], dtype=np.int64)
     if committed:
         log.info("going on: %d of %d shards are committed.", len(committed), run.plan.shards)
-    if not len(todo):
+    frames = run.directory.read_json(RUN_FILE)["manifest"]["frames"]
+    done = round(frames * len(committed) / run.plan.shards)
+    _drain(pipeline(run, models, todo, gpu), len(todo), Progress(frames, done))
+
+
+def _score_failed_frames(run: ScoringRun, models: Sequence[ScoringModel], gpu: bool) -> None:
+    """Read frames again whose storage failed; predictions of all others stay as they are."""
+    failed = failed_frames(run)
+    log.info("%d frames failed in a way that may pass: they are read again.", sum(failed.values()))
+    if failed:
+        run.directory.reopen()
+        todo = np.array(sorted(failed), dtype=np.int64)
+        _drain(pipeline(run, models, todo, gpu, again=True), len(todo), Progress(sum(failed.values())))
+
+
+def _drain(committed: ray.data.Dataset, shards: int, progress: Progress) -> None:
+    """Run a pipeline to its end, and say how far it is."""
+    if not shards:
         return
-    frames = run.directory.read_json("run.json")["manifest"]["frames"]
-    progress = Progress(frames, round(frames * len(committed) / run.plan.shards))
     try:
-        for shard in pipeline(run, models, todo, gpu).iter_rows():
+        for shard in committed.iter_rows():
             progress.add(shard["frames"], shard["errors"])
     except Exception as error:
         raise for_a_person(error) from error
@@ -151,7 +173,11 @@ def _score_shards(run: ScoringRun, models: Sequence[ScoringModel], gpu: bool) ->
 
 
 def pipeline(
-    run: ScoringRun, models: Sequence[ScoringModel], todo: np.ndarray[Any, np.dtype[np.int64]], gpu: bool
+    run: ScoringRun,
+    models: Sequence[ScoringModel],
+    todo: np.ndarray[Any, np.dtype[np.int64]],
+    gpu: bool,
+    again: bool = False,
 ) -> ray.data.Dataset:
     """Return the dataset whose rows are committed shards, and whose iteration commits them.
 
@@ -161,7 +187,7 @@ def pipeline(
     """
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    shared = ray.put((run, [model.bundle for model in models], todo))
+    shared = ray.put((run, [model.bundle for model in models], todo, again))
     blocks = min(len(todo), MAX_BLOCKS)
     dataset = ray.data.range(len(todo), override_num_blocks=blocks)
     dataset = dataset.map_batches(_decoding(shared), batch_size=None, num_cpus=1)
@@ -187,11 +213,11 @@ def _decoding(shared: ray.ObjectRef[Any]) -> Callable[[Any], Iterator[Batch]]:
     """Return the first step: shard numbers become decoded shards, one a batch."""
 
     def decode(batch: Batch) -> Iterator[Batch]:
-        run, bundles, todo = _fetch(shared)
+        run, bundles, todo, again = _fetch(shared)
         sizes = list(dict.fromkeys(bundle.input_size for bundle in bundles))
         for index in batch["id"]:
             decoded = np.empty(1, dtype=object)
-            decoded[0] = decode_shard(run, sizes, int(todo[index]))
+            decoded[0] = decode_shard(run, sizes, int(todo[index]), again)
             yield {"decoded": decoded}
 
     return decode
@@ -201,7 +227,7 @@ class _Predict:
     """The second step: decoded shards are predicted and committed. Lives in an actor."""
 
     def __init__(self, shared: ray.ObjectRef[Any], device: str) -> None:
-        self._run, bundles, _ = _fetch(shared)
+        self._run, bundles, *_ = _fetch(shared)
         self._predictors = [Predictor(bundle, device) for bundle in bundles]
 
     def __call__(self, batch: Batch) -> Iterator[Batch]:

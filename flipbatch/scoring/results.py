@@ -21,7 +21,7 @@ from flipbatch.errors import OutputError, StorageError
 from flipbatch.evaluation.metrics import ModelTally
 from flipbatch.evaluation.videos import tally, videos_of
 from flipbatch.run_directory import RUN_FILE
-from flipbatch.schema import PREDICTIONS, VIDEOS, Label, Status
+from flipbatch.schema import PREDICTIONS, TRANSIENT, VIDEOS, Label, Status
 from flipbatch.scoring.report import write_report
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.score_shard import SHARD_COLUMNS
@@ -163,6 +163,23 @@ def _predictions(rows: pa.Table, name: str, threshold: float) -> pa.Table:
     columns["flip_probability"] = rows[name]
     columns["prediction"] = pa.array(words, pa.string(), mask=np.isnan(probabilities))
     return pa.table(columns, schema=PREDICTIONS)
+
+
+def failed_frames(run: ScoringRun) -> dict[int, int]:
+    """Count each committed shard's frames whose storage failed, where there are any.
+
+    Raises
+    ------
+    OutputError
+        Where a shard can't be read.
+    """
+    failed: dict[int, int] = {}
+    for part in range(len(run.plan.first_shards)):
+        for shard, table in zip(run.plan.shards_of(part), _read_shards(run, part), strict=True):
+            count = sum(status in TRANSIENT for status in table["status"].to_pylist())
+            if count:
+                failed[shard] = count
+    return failed
 
 
 # ---------------------------------------------------------------------------------------- finish

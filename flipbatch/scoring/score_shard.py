@@ -17,10 +17,10 @@ import pyarrow as pa
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.load import LoadedFrames, load_frames
 from flipbatch.models.predictor import Predictor
-from flipbatch.schema import PREDICTIONS, Status
+from flipbatch.schema import ORDER, PREDICTIONS, TRANSIENT, Status
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.shards import read_shard
-from flipbatch.tables import write_table
+from flipbatch.tables import read_table, write_table
 
 SHARD_COLUMNS = ["video_id", "frame_number", "uri", "label", "status", "error"]
 """Of `schema.PREDICTIONS`; a shard file has one more column a model, its probabilities, under its name."""
@@ -39,12 +39,15 @@ class DecodedShard:
         One entry for each input size that the run's models take.
     seconds : float
         What reading and decoding took.
+    kept : pyarrow.Table or None
+        Rows that were committed before and stay as they are.
     """
 
     shard: int
     rows: pa.Table
     frames: Mapping[InputSize, LoadedFrames]
     seconds: float
+    kept: pa.Table | None = None
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,27 @@ class CommittedShard:
     predict_seconds: float
 
 
-def decode_shard(run: ScoringRun, sizes: Sequence[InputSize], shard: int) -> DecodedShard:
-    """Read a shard's frames and decode them once an input size."""
+def decode_shard(
+    run: ScoringRun, sizes: Sequence[InputSize], shard: int, again: bool = False
+) -> DecodedShard:
+    """Read a shard's frames and decode them once an input size.
+
+    Parameters
+    ----------
+    run : ScoringRun
+    sizes : sequence of InputSize
+    shard : int
+    again : bool
+        Whether the shard is committed, and only its frames whose status is in `schema.TRANSIENT` are read.
+    """
     began = time.perf_counter()
-    rows = read_shard(run.manifest, run.plan, shard)
+    rows, kept = read_shard(run.manifest, run.plan, shard), None
+    if again:
+        committed = read_table(run.shard_path(shard))
+        failed = np.array([status in TRANSIENT for status in committed["status"].to_pylist()], dtype=bool)
+        rows, kept = rows.filter(pa.array(failed)), committed.filter(pa.array(~failed))
     frames = load_frames(rows["uri"].to_pylist(), sizes)
-    return DecodedShard(shard, rows, frames, time.perf_counter() - began)
+    return DecodedShard(shard, rows, frames, time.perf_counter() - began, kept)
 
 
 def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: DecodedShard) -> CommittedShard:
@@ -81,7 +99,10 @@ def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: Dec
     columns |= {"status": pa.array(status, pa.string()), "error": pa.array(error, pa.string())}
     for predictor in predictors:
         columns[predictor.name] = _probabilities(predictor, decoded.frames[predictor.input_size].pixels, ok)
-    write_table(pa.table(columns), run.shard_path(decoded.shard), run.metadata())
+    table = pa.table(columns)
+    if decoded.kept is not None:
+        table = pa.concat_tables([decoded.kept.replace_schema_metadata(None), table]).sort_by(ORDER)
+    write_table(table, run.shard_path(decoded.shard), run.metadata())
     errors = len(ok) - int(ok.sum())
     return CommittedShard(decoded.shard, len(ok), errors, decoded.seconds, time.perf_counter() - began)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -21,6 +22,8 @@ from flipbatch.run_directory import RunDirectory
 from flipbatch.scoring.job import ScoreOptions, dry_run, pipeline, score
 from flipbatch.scoring.run import load_models, read_run
 from tests.conftest import jpeg, write_frames
+
+STATUSES = ("missing", "unreadable", "corrupt", "too_large", "unsupported")
 
 pytestmark = pytest.mark.usefixtures("ray_session")
 
@@ -161,6 +164,31 @@ def test_a_run_that_lost_shards_scores_only_those_again(
 
 def contents(out: Path) -> dict[str, bytes]:
     return {str(file.relative_to(out)): file.read_bytes() for file in out.rglob("*") if file.is_file()}
+
+
+def test_retrying_errors_reads_only_frames_whose_storage_failed(
+    bundles: tuple[str, str], tmp_path: Path
+) -> None:
+    frames, out = write_frames(tmp_path / "frames", videos=2, frames=4), tmp_path / "out"
+    (frames / "flip" / "0000_000000009.jpg").write_bytes(b"")
+    lost = frames / "flip" / "0001_000000002.jpg"
+    data = lost.read_bytes()
+    lost.unlink()
+    lost.symlink_to(tmp_path / "nowhere")
+    options = ScoreOptions(frames=str(frames), models=bundles[:1], out=str(out))
+    assert score(options)["frames"]["errors"] == dict.fromkeys(STATUSES, 0) | {"corrupt": 1, "missing": 1}
+    lost.unlink()
+    lost.write_bytes(data)
+    (frames / "flip" / "0000_000000009.jpg").write_bytes(data)
+    again = score(dataclasses.replace(options, retry_errors=True))
+    assert again["frames"]["errors"] == dict.fromkeys(STATUSES, 0) | {"corrupt": 1}
+    undisturbed = score(dataclasses.replace(options, out=str(tmp_path / "other")))
+    rows, other = predictions(out, "cnn_model"), predictions(tmp_path / "other", "cnn_model")
+    assert undisturbed["frames"]["scored"] == again["frames"]["scored"] + 1
+    assert rows[rows.status == "ok"].equals(other[other.uri.isin(rows[rows.status == "ok"].uri)])
+    before = contents(out)
+    score(dataclasses.replace(options, retry_errors=True))
+    assert contents(out) == before
 
 
 def test_a_finished_run_is_not_done_again(scored: Path, frames: Path, bundles: tuple[str, str]) -> None:
