@@ -249,7 +249,7 @@ def _write_local(path: Path, data: bytes) -> None:
 
 
 def remove(uri: str) -> None:
-    """Remove a file; one that is not there is none.
+    """Remove a file, or a directory with all below it; what is not there is removed already.
 
     Raises
     ------
@@ -257,7 +257,7 @@ def remove(uri: str) -> None:
     """
     storage, path = filesystem(uri)
     try:
-        storage.rm_file(path)
+        storage.rm(path, recursive=True)
     except FileNotFoundError:
         return
     except Exception as error:

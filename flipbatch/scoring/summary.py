@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-Metrics = Mapping[str, Any]
+from flipbatch.evaluation.score_table import score_table
 
-_WIDEST_NAME = 28
+Metrics = Mapping[str, Any]
 
 
 def error_rate(metrics: Metrics) -> float:
@@ -28,26 +28,4 @@ def summary_lines(metrics: Metrics) -> list[str]:
         lines.append(f"  {frames['misnamed']:,} files are no frames: see misnamed.parquet")
     if metrics["note"]:
         return [*lines, metrics["note"]]
-    models = metrics["models"]
-    width = min(_WIDEST_NAME, max(14, *map(len, models)))
-    header = f"{'F1':>7}  {'95 % interval':<15}{'balanced':>9}{'video F1':>10}{'mean F1':>9}"
-    rows = [_fitted(name, width) + _scores(model) for name, model in models.items()]
-    return [*lines, _fitted("model", width) + header, *rows]
-
-
-def _fitted(name: str, width: int) -> str:
-    return name.ljust(width) if len(name) <= width else name[: width - 1] + "…"
-
-
-def _scores(model: Metrics) -> str:
-    frames = model["frames"]
-    interval = frames["f1_interval"]
-    between = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-"
-    return (
-        f"{_number(frames['f1']):>7}  {between:<15}{_number(frames['balanced_accuracy']):>9}"
-        f"{_number(model['videos']['f1']):>10}{_number(model['per_video']['mean_f1']):>9}"
-    )
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    return [*lines, *score_table(metrics["models"], "mean F1", lambda model: model["per_video"]["mean_f1"])]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flipbatch.evaluation.score_table import score_table
+
 Record = Mapping[str, Any]
 
 
@@ -42,21 +44,11 @@ def _f1(entry: Record) -> float:
 
 def comparison_lines(comparison: Record) -> list[str]:
     """Return the comparison as lines of at most 80 columns."""
-    header = f"{'model':<14}{'F1':>7}  {'95 % interval':<15}{'balanced':>9}{'video F1':>10}{'unseen F1':>11}"
-    rows = [_line(name, entry) for name, entry in comparison["models"].items()]
-    return [header, *rows, f"best by F1 on the test split: {comparison['best']}"]
+    table = score_table(comparison["models"], "unseen F1", _unseen_f1)
+    return [*table, f"best by F1 on the test split: {comparison['best']}"]
 
 
-def _line(name: str, entry: Record) -> str:
-    frames, unseen = entry["frames"] or {}, entry["test_unseen_videos"] or {}
-    interval = frames.get("f1_interval")
-    between = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-"
-    return (
-        f"{name:<14}{_number(frames.get('f1')):>7}  {between:<15}"
-        f"{_number(frames.get('balanced_accuracy')):>9}{_number((entry['videos'] or {}).get('f1')):>10}"
-        f"{_number((unseen.get('frames') or {}).get('f1')):>11}"
-    )
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _unseen_f1(entry: Record) -> float | None:
+    """Return F1 over the test frames of videos that did not train."""
+    unseen = entry["test_unseen_videos"]
+    return unseen["frames"]["f1"] if unseen else None

@@ -56,6 +56,7 @@ MAX_BLOCKS = 1000
 FRAMES_A_BLOCK = 64
 DECODED_AT_A_TIME = 256
 WORKER_FAILURES = 3
+CHECKPOINTS_FOLDER = "checkpoints"
 _CHECKPOINT_FILE = "checkpoint.pt"
 _BEFORE_RUN_FILE = frozenset({"splits.parquet", "misnamed.parquet"})
 
@@ -127,6 +128,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
         _train_models(directory, options, splits, pretrained)
         comparison = compare({name: _bundle(directory, name).record for name in options.models})
         directory.write_json("comparison.json", comparison)
+        storage.remove(directory.path(CHECKPOINTS_FOLDER))
         directory.finish()
     return directory.read_json("comparison.json")
 
@@ -279,7 +281,7 @@ def _train_model(
     pretrained: dict[str, torch.Tensor] | None,
 ) -> None:
     cpus = _cpus_per_worker(options.workers)
-    filesystem, path = storage.filesystem(directory.path("checkpoints"))
+    filesystem, path = storage.filesystem(directory.path(CHECKPOINTS_FOLDER))
     # Reporting an epoch waits for the controller's next look at its workers: 2 s by default.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
     with _epochs_printed(name, options.settings.epochs) as queue:

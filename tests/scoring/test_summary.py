@@ -34,8 +34,8 @@ def test_the_error_rate_is_the_share_of_frames_without_probability(total, scored
 def test_a_summary_has_a_line_a_model():
     assert summary_lines(metrics(total=1_234, scored=1_234)) == [
         "1,234 of 1,234 frames of 2 videos scored",
-        "model              F1  95 % interval   balanced  video F1  mean F1",
-        "cnn_model       0.857  0.750 to 0.925     0.900     0.857    0.500",
+        "model              F1  95 % interval   balanced  video F1   mean F1",
+        "cnn_model       0.857  0.750 to 0.925     0.900     0.857     0.500",
     ]
 
 
