@@ -45,7 +45,7 @@ def _scores(model: Metrics) -> str:
     interval = frames.get("f1_interval")
     between = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-"
     balanced = _number(frames.get("balanced_accuracy"), 9)
-    return f"{_number(frames.get('f1'), 7)}  {between:<15}{balanced}{_number(videos.get("f1"), 10)}"
+    return f"{_number(frames.get('f1'), 7)}  {between:<15}{balanced}{_number(videos.get('f1'), 10)}"
 
 
 def _number(value: float | None, width: int) -> str:
