@@ -187,6 +187,7 @@ def pipeline(
     """
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
+    context.execution_options.preserve_order = False
     shared = ray.put((run, [model.bundle for model in models], todo, again))
     blocks = min(len(todo), MAX_BLOCKS)
     dataset = ray.data.range(len(todo), override_num_blocks=blocks)

@@ -225,29 +225,28 @@ def _permutation(count: int) -> list[int]:
 
 def _check_decoded(directory: RunDirectory, decoded: Mapping[str, MaterializedDataset], workers: int) -> None:
     """List the frames that could not be decoded; go on if enough are left."""
-    rows = pa.concat_tables(
-        table.append_column("split", pa.array([split] * table.num_rows, pa.string()))
-        for split, dataset in decoded.items()
-        for table in _outcomes(dataset)
-    )
-    ok = [status == Status.OK for status in rows["status"].to_pylist()]
-    failures = rows.filter(pa.array([not one for one in ok])).select(FAILURES.names).cast(FAILURES)
+    outcomes = {split: pa.concat_tables(_outcomes(dataset)) for split, dataset in decoded.items()}
+    _write_failures(directory, pa.concat_tables(outcomes.values()))
+    for split, name in ((Split.TRAIN, "training"), (Split.VAL, "validation")):
+        left = set(outcomes[split].filter(_is_ok(outcomes[split]))["positive"].to_pylist())
+        if missing := {True, False} - left:
+            label = Label.FLIP if True in missing else Label.NOTFLIP
+            raise InputError(f"No {label} frame of the {name} split can be decoded: see failures.parquet.")
+    for share in decoded[Split.TRAIN].split(workers):
+        if not any(one.as_py() for table in _outcomes(share) for one in _is_ok(table)):
+            raise InputError(f"There are too few training frames for {workers} workers: use fewer --workers.")
+
+
+def _write_failures(directory: RunDirectory, outcomes: pa.Table) -> None:
+    failed = pa.array([status != Status.OK for status in outcomes["status"].to_pylist()], pa.bool_())
+    failures = outcomes.filter(failed).select(FAILURES.names).cast(FAILURES)
     if failures.num_rows:
         write_table(failures.sort_by("uri"), directory.path("failures.parquet"))
         log.warning("%d frames can't be decoded: they are listed in failures.parquet.", failures.num_rows)
-    left = rows.filter(pa.array(ok))
-    classes = set(zip(left["split"].to_pylist(), left["positive"].to_pylist(), strict=True))
-    for split, name in ((Split.TRAIN, "training"), (Split.VAL, "validation")):
-        for positive, label in ((True, Label.FLIP), (False, Label.NOTFLIP)):
-            if (split, positive) not in classes:
-                raise InputError(
-                    f"No {label} frame of the {name} split can be decoded: see failures.parquet."
-                )
-    for share in decoded[Split.TRAIN].split(workers):
-        if not any(
-            status == Status.OK for table in _outcomes(share) for status in table["status"].to_pylist()
-        ):
-            raise InputError(f"There are too few training frames for {workers} workers: use fewer --workers.")
+
+
+def _is_ok(outcomes: pa.Table) -> pa.Array:
+    return pa.array([status == Status.OK for status in outcomes["status"].to_pylist()], pa.bool_())
 
 
 def _outcomes(dataset: MaterializedDataset) -> Iterable[pa.Table]:
