@@ -21,6 +21,8 @@ from ray.exceptions import RayError
 
 from flipbatch.errors import FlipbatchError, InputError, JobError
 
+log = logging.getLogger(__name__)
+
 _CHATTY = ("ray.data", "ray.train", "ray._private.authentication")
 
 
@@ -38,6 +40,12 @@ def connected() -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def warn_without_gpu() -> None:
+    """Say that a job which asks for GPUs waits where none is: an autoscaling cluster may bring one."""
+    if not ray.cluster_resources().get("GPU", 0):
+        log.warning("No GPU is in the cluster: the job waits until one joins. Without one, leave --gpu out.")
 
 
 def for_a_person(error: BaseException) -> FlipbatchError:

@@ -7,7 +7,7 @@ import json
 import pytest
 from ray.exceptions import RayTaskError
 
-from flipbatch.cluster import for_a_person, refuse_relative
+from flipbatch.cluster import for_a_person, refuse_relative, warn_without_gpu
 from flipbatch.errors import InputError, JobError, StorageError
 
 
@@ -40,6 +40,12 @@ def test_errors_that_caused_each_other_end() -> None:
     first, second = ValueError("a"), ValueError("b")
     first.__cause__, second.__cause__ = second, first
     assert isinstance(for_a_person(first), JobError)
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_a_job_that_waits_for_a_gpu_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    warn_without_gpu()
+    assert "No GPU is in the cluster: the job waits" in caplog.text
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import numpy as np
 import ray
 import ray.data
 
-from flipbatch.cluster import for_a_person
+from flipbatch.cluster import for_a_person, warn_without_gpu
 from flipbatch.frames.manifest import load_manifest
 from flipbatch.models.predictor import Predictor
 from flipbatch.run_directory import RUN_FILE, RunDirectory, require_same
@@ -97,6 +97,8 @@ def score(options: ScoreOptions) -> dict[str, Any]:
     else:
         require_same(directory.uri, found, wanted)
     run = read_run(directory)
+    if options.gpu:
+        warn_without_gpu()
     _score_missing_shards(run, models, options.gpu)
     if options.retry_errors:
         _score_failed_frames(run, models, options.gpu)

@@ -31,7 +31,7 @@ from ray.exceptions import RayError
 from ray.util.queue import Empty, Queue
 
 from flipbatch import storage
-from flipbatch.cluster import for_a_person
+from flipbatch.cluster import for_a_person, warn_without_gpu
 from flipbatch.errors import InputError, OutputError
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.manifest import fingerprint, load_manifest
@@ -124,6 +124,8 @@ def train(options: TrainOptions) -> dict[str, Any]:
     else:
         require_same(directory.uri, found, identity)
     _log_inputs(splits, manifest.misnamed.num_rows)
+    if options.gpu:
+        warn_without_gpu()
     if not directory.is_finished:
         _train_models(directory, options, splits, pretrained)
         comparison = compare({name: _bundle(directory, name).record for name in options.models})
