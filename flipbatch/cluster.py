@@ -35,7 +35,15 @@ def connected() -> Iterator[None]:
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.ERROR)
     # What workers log stays in Ray's own files; the jobs say themselves what people should know.
-    ray.init(logging_level=logging.WARNING, include_dashboard=False, log_to_driver=False)
+    try:
+        ray.init(logging_level=logging.WARNING, include_dashboard=False, log_to_driver=False)
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+        where = os.environ.get("RAY_ADDRESS", "the Ray that runs here, or a local one")
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise JobError(
+            f"Can't connect to {where}: {why}. Check RAY_ADDRESS, and that RAY_AUTH_MODE=token and the token "
+            "are those of the cluster."
+        ) from error
     try:
         yield
     finally:
@@ -48,7 +56,19 @@ def warn_without_gpu() -> None:
         log.warning("No GPU is in the cluster: the job waits until one joins. Without one, leave --gpu out.")
 
 
-def for_a_person(error: BaseException) -> FlipbatchError:
+@contextmanager
+def errors_for_a_person(go_on: str) -> Iterator[None]:
+    """Turn whatever Ray raises into one error for a person; `go_on` says how the job is continued."""
+    try:
+        yield
+    except Exception as error:
+        told = for_a_person(error, go_on)
+        if told is error:
+            raise
+        raise told from error
+
+
+def for_a_person(error: BaseException, go_on: str) -> FlipbatchError:
     """Return the error for a person that Ray wrapped in others; else one that says what happened.
 
     What a worker raised comes back as a cause, a context, or a failure by rank, whole or as text.
@@ -59,7 +79,7 @@ def for_a_person(error: BaseException) -> FlipbatchError:
             return one
     *_, deepest = _chain(error)
     text = (str(deepest).strip() or type(deepest).__name__).splitlines()[-1]
-    return JobError(f"The job failed in a worker: {text}. The same command goes on where it stopped.")
+    return JobError(f"The job failed in a worker: {text}. {go_on}")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

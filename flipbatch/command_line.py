@@ -86,3 +86,6 @@ def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], in
     except FlipbatchError as error:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
+    except KeyboardInterrupt:
+        print("error: Interrupted: what was finished is kept.", file=sys.stderr)
+        return FAILED

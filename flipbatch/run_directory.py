@@ -99,12 +99,12 @@ class RunDirectory:
 
     def begin(self, identity: Mapping[str, Any], **facts: Any) -> None:
         """Write ``run.json``: what the run is, and facts about it that need not be equal to resume."""
-        run = {"identity": identity, "fingerprint": fingerprint(identity), "versions": versions(), **facts}
-        self.write_json(RUN_FILE, run)
+        what = {"identity": identity, **facts}
+        self.write_json(RUN_FILE, {**what, "fingerprint": fingerprint(what), "versions": versions()})
 
 
 def fingerprint(identity: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a run's identity, as 64 hexadecimal digits."""
+    """Return the SHA-256 of what a run is, as 64 hexadecimal digits."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 

@@ -119,8 +119,9 @@ def _where(out: Path) -> list[str]:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the demo; return the exit code."""
-    from flipbatch.cluster import connected
+    from flipbatch.cluster import connected, refuse_relative
 
+    refuse_relative(out=str(arguments.out))
     out: Path = arguments.out.absolute()
     if out.exists() and any(out.iterdir()):
         raise OutputError(f"{out} is not empty: choose another --out, or remove it.")

@@ -59,9 +59,12 @@ def main(arguments: argparse.Namespace) -> int:
     """Score; return the exit code."""
     from flipbatch.cluster import connected, refuse_relative
     from flipbatch.scoring.job import ScoreOptions, dry_run, score
+    from flipbatch.scoring.run import name_and_uri
     from flipbatch.scoring.summary import error_rate, summary_lines
 
     refuse_relative(frames=arguments.frames, manifest=arguments.manifest, out=arguments.out)
+    for model in arguments.model:
+        refuse_relative(model=name_and_uri(model)[1])
     options = ScoreOptions(
         models=tuple(arguments.model),
         out=arguments.out,

@@ -72,6 +72,8 @@ def main(arguments: argparse.Namespace) -> int:
     from flipbatch.training.job import TrainOptions, train
 
     refuse_relative(frames=arguments.frames, manifest=arguments.manifest, out=arguments.out)
+    if arguments.weights not in ("imagenet", "none"):
+        refuse_relative(weights=arguments.weights)
     options = TrainOptions(
         frames=arguments.frames,
         manifest=arguments.manifest,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from ray.exceptions import RayTaskError
@@ -19,27 +22,27 @@ def wrapped(cause: Exception) -> Exception:
 
 
 def test_the_sentence_that_a_worker_raised_comes_through_whole() -> None:
-    error = for_a_person(wrapped(StorageError("Can't write /out: no space.")))
+    error = for_a_person(wrapped(StorageError("Can't write /out: no space.")), "Go on.")
     assert str(error) == "Can't write /out: no space."
     assert isinstance(error, StorageError)
 
 
 def test_what_was_meant_for_nobody_becomes_one_sentence() -> None:
-    error = for_a_person(wrapped(ValueError("line one\nbad value")))
+    error = for_a_person(wrapped(ValueError("line one\nbad value")), "Go on.")
     assert isinstance(error, JobError)
-    assert str(error) == ("The job failed in a worker: bad value. The same command goes on where it stopped.")
+    assert str(error) == ("The job failed in a worker: bad value. Go on.")
 
 
 def test_the_failure_of_a_training_rank_is_found() -> None:
     outer = RuntimeError("Training failed")
     outer.worker_failures = {1: JobError("Training diverged.")}  # pyright: ignore[reportAttributeAccessIssue]
-    assert str(for_a_person(outer)) == "Training diverged."
+    assert str(for_a_person(outer, "")) == "Training diverged."
 
 
 def test_errors_that_caused_each_other_end() -> None:
     first, second = ValueError("a"), ValueError("b")
     first.__cause__, second.__cause__ = second, first
-    assert isinstance(for_a_person(first), JobError)
+    assert isinstance(for_a_person(first, ""), JobError)
 
 
 @pytest.mark.usefixtures("ray_session")
@@ -67,3 +70,17 @@ def test_a_submitted_job_takes_absolute_paths_and_uris() -> None:
 
 def test_a_plain_job_takes_relative_paths() -> None:
     refuse_relative(frames="data")
+
+
+def test_a_cluster_that_does_not_answer_is_one_sentence() -> None:
+    script = "from flipbatch.cluster import connected\nwith connected(): pass"
+    environment = os.environ | {"RAY_ADDRESS": "no-such-scheme://cluster"}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "JobError: Can't connect to no-such-scheme://cluster" in done.stderr

@@ -131,3 +131,13 @@ def test_our_log_is_at_info_and_that_of_others_at_warning(parser, started_with):
     run(parser, lambda _: DONE)
     assert logging.getLogger("flipbatch.scoring.job").isEnabledFor(logging.INFO)
     assert not logging.getLogger("somebody.else").isEnabledFor(logging.INFO)
+
+
+def test_an_interruption_is_one_line_and_exit_code_1(parser, started_with, capsys):
+    started_with("--frames", "/frames")
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    assert run(parser, interrupted) == FAILED
+    assert "Interrupted: what was finished is kept." in capsys.readouterr().err

@@ -43,7 +43,7 @@ def test_a_run_is_found_as_it_was_begun(directory):
     assert directory.identity(frozenset()) == IDENTITY
     run = directory.read_json(RUN_FILE)
     assert run["frames"] == 3
-    assert run["fingerprint"] == fingerprint(IDENTITY)
+    assert run["fingerprint"] == fingerprint({"identity": IDENTITY, "frames": 3})
     assert {"flipbatch", "python", "ray", "pyarrow"} <= set(run["versions"])
 
 

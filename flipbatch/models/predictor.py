@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from flipbatch.errors import BundleError
 from flipbatch.models.bundle import Bundle
 
 _FRAMES_AT_A_TIME = {"cpu": 16, "cuda": 256}
@@ -50,13 +51,20 @@ class Predictor:
         ------
         ValueError
             For pixels of another type or shape.
+        BundleError
+            Where the network gives NaN.
         """
         shape = (len(pixels), self.input_size.height, self.input_size.width, 3)
         if pixels.dtype != np.uint8 or pixels.shape != shape:
             raise ValueError(f"{self.name} takes uint8 pixels {shape}, not {pixels.dtype} {pixels.shape}.")
         starts = range(0, len(pixels), self._chunk)
-        logits = [self._logits(pixels[start : start + self._chunk]) for start in starts]
-        return self._calibration.probabilities(np.concatenate(logits or [np.empty(0, np.float32)]))
+        chunks = [self._logits(pixels[start : start + self._chunk]) for start in starts]
+        logits = np.concatenate(chunks or [np.empty(0, np.float32)])
+        if not np.isfinite(logits).all():
+            raise BundleError(
+                f"The model {self.name} gives no numbers: its weights are damaged. Train it again."
+            )
+        return self._calibration.probabilities(logits)
 
     @torch.inference_mode()
     def _logits(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -6,8 +6,10 @@ shard, a part or a run's directory is theirs.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,7 +17,8 @@ import numpy as np
 import ray
 import ray.data
 
-from flipbatch.cluster import for_a_person, warn_without_gpu
+from flipbatch import storage
+from flipbatch.cluster import errors_for_a_person, warn_without_gpu
 from flipbatch.frames.manifest import load_manifest
 from flipbatch.models.predictor import Predictor
 from flipbatch.run_directory import RUN_FILE, RunDirectory, require_same
@@ -37,6 +40,8 @@ from flipbatch.scoring.shards import cut_manifest
 log = logging.getLogger(__name__)
 
 Batch = dict[str, np.ndarray[Any, Any]]
+
+GO_ON = "The same command goes on where it stopped."
 
 MAX_BLOCKS = 1000
 """Each block costs the driver some kilobytes and milliseconds; more bring nothing."""
@@ -89,11 +94,10 @@ def score(options: ScoreOptions) -> dict[str, Any]:
     """
     models = load_models(options.models, options.threshold)
     directory = RunDirectory.at(options.out)
-    wanted = identity(options.frames, options.manifest, options.limit, models)
+    wanted = _identity(options, models)
     found = directory.identity(BEFORE_RUN_FILE)
     if found is None:
-        manifest = load_manifest(options.frames, options.manifest).first(options.limit)
-        begin_run(directory, wanted, manifest)
+        begin_run(directory, wanted, load_manifest(options.frames, options.manifest).first(options.limit))
     else:
         require_same(directory.uri, found, wanted)
     run = read_run(directory)
@@ -103,16 +107,24 @@ def score(options: ScoreOptions) -> dict[str, Any]:
     if options.retry_errors:
         _score_failed_frames(run, models, options.gpu)
     if directory.is_finished:
-        log.info("%s is finished: nothing was left to do.", directory.uri)
+        log.info("%s is finished: files added since it was listed are not in it.", directory.uri)
         return directory.read_json(METRICS_FILE)
     return finish_run(run, _merge(run), {model.name: model.bundle.card() for model in models})
+
+
+def _identity(options: ScoreOptions, models: Sequence[ScoringModel]) -> dict[str, Any]:
+    digest = None
+    if options.manifest is not None:
+        data = storage.read_required(storage.normalise(options.manifest), "the manifest")
+        digest = hashlib.sha256(data).hexdigest()
+    return identity(options.frames, options.manifest, options.limit, models, digest)
 
 
 def dry_run(options: ScoreOptions) -> list[str]:
     """Return what `score` would do, a line each; write nothing."""
     models = load_models(options.models, options.threshold)
     directory = RunDirectory.at(options.out)
-    wanted = identity(options.frames, options.manifest, options.limit, models)
+    wanted = _identity(options, models)
     found = directory.identity(BEFORE_RUN_FILE)
     names = ", ".join(f"{m.name} at threshold {m.bundle.calibration.threshold:.3f}" for m in models)
     if found is not None:
@@ -148,7 +160,8 @@ def _score_missing_shards(run: ScoringRun, models: Sequence[ScoringModel], gpu: 
         log.info("going on: %d of %d shards are committed.", len(committed), run.plan.shards)
     frames = run.directory.read_json(RUN_FILE)["manifest"]["frames"]
     done = round(frames * len(committed) / run.plan.shards)
-    _drain(pipeline(run, models, todo, gpu), len(todo), Progress(frames, done))
+    if len(todo):
+        _drain(pipeline(run, models, todo, gpu), Progress(frames, done))
 
 
 def _score_failed_frames(run: ScoringRun, models: Sequence[ScoringModel], gpu: bool) -> None:
@@ -158,20 +171,14 @@ def _score_failed_frames(run: ScoringRun, models: Sequence[ScoringModel], gpu: b
     if failed:
         run.directory.reopen()
         todo = np.array(sorted(failed), dtype=np.int64)
-        _drain(pipeline(run, models, todo, gpu, again=True), len(todo), Progress(sum(failed.values())))
+        _drain(pipeline(run, models, todo, gpu, again=True), Progress(sum(failed.values())))
 
 
-def _drain(committed: ray.data.Dataset, shards: int, progress: Progress) -> None:
+def _drain(committed: ray.data.Dataset, progress: Progress) -> None:
     """Run a pipeline to its end, and say how far it is."""
-    if not shards:
-        return
-    try:
+    with errors_for_a_person(GO_ON), closing(progress):
         for shard in committed.iter_rows():
             progress.add(shard["frames"], shard["errors"])
-    except Exception as error:
-        raise for_a_person(error) from error
-    finally:
-        progress.close()
 
 
 def pipeline(
@@ -256,7 +263,5 @@ def _fetch(reference: ray.ObjectRef[Any]) -> Any:
 def _merge(run: ScoringRun) -> PartTally:
     merge = ray.remote(num_cpus=1)(merge_part)
     parts = [merge.remote(run, part) for part in range(len(run.plan.first_shards))]
-    try:
+    with errors_for_a_person(GO_ON):
         return sum(ray.get(parts), start=PartTally())
-    except Exception as error:
-        raise for_a_person(error) from error

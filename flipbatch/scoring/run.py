@@ -66,19 +66,20 @@ def load_models(arguments: Sequence[str], threshold: float | None) -> list[Scori
         if model.name in models:
             raise InputError(
                 f"Two models are called {model.name}: rename one with --model NAME=URI, for example "
-                f"--model {model.name}_2={_name_and_uri(argument)[1]}."
+                f"--model {model.name}_2={name_and_uri(argument)[1]}."
             )
         models[model.name] = model
     return list(models.values())
 
 
-def _name_and_uri(argument: str) -> tuple[str | None, str]:
+def name_and_uri(argument: str) -> tuple[str | None, str]:
+    """Read an argument of ``--model``: ``URI`` or ``NAME=URI``."""
     match = _NAMED.fullmatch(argument)
     return (match["name"], match["uri"]) if match else (None, argument)
 
 
 def _load_model(argument: str, threshold: float | None) -> ScoringModel:
-    name, uri = _name_and_uri(argument)
+    name, uri = name_and_uri(argument)
     bundle, digest = load_bundle(uri)
     name = name or bundle.name
     if name in PREDICTIONS.names or not _NAME.fullmatch(name):
@@ -132,13 +133,22 @@ class ScoringRun:
 
 
 def identity(
-    frames: str | None, manifest: str | None, limit: int | None, models: Sequence[ScoringModel]
+    frames: str | None,
+    manifest: str | None,
+    limit: int | None,
+    models: Sequence[ScoringModel],
+    manifest_digest: str | None = None,
 ) -> dict[str, Any]:
-    """Return what makes a run this run and no other."""
+    """Return what makes a run this run and no other.
+
+    A directory is listed once, so that what is added to it later belongs to another run; a manifest's
+    file is known by its content, `manifest_digest`.
+    """
     return {
         "command": "score",
         "frames": frames and storage.normalise(frames),
         "manifest": manifest and storage.normalise(manifest),
+        "manifest_digest": manifest_digest,
         "limit": limit,
         "models": {
             model.name: {"bundle": model.fingerprint, "threshold": model.bundle.calibration.threshold}

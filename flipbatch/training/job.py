@@ -1,6 +1,6 @@
 """Training as a Ray job: Ray Data decodes the frames once, Ray Train fits each model on them.
 
-One of the two modules that know Ray. Knows how the rooms of training are put together; what happens in
+One of the modules that know Ray. Knows how the rooms of training are put together; what happens in
 an epoch, on a split or in a bundle is theirs.
 """
 
@@ -12,7 +12,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -31,7 +31,7 @@ from ray.exceptions import RayError
 from ray.util.queue import Empty, Queue
 
 from flipbatch import storage
-from flipbatch.cluster import for_a_person, warn_without_gpu
+from flipbatch.cluster import errors_for_a_person, warn_without_gpu
 from flipbatch.errors import InputError, OutputError
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.manifest import fingerprint, load_manifest
@@ -127,7 +127,8 @@ def train(options: TrainOptions) -> dict[str, Any]:
     if options.gpu:
         warn_without_gpu()
     if not directory.is_finished:
-        _train_models(directory, options, splits, pretrained)
+        with errors_for_a_person("The same command with --resume goes on after the last epoch."):
+            _train_models(directory, options, splits, pretrained)
         comparison = compare({name: _bundle(directory, name).record for name in options.models})
         directory.write_json("comparison.json", comparison)
         storage.remove(directory.path(CHECKPOINTS_FOLDER))
@@ -312,10 +313,7 @@ def _train_model(
                 checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
             ),
         )
-        try:
-            trainer.fit()
-        except ray.train.TrainingFailedError as error:
-            raise for_a_person(error) from error
+        trainer.fit()
 
 
 def _arrow_filesystem(filesystem: Any) -> pyarrow.fs.FileSystem:
@@ -438,7 +436,8 @@ def _report(queue: Queue, entry: dict[str, Any], checkpoint: Checkpoint) -> None
     if rank() != 0:
         ray.train.report(metrics)
         return
-    queue.put(entry)
+    with suppress(RayError):  # a line for people must not cost the training
+        queue.put(entry)
     with tempfile.TemporaryDirectory() as folder:
         torch.save(checkpoint, Path(folder) / _CHECKPOINT_FILE)
         ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(folder))

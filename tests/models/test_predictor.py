@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from flipbatch.errors import BundleError
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.frames.decode import InputSize
 from flipbatch.models.bundle import Bundle
@@ -78,3 +79,12 @@ def test_other_pixels_are_refused(wrong):
 def test_a_gpu_gives_what_the_cpu_gives():
     on_cpu, on_gpu = (Predictor(bundle(), device).probabilities(pixels(20)) for device in ("cpu", "cuda"))
     np.testing.assert_allclose(on_cpu, on_gpu, atol=1e-3)
+
+
+def test_a_network_that_gives_no_numbers_is_an_error_not_a_row():
+    weights = {
+        name: value * torch.nan if value.is_floating_point() else value
+        for name, value in CnnModel().state_dict().items()
+    }
+    with pytest.raises(BundleError, match="mine gives no numbers"):
+        Predictor(Bundle("mine", "cnn_model", SIZE, CALIBRATION, weights)).probabilities(pixels(2))

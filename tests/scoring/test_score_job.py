@@ -206,6 +206,29 @@ def test_a_resume_with_another_threshold_is_refused(
         score(changed)
 
 
+def test_a_manifest_that_was_edited_is_another_run(
+    frames: Path, bundles: tuple[str, str], tmp_path: Path
+) -> None:
+    manifest = tmp_path / "frames.csv"
+    manifest.write_text(f"uri\n{frames}/flip/0000_000000000.jpg\n")
+    options = ScoreOptions(manifest=str(manifest), models=bundles[:1], out=str(tmp_path / "out"))
+    score(options)
+    manifest.write_text(manifest.read_text() + f"{frames}/flip/0000_000000001.jpg\n")
+    with pytest.raises(OutputError, match="manifest_digest was"):
+        score(options)
+
+
+def test_a_run_that_lost_only_its_last_marker_is_finished_again(
+    frames: Path, bundles: tuple[str, str], tmp_path: Path
+) -> None:
+    options = ScoreOptions(frames=str(frames), models=bundles[:1], out=str(tmp_path / "out"), limit=5)
+    score(options)
+    before = contents(tmp_path / "out")
+    (tmp_path / "out" / "_SUCCESS").unlink()
+    score(options)
+    assert contents(tmp_path / "out") == before
+
+
 def test_two_models_of_one_name_need_a_new_name(
     frames: Path, bundles: tuple[str, str], tmp_path: Path
 ) -> None:
