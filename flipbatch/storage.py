@@ -16,7 +16,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -255,13 +255,9 @@ def remove(uri: str) -> None:
     ------
     StorageError
     """
-    storage, path = filesystem(uri)
-    try:
+    with _refusing_to(f"remove {uri}"), suppress(FileNotFoundError):
+        storage, path = filesystem(uri)
         storage.rm(path, recursive=True)
-    except FileNotFoundError:
-        return
-    except Exception as error:
-        raise StorageError(f"Can't remove {uri}: {reason(error)}.") from error
 
 
 # ---------------------------------------------------------------------------------------- look

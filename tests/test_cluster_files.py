@@ -188,3 +188,10 @@ def test_the_example_manifest_is_read_as_it_is_meant():
         ("notflip/0005", 40, "notflip", "val"),
         ("unlabelled/0031", 4, None, None),
     ]
+
+
+def test_train_offers_every_architecture_there_is():
+    from flipbatch.models.architectures import ARCHITECTURES
+
+    models = next(a for a in parser_of(TOP / "jobs" / "train.py")._actions if a.dest == "models")
+    assert list(models.choices or ()) == models.default == list(ARCHITECTURES)

@@ -80,6 +80,7 @@ class Bundle:
     def card(self) -> dict[str, Any]:
         """Return what ``model.json`` says."""
         return {
+            "versions": versions(),  # unless the record holds those that it was trained with
             **self.record,
             "format_version": FORMAT_VERSION,
             "name": self.name,
@@ -90,7 +91,6 @@ class Bundle:
             "positive_class": Label.FLIP,
             "threshold": self.calibration.threshold,
             "temperature": self.calibration.temperature,
-            "versions": versions(),
         }
 
 
@@ -190,7 +190,7 @@ def _parse_card(uri: str, data: bytes) -> dict[str, Any]:
 
 
 _CHECKSUM = "weights_sha256"
-_OWN_KEYS = frozenset({_CHECKSUM, *Bundle("", "", InputSize(1, 1), Calibration(1.0, 0.5), {}).card()})
+_OWN_KEYS = {_CHECKSUM, *Bundle("", "", InputSize(1, 1), Calibration(1.0, 0.5), {}).card()} - {"versions"}
 
 
 def _assemble(uri: str, card: dict[str, Any], weights: bytes) -> Bundle:
@@ -208,6 +208,7 @@ def _assemble(uri: str, card: dict[str, Any], weights: bytes) -> Bundle:
         raise BundleError(f"The bundle {uri} is damaged: {type(error).__name__} {error}.") from error
     if checksum != hashlib.sha256(weights).hexdigest():
         raise BundleError(f"The bundle {uri} is damaged: its {WEIGHTS_FILE} is not the one of its card.")
+    architecture(bundle.architecture)  # known here, or an error now and not in a worker
     if prepared != preprocessing():
         raise BundleError(f"The bundle {uri} was trained on frames that this version prepares differently.")
     return bundle

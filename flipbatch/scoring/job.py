@@ -130,10 +130,12 @@ def dry_run(options: ScoreOptions) -> list[str]:
     if found is not None:
         require_same(directory.uri, found, wanted)
         run = read_run(directory)
-        done = len(run.committed())
+        act = "has finished" if directory.is_finished else "would go on with"
+        again = [f"frames to read again: {sum(failed_frames(run).values())}"] if options.retry_errors else []
         return [
-            f"would go on with {directory.uri}",
-            f"shards: {run.plan.shards}, {done} committed",
+            f"{act} {directory.uri}",
+            f"shards: {run.plan.shards}, {len(run.committed())} committed",
+            *again,
             f"models: {names}",
         ]
     manifest = load_manifest(options.frames, options.manifest).first(options.limit)

@@ -19,6 +19,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.fs
 import ray
@@ -35,19 +37,19 @@ from flipbatch.cluster import errors_for_a_person, warn_without_gpu
 from flipbatch.errors import InputError, OutputError
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.manifest import fingerprint, load_manifest
-from flipbatch.models.architectures import architecture
+from flipbatch.models.architectures import ARCHITECTURES, architecture
 from flipbatch.models.bundle import CARD_FILE, Bundle, load_bundle, save_bundle
 from flipbatch.models.mobilenet_v2 import MobileNetV2, read_weights
 from flipbatch.run_directory import RunDirectory, require_same
 from flipbatch.schema import FAILURES, Label, Split, Status
 from flipbatch.tables import write_table
-from flipbatch.training.assess import calibrate, measure_all, scored_frames
+from flipbatch.training.assess import ScoredFrame, calibrate, measure_all, scored_frames
 from flipbatch.training.comparison import compare
 from flipbatch.training.distributed import rank, sum_over_ranks
 from flipbatch.training.epoch import Loss, evaluate
-from flipbatch.training.fit import Checkpoint, Fit, Settings, describe
+from flipbatch.training.fit import Checkpoint, Fit, Fitted, Settings, describe
 from flipbatch.training.frame_cache import Batch, FrameCache, cache_rows, decode_rows
-from flipbatch.training.recipes import recipe_for
+from flipbatch.training.recipes import Recipe, recipe_for
 from flipbatch.training.splits import SplitFrames, split_frames
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,7 @@ DECODED_AT_A_TIME = 256
 WORKER_FAILURES = 3
 CHECKPOINTS_FOLDER = "checkpoints"
 _CHECKPOINT_FILE = "checkpoint.pt"
+_NO_FILE = ("imagenet", "none")
 _BEFORE_RUN_FILE = frozenset({"splits.parquet", "misnamed.parquet"})
 
 
@@ -89,7 +92,7 @@ class TrainOptions:
     out: str
     frames: str | None = None
     manifest: str | None = None
-    models: tuple[str, ...] = ("cnn_model", "mobilenet_v2")
+    models: tuple[str, ...] = tuple(ARCHITECTURES)
     weights: str = "imagenet"
     settings: Settings = field(default_factory=Settings)
     workers: int = 1
@@ -113,10 +116,12 @@ def train(options: TrainOptions) -> dict[str, Any]:
     """
     directory = RunDirectory.at(options.out)
     found = _found_run(directory, options)
-    pretrained = _pretrained(options)
+    finished = directory.is_finished
+    pretrained = None if finished else _pretrained(options)
     manifest = load_manifest(options.frames, options.manifest)
     splits = split_frames(manifest.frames, options.settings.seed)
-    identity = _identity(options, splits)
+    data = _data_record(splits, options)
+    identity = _identity(options, data["fingerprint"])
     if found is None:
         write_table(manifest.misnamed, directory.path("misnamed.parquet"))
         write_table(splits.table(), directory.path("splits.parquet"))
@@ -126,9 +131,9 @@ def train(options: TrainOptions) -> dict[str, Any]:
     _log_inputs(splits, manifest.misnamed.num_rows)
     if options.gpu:
         warn_without_gpu()
-    if not directory.is_finished:
+    if not finished:
         with errors_for_a_person("The same command with --resume goes on after the last epoch."):
-            _train_models(directory, options, splits, pretrained)
+            _train_models(directory, options, splits, data, pretrained)
         comparison = compare({name: _bundle(directory, name).record for name in options.models})
         directory.write_json("comparison.json", comparison)
         storage.remove(directory.path(CHECKPOINTS_FOLDER))
@@ -150,14 +155,14 @@ def _pretrained(options: TrainOptions) -> dict[str, torch.Tensor] | None:
     return read_weights(options.weights) if wanted else None
 
 
-def _identity(options: TrainOptions, splits: SplitFrames) -> dict[str, Any]:
+def _identity(options: TrainOptions, data_fingerprint: str) -> dict[str, Any]:
     return {
         "command": "train",
         "frames": options.frames and storage.normalise(options.frames),
         "manifest": options.manifest and storage.normalise(options.manifest),
         "models": list(options.models),
-        "weights": options.weights,
-        "data_fingerprint": fingerprint(splits.frames),
+        "weights": options.weights if options.weights in _NO_FILE else storage.normalise(options.weights),
+        "data_fingerprint": data_fingerprint,
         **{name: getattr(options.settings, name) for name in ("epochs", "patience", "min_delta", "seed")},
     }
 
@@ -185,17 +190,19 @@ def _train_models(
     directory: RunDirectory,
     options: TrainOptions,
     splits: SplitFrames,
+    data: dict[str, Any],
     pretrained: dict[str, torch.Tensor] | None,
 ) -> None:
     names = [n for n in options.models if not storage.exists(directory.path("models", n, CARD_FILE))]
     decoded: dict[InputSize, dict[str, MaterializedDataset]] = {}
+    trained = splits.of(Split.TRAIN)["video_id"].unique().to_pylist()
     for name in names:
         size = architecture(name).input_size
         if size not in decoded:
             decoded[size] = _decode(splits, size, options.workers)
-            _check_decoded(directory, decoded[size], options.workers)
+            data = {**data, **_check_decoded(directory, decoded[size], options.workers)}
         weights = pretrained if architecture(name).pretrained else None
-        _train_model(directory, options, splits, name, decoded[size], weights)
+        _train_model(directory, options, name, decoded[size], data, trained, weights)
 
 
 def _decode(splits: SplitFrames, size: InputSize, workers: int) -> dict[str, MaterializedDataset]:
@@ -226,30 +233,36 @@ def _permutation(count: int) -> list[int]:
     return torch.randperm(count, generator=torch.Generator().manual_seed(0)).tolist()
 
 
-def _check_decoded(directory: RunDirectory, decoded: Mapping[str, MaterializedDataset], workers: int) -> None:
-    """List the frames that could not be decoded; go on if enough are left."""
+def _check_decoded(
+    directory: RunDirectory, decoded: Mapping[str, MaterializedDataset], workers: int
+) -> dict[str, Any]:
+    """List the frames that could not be decoded; return how many each split has and lacks."""
     outcomes = {split: pa.concat_tables(_outcomes(dataset)) for split, dataset in decoded.items()}
     _write_failures(directory, pa.concat_tables(outcomes.values()))
     for split, name in ((Split.TRAIN, "training"), (Split.VAL, "validation")):
-        left = set(outcomes[split].filter(_is_ok(outcomes[split]))["positive"].to_pylist())
+        left = set(outcomes[split].filter(pa.array(_is_ok(outcomes[split])))["positive"].to_pylist())
         if missing := {True, False} - left:
             label = Label.FLIP if True in missing else Label.NOTFLIP
             raise InputError(f"No {label} frame of the {name} split can be decoded: see failures.parquet.")
     for share in decoded[Split.TRAIN].split(workers):
-        if not any(one.as_py() for table in _outcomes(share) for one in _is_ok(table)):
+        if not any(_is_ok(table).any() for table in _outcomes(share)):
             raise InputError(f"There are too few training frames for {workers} workers: use fewer --workers.")
+    counts = {split: int(_is_ok(table).sum()) for split, table in outcomes.items()}
+    return {
+        "frames": counts,
+        "failed": {split: table.num_rows - counts[split] for split, table in outcomes.items()},
+    }
 
 
 def _write_failures(directory: RunDirectory, outcomes: pa.Table) -> None:
-    failed = pa.array([status != Status.OK for status in outcomes["status"].to_pylist()], pa.bool_())
-    failures = outcomes.filter(failed).select(FAILURES.names).cast(FAILURES)
+    failures = outcomes.filter(pa.array(~_is_ok(outcomes))).select(FAILURES.names).cast(FAILURES)
     if failures.num_rows:
         write_table(failures.sort_by("uri"), directory.path("failures.parquet"))
         log.warning("%d frames can't be decoded: they are listed in failures.parquet.", failures.num_rows)
 
 
-def _is_ok(outcomes: pa.Table) -> pa.Array:
-    return pa.array([status == Status.OK for status in outcomes["status"].to_pylist()], pa.bool_())
+def _is_ok(outcomes: pa.Table) -> npt.NDArray[np.bool_]:
+    return np.array([status == Status.OK for status in outcomes["status"].to_pylist()], dtype=bool)
 
 
 def _outcomes(dataset: MaterializedDataset) -> Iterable[pa.Table]:
@@ -277,17 +290,17 @@ class _SplitEvenly(ray.train.DataConfig):
 def _train_model(
     directory: RunDirectory,
     options: TrainOptions,
-    splits: SplitFrames,
     name: str,
     decoded: dict[str, MaterializedDataset],
+    data: dict[str, Any],
+    trained_videos: list[str],
     pretrained: dict[str, torch.Tensor] | None,
 ) -> None:
-    cpus = _cpus_per_worker(options.workers)
-    filesystem, path = storage.filesystem(directory.path(CHECKPOINTS_FOLDER))
+    cpus = cpus_per_worker([node["Resources"] for node in ray.nodes() if node["Alive"]], options)
     # Reporting an epoch waits for the controller's next look at its workers: 2 s by default.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
     with _epochs_printed(name, options.settings.epochs) as queue:
-        trainer = ray.train.torch.TorchTrainer(
+        ray.train.torch.TorchTrainer(
             _train_loop,
             train_loop_config={
                 "name": name,
@@ -296,8 +309,8 @@ def _train_model(
                 "settings": options.settings,
                 "threads": max(1, int(cpus)),
                 "bundle": directory.path("models", name),
-                "data": _data_record(splits, options),
-                "trained_videos": splits.of(Split.TRAIN)["video_id"].unique().to_pylist(),
+                "data": data,
+                "trained_videos": trained_videos,
                 "queue": queue,
             },
             datasets=dict(decoded),
@@ -305,15 +318,19 @@ def _train_model(
             scaling_config=ray.train.ScalingConfig(
                 num_workers=options.workers, use_gpu=options.gpu, resources_per_worker={"CPU": cpus}
             ),
-            run_config=ray.train.RunConfig(
-                name=name,
-                storage_path=path,
-                storage_filesystem=_arrow_filesystem(filesystem),
-                failure_config=ray.train.FailureConfig(max_failures=WORKER_FAILURES),
-                checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
-            ),
-        )
-        trainer.fit()
+            run_config=_run_config(directory, name),
+        ).fit()
+
+
+def _run_config(directory: RunDirectory, name: str) -> ray.train.RunConfig:
+    filesystem, path = storage.filesystem(directory.path(CHECKPOINTS_FOLDER))
+    return ray.train.RunConfig(
+        name=name,
+        storage_path=path,
+        storage_filesystem=_arrow_filesystem(filesystem),
+        failure_config=ray.train.FailureConfig(max_failures=WORKER_FAILURES),
+        checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
+    )
 
 
 def _arrow_filesystem(filesystem: Any) -> pyarrow.fs.FileSystem:
@@ -323,13 +340,23 @@ def _arrow_filesystem(filesystem: Any) -> pyarrow.fs.FileSystem:
     return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(filesystem))
 
 
-def _cpus_per_worker(workers: int) -> float:
-    """Return how many CPUs each worker may take so that all fit, less than one where they must share."""
-    nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
-    nodes = [cpus for cpus in nodes if cpus]
-    if not nodes:  # an autoscaling cluster that has no worker yet
+def cpus_per_worker(nodes: Iterable[Mapping[str, float]], options: TrainOptions) -> float:
+    """Return how many CPUs each worker may take so that all fit, less than one where they must share.
+
+    Parameters
+    ----------
+    nodes : iterable of dict
+        Resources of each node, as Ray names them.
+    options : TrainOptions
+        With `gpu`, a worker takes a GPU, and a node's CPUs go to as many workers as it has GPUs.
+    """
+    fit = [node for node in nodes if node.get("CPU") and (node.get("GPU") or not options.gpu)]
+    if not fit:  # an autoscaling cluster that has no such node yet
         return 1.0
-    share = min(nodes) / math.ceil(workers / len(nodes))
+    if options.gpu:
+        share = min(node["CPU"] / node["GPU"] for node in fit)
+    else:
+        share = min(node["CPU"] for node in fit) / math.ceil(options.workers / len(fit))
     return float(int(share)) if share >= 1 else math.floor(share * 100) / 100
 
 
@@ -381,15 +408,10 @@ def _epoch_line(name: str, epochs: int, entry: Mapping[str, Any]) -> str:
 def _train_loop(config: dict[str, Any]) -> None:
     """Run on every worker: gather the shard, fit, assess; rank 0 writes the bundle."""
     torch.set_num_threads(config["threads"])
-    chosen = architecture(config["name"])
-    caches = {split: _collect(split, chosen.input_size) for split in Split}
+    size = architecture(config["name"]).input_size
+    caches = {split: _collect(split, size) for split in Split}
     device = ray.train.torch.get_device()
-    torch.manual_seed(config["settings"].seed)
-    network = chosen.build()
-    if config["pretrained"] is not None:
-        assert isinstance(network, MobileNetV2)
-        network.load_features(ray.get(config["pretrained"]))
-    network = network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    network = _network(config).to(device)
     recipe = recipe_for(config["name"], config["pretrained"] is not None)
     loss = _loss(caches[Split.TRAIN], device)
     world_size = ray.train.get_context().get_world_size()
@@ -398,25 +420,47 @@ def _train_loop(config: dict[str, Any]) -> None:
         fit.resume(_read_checkpoint(checkpoint))
     fitted = fit.run(partial(_report, config["queue"]))
     network.load_state_dict(fitted.weights)
-    scored = {
-        split: scored_frames(caches[split], evaluate(network, caches[split], loss, device)[1])
+    val, test = (
+        scored_frames(caches[split], evaluate(network, caches[split], loss, device)[1])
         for split in (Split.VAL, Split.TEST)
-    }
+    )
     if rank() == 0:
-        calibration = calibrate(scored[Split.VAL])
-        metrics = measure_all(scored[Split.VAL], scored[Split.TEST], calibration, config["trained_videos"])
-        training = {
-            **describe(recipe, config["settings"]),
-            "weights": config["weights"],
-            "best_epoch": fitted.best_epoch,
-            "epochs_run": len(fitted.history),
-            "stopped_early": fitted.stopped_early,
-        }
-        record = {"metrics": metrics, "data": config["data"], "training": training, "history": fitted.history}
-        bundle = Bundle(
-            config["name"], config["name"], chosen.input_size, calibration, fitted.weights, record
-        )
-        save_bundle(bundle, config["bundle"])
+        save_bundle(_assessed(config, recipe, fitted, val, test), config["bundle"])
+
+
+def _network(config: dict[str, Any]) -> torch.nn.Module:
+    """Build the network: the same weights on every rank."""
+    torch.manual_seed(config["settings"].seed)
+    network = architecture(config["name"]).build()
+    if config["pretrained"] is not None:
+        assert isinstance(network, MobileNetV2)
+        network.load_features(ray.get(config["pretrained"]))
+    return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+
+def _assessed(
+    config: dict[str, Any],
+    recipe: Recipe,
+    fitted: Fitted,
+    val: list[ScoredFrame],
+    test: list[ScoredFrame],
+) -> Bundle:
+    """Calibrate and measure the best weights, and put them into a bundle."""
+    name, calibration = config["name"], calibrate(val)
+    training = {
+        **describe(recipe, config["settings"]),
+        "weights": config["weights"],
+        "best_epoch": fitted.best_epoch,
+        "epochs_run": len(fitted.history),
+        "stopped_early": fitted.stopped_early,
+    }
+    record = {
+        "metrics": measure_all(val, test, calibration, config["trained_videos"]),
+        "data": config["data"],
+        "training": training,
+        "history": fitted.history,
+    }
+    return Bundle(name, name, architecture(name).input_size, calibration, fitted.weights, record)
 
 
 def _collect(split: Split, size: InputSize) -> FrameCache:

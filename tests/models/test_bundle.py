@@ -10,7 +10,15 @@ import torch
 from flipbatch.errors import BundleError, StorageError
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.models import bundle as bundles
-from flipbatch.models.bundle import CARD_FILE, FORMAT_VERSION, WEIGHTS_FILE, Bundle, load_bundle, save_bundle
+from flipbatch.models.bundle import (
+    CARD_FILE,
+    FORMAT_VERSION,
+    WEIGHTS_FILE,
+    Bundle,
+    load_bundle,
+    save_bundle,
+    versions,
+)
 from flipbatch.models.cnn_model import INPUT_SIZE, CnnModel
 
 RECORD = {"metrics": {"test": {"frames": {"f1": 0.75}}}, "history": [{"epoch": 0}], "data": {"warnings": []}}
@@ -49,8 +57,9 @@ def test_what_was_saved_is_loaded(saved):
     loaded, _ = load_bundle(str(saved))
     original = bundle()
     assert all(torch.equal(loaded.weights[key], original.weights[key]) for key in original.weights)
-    for name in ("name", "architecture", "input_size", "calibration", "record"):
+    for name in ("name", "architecture", "input_size", "calibration"):
         assert getattr(loaded, name) == getattr(original, name)
+    assert loaded.record == original.record | {"versions": versions()}
 
 
 def test_saving_what_was_loaded_gives_the_same_bytes(saved, tmp_path):
@@ -202,3 +211,14 @@ def test_weights_that_do_not_fit_are_refused():
 def test_an_architecture_of_the_future_is_refused():
     with pytest.raises(BundleError, match="no architecture 'vit'"):
         bundle(architecture="vit").network()
+
+
+def test_a_loaded_bundle_keeps_the_versions_that_it_was_trained_with(saved):
+    change_card(saved, versions={"flipbatch": "0.0.9"})
+    assert load_bundle(str(saved))[0].card()["versions"] == {"flipbatch": "0.0.9"}
+
+
+def test_an_unknown_architecture_is_found_on_loading(saved):
+    change_card(saved, architecture="resnet")
+    with pytest.raises(BundleError, match="no architecture 'resnet'"):
+        load_bundle(str(saved))

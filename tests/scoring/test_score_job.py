@@ -260,6 +260,15 @@ def test_a_dry_run_writes_nothing(frames: Path, bundles: tuple[str, str], tmp_pa
     assert not out.exists()
 
 
+def test_a_dry_run_of_a_finished_run_says_so_and_what_a_retry_would_read(
+    scored: Path, frames: Path, bundles: tuple[str, str]
+) -> None:
+    options = ScoreOptions(frames=str(frames), models=bundles, out=str(scored), retry_errors=True)
+    lines = dry_run(options)
+    assert lines[0] == f"has finished {scored}"
+    assert "frames to read again: 0" in lines
+
+
 def test_an_output_that_a_worker_cannot_write_is_one_sentence_and_resumes(
     frames: Path, bundles: tuple[str, str], tmp_path: Path
 ) -> None:

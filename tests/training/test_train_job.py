@@ -150,6 +150,15 @@ def test_frames_that_cannot_be_decoded_are_listed_and_left_out(tmp_path: Path) -
     ]
 
 
+def test_the_bundle_counts_frames_that_trained_not_those_listed(tmp_path: Path) -> None:
+    frames = write_frames(tmp_path / "frames", videos=4, frames=4)
+    (frames / "flip" / "0000_000000000.jpg").write_bytes(b"")
+    train(options(frames, tmp_path / "out", settings=Settings(epochs=1)))
+    data = load_bundle(str(tmp_path / "out" / "models" / "cnn_model"))[0].record["data"]
+    assert sum(data["failed"].values()) == 1
+    assert sum(data["frames"].values()) == 31
+
+
 def test_a_class_that_cannot_be_decoded_is_an_error(tmp_path: Path) -> None:
     frames = write_frames(tmp_path / "frames", videos=4, frames=2)
     for file in (frames / "flip").iterdir():
