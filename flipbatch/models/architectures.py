@@ -1,18 +1,24 @@
 """The networks that can be trained and scored, by name.
 
-Knows which there are and what each takes; knows nothing of how they are trained.
+Knows which there are, what each takes and where it is defined; knows nothing of how they are trained, and
+imports no torch until one is built.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-
-from torch import nn
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from flipbatch.errors import BundleError
 from flipbatch.frames.decode import InputSize
-from flipbatch.models import cnn_model, mobilenet_v2
+
+if TYPE_CHECKING:
+    from torch import nn
+
+EIGHTH = InputSize(height=240, width=135)
+"""1080×1920 at one eighth: the cheapest scale that JPEG offers, portrait, and nothing is resized. One size
+for all networks: one decode serves them all."""
 
 
 @dataclass(frozen=True)
@@ -21,22 +27,29 @@ class Architecture:
 
     Attributes
     ----------
-    input_size : InputSize
-        What frames are decoded to for it.
-    build : callable
-        Returns the network with random weights; it takes pixels and gives logits, as `CnnModel.forward`.
+    module : str
+        Where the class is defined.
+    network : str
+        The class: an nn.Module that takes pixels and gives logits, as `CnnModel.forward`.
     pretrained : bool
         Whether it can start from ImageNet weights.
+    input_size : InputSize
+        What frames are decoded to for it.
     """
 
-    input_size: InputSize
-    build: Callable[[], nn.Module]
+    module: str
+    network: str
     pretrained: bool
+    input_size: InputSize = EIGHTH
+
+    def build(self) -> nn.Module:
+        """Return the network with random weights."""
+        return getattr(import_module(self.module), self.network)()
 
 
 ARCHITECTURES = {
-    "cnn_model": Architecture(cnn_model.INPUT_SIZE, cnn_model.CnnModel, pretrained=False),
-    "mobilenet_v2": Architecture(mobilenet_v2.INPUT_SIZE, mobilenet_v2.MobileNetV2, pretrained=True),
+    "cnn_model": Architecture("flipbatch.models.cnn_model", "CnnModel", pretrained=False),
+    "mobilenet_v2": Architecture("flipbatch.models.mobilenet_v2", "MobileNetV2", pretrained=True),
 }
 
 

@@ -1,7 +1,7 @@
 """A model bundle: one directory with weights and all that scoring needs to use them.
 
 Knows the two files of a bundle and how they are read without executing anything; knows nothing of how
-weights are trained or run.
+weights are trained or run, and imports no torch unless it is asked for a network of torch's.
 """
 
 from __future__ import annotations
@@ -13,19 +13,23 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import safetensors
-import safetensors.torch
-from torch import Tensor, nn
+import safetensors.numpy
 
 from flipbatch import __version__, storage
 from flipbatch.errors import BundleError
 from flipbatch.evaluation.calibration import Calibration
-from flipbatch.frames.decode import PAD_COLOUR, InputSize
+from flipbatch.frames.decode import InputSize
 from flipbatch.models.architectures import architecture
-from flipbatch.models.normalise import IMAGENET_MEAN, IMAGENET_STD
+from flipbatch.models.preprocessing import preprocessing
 from flipbatch.schema import Label
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 FORMAT_VERSION = 1
 """Raised whenever an older flipbatch would misread a bundle."""
@@ -48,7 +52,7 @@ class Bundle:
         What frames are decoded to.
     calibration : Calibration
         Temperature and threshold, from validation.
-    weights : mapping of str to Tensor
+    weights : mapping of str to ndarray
         The network's state dict.
     record : mapping of str to Any
         How it came about, for people: ``metrics``, ``data``, ``training``, ``history``; plain JSON values.
@@ -58,20 +62,23 @@ class Bundle:
     architecture: str
     input_size: InputSize
     calibration: Calibration
-    weights: Mapping[str, Tensor]
+    weights: Mapping[str, npt.NDArray[Any]]
     record: Mapping[str, Any] = field(default_factory=dict)
 
     def network(self) -> nn.Module:
-        """Build the network with these weights, in evaluation mode.
+        """Build torch's network with these weights, in evaluation mode.
 
         Raises
         ------
         BundleError
             Where the weights do not fit the architecture.
         """
+        import torch
+
         network = architecture(self.architecture).build()
         try:
-            network.load_state_dict(dict(self.weights))
+            # Copied: torch would go on with the very memory that it is given, which others share.
+            network.load_state_dict({name: torch.tensor(value) for name, value in self.weights.items()})
         except RuntimeError as error:
             why = " ".join(str(error).split())[:200]
             raise BundleError(f"The weights of {self.name} do not fit {self.architecture}: {why}.") from error
@@ -94,21 +101,14 @@ class Bundle:
         }
 
 
-def preprocessing() -> dict[str, Any]:
-    """Return how this version turns a file into a network's input: scoring must do what training did."""
-    return {
-        "decode": "JPEG at the cheapest DCT scale that covers the input; EXIF orientation applied",
-        "fit": "aspect kept, centred, padded",
-        "padding": list(PAD_COLOUR),
-        "colour": "RGB",
-        "mean": list(IMAGENET_MEAN),
-        "std": list(IMAGENET_STD),
-    }
+def as_arrays(state: Mapping[str, Tensor]) -> dict[str, npt.NDArray[Any]]:
+    """Return a state dict of torch's as the arrays that a bundle holds."""
+    return {name: value.detach().cpu().numpy() for name, value in state.items()}
 
 
 def versions() -> dict[str, str]:
     """Return the versions that numbers may depend on."""
-    packages = ("torch", "torchvision", "ray", "simplejpeg", "pillow", "numpy", "pyarrow")
+    packages = ("torch", "torchvision", "openvino", "ray", "simplejpeg", "pillow", "numpy", "pyarrow")
     return {
         "flipbatch": __version__,
         "python": platform.python_version(),
@@ -126,8 +126,7 @@ def save_bundle(bundle: Bundle, uri: str) -> None:
     ------
     StorageError
     """
-    weights = {name: value.detach().cpu().contiguous() for name, value in bundle.weights.items()}
-    data = safetensors.torch.save(weights)
+    data = safetensors.numpy.save({name: np.asarray(w, order="C") for name, w in bundle.weights.items()})
     storage.write(storage.join(uri, WEIGHTS_FILE), data)
     card = _finite({**bundle.card(), _CHECKSUM: hashlib.sha256(data).hexdigest()})
     text = json.dumps(card, indent=2, sort_keys=True, allow_nan=False)
@@ -200,7 +199,7 @@ def _assemble(uri: str, card: dict[str, Any], weights: bytes) -> Bundle:
             architecture=str(card["architecture"]),
             input_size=InputSize(int(card["input"]["height"]), int(card["input"]["width"])),
             calibration=Calibration(float(card["temperature"]), float(card["threshold"])),
-            weights=safetensors.torch.load(weights),
+            weights=safetensors.numpy.load(weights),
             record={key: value for key, value in card.items() if key not in _OWN_KEYS},
         )
         prepared, checksum = card["preprocessing"], card[_CHECKSUM]

@@ -10,17 +10,17 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from flipbatch.frames.decode import InputSize
 from flipbatch.models.normalise import Normalise
 
-INPUT_SIZE = InputSize(height=240, width=135)
-"""1080×1920 at one eighth: the cheapest scale that JPEG offers, portrait, and nothing is resized."""
+PATCH = 3
+"""Pixels a side of what the first layer sees at once. It divides the input's width, 135, and its height, 240:
+patches side by side are a matrix product over the pixels as they lie in memory."""
 
-_CHANNELS = (24, 32, 64, 96)
+_CHANNELS = (8, 16, 32, 64, 64)
 
 
 class CnnModel(nn.Module):
-    """A patchwise stem and three strided convolutions, pooled by mean and by maximum.
+    """Patches, then strided convolutions, pooled by mean and by maximum.
 
     The maximum keeps a small moving page from drowning in a large still table; the mean keeps the light.
     """
@@ -28,9 +28,9 @@ class CnnModel(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.normalise = Normalise()
-        stem = _block(3, _CHANNELS[0], kernel=4, stride=4, padding=0)
+        patches = _block(3, _CHANNELS[0], kernel=PATCH, stride=PATCH, padding=0)
         self.features = nn.Sequential(
-            stem, *(_block(a, b, kernel=3, stride=2, padding=1) for a, b in pairwise(_CHANNELS))
+            patches, *(_block(a, b, kernel=3, stride=2, padding=1) for a, b in pairwise(_CHANNELS))
         )
         self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(2 * _CHANNELS[-1], 1))
 
@@ -40,7 +40,7 @@ class CnnModel(nn.Module):
         Parameters
         ----------
         pixels : Tensor
-            (N, 3, H, W), RGB, 0 to 255, uint8 or float; H and W as in `INPUT_SIZE`.
+            (N, 3, H, W), RGB, 0 to 255, uint8 or float.
 
         Returns
         -------

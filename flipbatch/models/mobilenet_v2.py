@@ -17,11 +17,7 @@ from torch import Tensor, nn
 
 from flipbatch import storage
 from flipbatch.errors import StorageError, WeightsError
-from flipbatch.frames.decode import InputSize
 from flipbatch.models.normalise import Normalise
-
-INPUT_SIZE = InputSize(height=240, width=135)
-"""Portrait as the frames are, at the scale that decoding gives: the same pixels as `cnn_model` takes."""
 
 _DOWNLOAD_TIMEOUT_SECONDS = 30
 

@@ -1,6 +1,6 @@
 """Pixel values become the numbers that networks are trained on.
 
-Knows the channel statistics of ImageNet; knows no network.
+Knows one layer; knows no network.
 """
 
 from __future__ import annotations
@@ -8,9 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Channel mean and standard deviation of RGB in 0 to 1, as torchvision's ImageNet weights expect them."""
+from flipbatch.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 
 class Normalise(nn.Module):

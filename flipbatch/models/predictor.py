@@ -1,19 +1,44 @@
 """Batches of uint8 pixels become calibrated probabilities.
 
-Knows a bundle and a device; knows no Ray, no files and no decoding.
+Knows a bundle and which engine runs it; knows no Ray, no files and no decoding.
 """
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from flipbatch.errors import BundleError
 from flipbatch.models.bundle import Bundle
 
-_FRAMES_AT_A_TIME = {"cpu": 16, "cuda": 256}
-"""On a CPU a chunk's activations should stay in the cache; a GPU wants enough work at once."""
+
+class Engine(Protocol):
+    """What runs a network."""
+
+    def logits(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Return one logit a frame, (N,), float32, of (N, height, width, 3), uint8, RGB."""
+        ...
+
+
+def fastest_engine(bundle: Bundle, device: str = "cpu") -> Engine:
+    """Return the fastest engine for a device, ``cpu`` or ``cuda``.
+
+    Only the one that is needed is imported: on CPUs, scoring does without torch.
+    """
+    if device == "cpu":
+        from flipbatch.models.cpu_engine import CpuEngine
+
+        return CpuEngine(bundle)
+    return reference_engine(bundle, device)
+
+
+def reference_engine(bundle: Bundle, device: str = "cpu") -> Engine:
+    """Return torch's own network, eager: on ``cpu`` in float32, what the fastest engine is held against."""
+    from flipbatch.models.torch_engine import TorchEngine
+
+    return TorchEngine(bundle, device)
 
 
 class Predictor:
@@ -22,17 +47,15 @@ class Predictor:
     Parameters
     ----------
     bundle : Bundle
-    device : {"cpu", "cuda"}
+    engine : Engine, optional
+        By default the fastest on this CPU.
     """
 
-    def __init__(self, bundle: Bundle, device: str = "cpu") -> None:
+    def __init__(self, bundle: Bundle, engine: Engine | None = None) -> None:
         self.name = bundle.name
         self.input_size = bundle.input_size
         self._calibration = bundle.calibration
-        self._device = torch.device(device)
-        self._chunk = _FRAMES_AT_A_TIME[device]
-        network = bundle.network().to(self._device)
-        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._engine = engine or fastest_engine(bundle)
 
     def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Predict.
@@ -57,17 +80,9 @@ class Predictor:
         shape = (len(pixels), self.input_size.height, self.input_size.width, 3)
         if pixels.dtype != np.uint8 or pixels.shape != shape:
             raise ValueError(f"{self.name} takes uint8 pixels {shape}, not {pixels.dtype} {pixels.shape}.")
-        starts = range(0, len(pixels), self._chunk)
-        chunks = [self._logits(pixels[start : start + self._chunk]) for start in starts]
-        logits = np.concatenate(chunks or [np.empty(0, np.float32)])
+        logits = self._engine.logits(pixels)
         if not np.isfinite(logits).all():
             raise BundleError(
                 f"The model {self.name} gives no numbers: its weights are damaged. Train it again."
             )
         return self._calibration.probabilities(logits)
-
-    @torch.inference_mode()
-    def _logits(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        # (N, H, W, 3) seen as (N, 3, H, W) is channels_last already: nothing is copied.
-        batch = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2)
-        return self._network(batch).float().cpu().numpy()

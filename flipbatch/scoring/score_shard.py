@@ -6,6 +6,9 @@ steps, so that on a GPU machine they can run in different processes.
 
 from __future__ import annotations
 
+import os
+import socket
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,8 +40,8 @@ class DecodedShard:
         `schema.MANIFEST`.
     frames : dict of InputSize to LoadedFrames
         One entry for each input size that the run's models take.
-    seconds : float
-        What reading and decoding took.
+    began : float
+        When reading it began, in seconds since 1970.
     kept : pyarrow.Table or None
         Rows that were committed before and stay as they are.
     """
@@ -46,8 +49,12 @@ class DecodedShard:
     shard: int
     rows: pa.Table
     frames: Mapping[InputSize, LoadedFrames]
-    seconds: float
+    began: float
     kept: pa.Table | None = None
+
+    def __sizeof__(self) -> int:
+        """Return its bytes, nearly all of them pixels: by them Ray tells when enough is gathered."""
+        return object.__sizeof__(self) + sum(sys.getsizeof(one.pixels) for one in self.frames.values())
 
 
 @dataclass(frozen=True)
@@ -57,14 +64,20 @@ class CommittedShard:
     Attributes
     ----------
     shard, frames, errors : int
-    decode_seconds, predict_seconds : float
+    began, decoded, committed : float
+        When its reading began, when the last frame was decoded and when its rows were in storage, in seconds
+        since 1970.
+    worker : str
+        The process that did it, by host and number.
     """
 
     shard: int
     frames: int
     errors: int
-    decode_seconds: float
-    predict_seconds: float
+    began: float
+    decoded: float
+    committed: float
+    worker: str
 
 
 def decode_shard(
@@ -80,19 +93,19 @@ def decode_shard(
     again : bool
         Whether the shard is committed, and only its frames whose status is in `schema.TRANSIENT` are read.
     """
-    began = time.perf_counter()
+    began = time.time()
     rows, kept = read_shard(run.manifest, run.plan, shard), None
     if again:
         committed = read_table(run.shard_path(shard))
         failed = np.array([status in TRANSIENT for status in committed["status"].to_pylist()], dtype=bool)
         rows, kept = rows.filter(pa.array(failed)), committed.filter(pa.array(~failed))
     frames = load_frames(rows["uri"].to_pylist(), sizes)
-    return DecodedShard(shard, rows, frames, time.perf_counter() - began, kept)
+    return DecodedShard(shard, rows, frames, began, kept)
 
 
 def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: DecodedShard) -> CommittedShard:
     """Predict with every model, and commit the shard's rows by one atomic write."""
-    began = time.perf_counter()
+    came = time.time()
     status, error = _outcomes(decoded)
     ok = np.array([one is Status.OK for one in status], dtype=bool)
     columns = {name: decoded.rows[name] for name in SHARD_COLUMNS[:4]}
@@ -103,8 +116,15 @@ def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: Dec
     if decoded.kept is not None:
         table = pa.concat_tables([decoded.kept.replace_schema_metadata(None), table]).sort_by(ORDER)
     write_table(table, run.shard_path(decoded.shard), run.metadata())
-    errors = len(ok) - int(ok.sum())
-    return CommittedShard(decoded.shard, len(ok), errors, decoded.seconds, time.perf_counter() - began)
+    return CommittedShard(
+        shard=decoded.shard,
+        frames=len(ok),
+        errors=len(ok) - int(ok.sum()),
+        began=decoded.began,
+        decoded=came,
+        committed=time.time(),
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+    )
 
 
 def _outcomes(decoded: DecodedShard) -> tuple[list[Status], list[str | None]]:

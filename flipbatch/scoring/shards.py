@@ -28,6 +28,13 @@ MOST_FRAMES_PER_SHARD = 256
 """From 256 on, larger shards bring nothing; 64 cost a tenth of the rate (docs/performance.md)."""
 
 LEAST_FRAMES_PER_SHARD = 16
+GROUPS_PER_WORKER = 4
+MOST_SHARDS_PER_GROUP = 32
+"""Progress is told by the group: some 20 s of a worker's time."""
+
+MOST_GROUPS = 4000
+"""Each costs the driver some kilobytes and milliseconds: past 128,000 shards groups grow instead."""
+
 ROWS_PER_GROUP = 16_384
 ROWS_PER_PART = 4_194_304
 """At about 16 bytes a prediction this makes files of some 64 MB."""
@@ -129,6 +136,35 @@ def _first_shards_of_parts(firsts: npt.NDArray[np.int64], starts: set[int]) -> I
         if part_start is None or (row - part_start >= ROWS_PER_PART and row in starts):
             part_start = row
             yield shard
+
+
+# ---------------------------------------------------------------------------------------- groups
+
+
+def group_shards(shards: npt.NDArray[np.int64], workers: int) -> list[npt.NDArray[np.int64]]:
+    """Group shards into what a worker is given at once.
+
+    Many at first, which costs the driver little and lets a worker read ahead; one at a time in the end, so
+    that all workers finish together (guided self-scheduling, doi:10.1109/TC.1987.5009495).
+
+    Parameters
+    ----------
+    shards : ndarray
+        (N,), int64.
+    workers : int
+        At least 1; others may join.
+
+    Returns
+    -------
+    list of ndarray
+        All shards, in order, at least 1 a group.
+    """
+    most = max(MOST_SHARDS_PER_GROUP, len(shards) // MOST_GROUPS)
+    starts, start = [], 0
+    while start < len(shards):
+        starts.append(start)
+        start += min(most, max(1, (len(shards) - start) // (GROUPS_PER_WORKER * workers)))
+    return np.split(shards, starts[1:]) if starts else []
 
 
 # ---------------------------------------------------------------------------------------- files

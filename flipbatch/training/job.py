@@ -38,7 +38,7 @@ from flipbatch.errors import InputError, OutputError
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.manifest import fingerprint, load_manifest
 from flipbatch.models.architectures import ARCHITECTURES, architecture
-from flipbatch.models.bundle import CARD_FILE, Bundle, load_bundle, save_bundle
+from flipbatch.models.bundle import CARD_FILE, Bundle, as_arrays, load_bundle, save_bundle
 from flipbatch.models.mobilenet_v2 import MobileNetV2, read_weights
 from flipbatch.run_directory import RunDirectory, require_same
 from flipbatch.schema import FAILURES, Label, Split, Status
@@ -460,7 +460,8 @@ def _assessed(
         "training": training,
         "history": fitted.history,
     }
-    return Bundle(name, name, architecture(name).input_size, calibration, fitted.weights, record)
+    size, weights = architecture(name).input_size, as_arrays(fitted.weights)
+    return Bundle(name, name, size, calibration, weights, record)
 
 
 def _collect(split: Split, size: InputSize) -> FrameCache:

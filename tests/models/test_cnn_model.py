@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from flipbatch.models.cnn_model import INPUT_SIZE, CnnModel
+from flipbatch.models.architectures import EIGHTH
+from flipbatch.models.cnn_model import CnnModel
 
 
-def pixels(count, height=INPUT_SIZE.height, width=INPUT_SIZE.width):
+def pixels(count, height=EIGHTH.height, width=EIGHTH.width):
     generator = torch.Generator().manual_seed(count)
     return torch.randint(0, 256, (count, 3, height, width), dtype=torch.uint8, generator=generator)
 

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import save, save_file
 
 from flipbatch.errors import WeightsError
-from flipbatch.models.mobilenet_v2 import INPUT_SIZE, MobileNetV2, read_weights
+from flipbatch.models.architectures import EIGHTH
+from flipbatch.models.mobilenet_v2 import MobileNetV2, read_weights
 
 THREE_WAYS_OUT = "(?s)--weights imagenet.*--weights URI.*--weights none"
 
@@ -42,7 +43,7 @@ def equal(one, other):
 def test_one_logit_a_frame():
     network = MobileNetV2().eval()
     with torch.inference_mode():
-        assert network(pixels(2, INPUT_SIZE.height, INPUT_SIZE.width)).shape == (2,)
+        assert network(pixels(2, EIGHTH.height, EIGHTH.width)).shape == (2,)
         assert network(pixels(0)).shape == (0,)
 
 

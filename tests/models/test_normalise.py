@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from flipbatch.models.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
+from flipbatch.models.normalise import Normalise
+from flipbatch.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 
 def test_it_is_what_torchvision_calls_scaling_and_normalising():

@@ -12,7 +12,7 @@ import torch
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.manifest import Manifest
-from flipbatch.models.bundle import Bundle
+from flipbatch.models.bundle import Bundle, as_arrays
 from flipbatch.models.cnn_model import CnnModel
 from flipbatch.run_directory import RunDirectory
 from flipbatch.schema import MANIFEST, MISNAMED
@@ -26,7 +26,9 @@ Frames = Sequence[tuple[str, int, str, str | None]]
 def tiny_bundle() -> Bundle:
     """`CnnModel` untrained, the same weights each time, for small frames."""
     torch.manual_seed(0)
-    return Bundle("cnn_model", "cnn_model", InputSize(60, 34), Calibration(), CnnModel().state_dict())
+    return Bundle(
+        "cnn_model", "cnn_model", InputSize(60, 34), Calibration(), as_arrays(CnnModel().state_dict())
+    )
 
 
 def manifest_of(frames: Frames, misnamed: Sequence[str] = ()) -> Manifest:

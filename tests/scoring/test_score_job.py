@@ -17,7 +17,7 @@ import pytest
 from flipbatch.errors import InputError, OutputError, StorageError
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.models.architectures import architecture
-from flipbatch.models.bundle import Bundle, load_bundle, save_bundle
+from flipbatch.models.bundle import Bundle, as_arrays, load_bundle, save_bundle
 from flipbatch.run_directory import RunDirectory
 from flipbatch.scoring.job import ScoreOptions, dry_run, pipeline, score
 from flipbatch.scoring.run import load_models, read_run
@@ -35,7 +35,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     uris = []
     for name in ("cnn_model", "mobilenet_v2"):
         chosen = architecture(name)
-        weights = chosen.build().state_dict()
+        weights = as_arrays(chosen.build().state_dict())
         save_bundle(Bundle(name, name, chosen.input_size, Calibration(), weights), str(folder / name))
         uris.append(str(folder / name))
     return uris[0], uris[1]

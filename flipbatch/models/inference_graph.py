@@ -1,0 +1,195 @@
+"""A bundle's weights become the graph that CPUs run: what torch trained, without torch.
+
+The layers are those of `cnn_model.py` and `mobilenet_v2.py` in evaluation mode, written once more: tracing
+the modules would cost each start of a job 5 s and 900 MB (docs/performance.md). BatchNorm is folded into
+the convolution before it, and where no padding comes in between, so is the normalisation of pixels.
+
+Knows layers and names of weights; knows nothing of how or on what a graph is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from openvino import Model, Node
+from openvino import opset13 as ops
+
+from flipbatch.errors import BundleError
+from flipbatch.frames.decode import InputSize
+from flipbatch.models.bundle import Bundle
+from flipbatch.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+
+Array = npt.NDArray[np.floating[Any]]
+
+_EPSILON = 1e-5
+"""What torch's BatchNorm2d adds to a variance."""
+
+_HALVING_BLOCKS = frozenset({2, 4, 7, 14})
+"""MobileNetV2's inverted residuals that halve height and width: table 2 of arXiv:1801.04381."""
+
+_MEAN = np.array(IMAGENET_MEAN, np.float32) * 255
+_STD = np.array(IMAGENET_STD, np.float32) * 255
+
+
+def inference_graph(bundle: Bundle, frames: int) -> Model:
+    """Build the graph of a bundle.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    frames : int
+        How many it takes at once, at least 1.
+
+    Returns
+    -------
+    openvino.Model
+        From pixels (frames, height, width, 3), uint8, RGB, to logits (frames,), float32.
+
+    Raises
+    ------
+    BundleError
+        Where the weights do not fit the architecture.
+    """
+    weights = _Weights(bundle.weights)
+    size = bundle.input_size
+    pixels = ops.parameter([frames, size.height, size.width, 3], np.uint8, name="pixels")
+    try:
+        logits = _GRAPHS[bundle.architecture](pixels, weights, size)
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise _misfit(bundle, str(error)) from error
+    if unknown := weights.unused():
+        raise _misfit(bundle, f"it has no {unknown}")
+    return Model([logits], [pixels], bundle.name)  # pyright: ignore[reportGeneralTypeIssues]  (its stubs)
+
+
+def _misfit(bundle: Bundle, why: str) -> BundleError:
+    short = " ".join(why.split())[:200]
+    return BundleError(f"The weights of {bundle.name} do not fit {bundle.architecture}: {short}.")
+
+
+class _Weights:
+    """A state dict, and what of it no layer has asked for yet."""
+
+    def __init__(self, weights: Mapping[str, npt.NDArray[Any]]) -> None:
+        self._weights = weights
+        self._left = {name for name in weights if not name.endswith("num_batches_tracked")}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._weights
+
+    def take(self, name: str) -> Array:
+        self._left.discard(name)
+        return self._weights[name].astype(np.float32)
+
+    def convolution(self, layer: str, norm: str) -> tuple[Array, Array]:
+        """Return kernel and bias of a convolution with the BatchNorm behind it folded in."""
+        variance = self.take(f"{norm}.running_var") + np.float32(_EPSILON)
+        scale = self.take(f"{norm}.weight") / np.sqrt(variance)
+        bias = self.take(f"{norm}.bias") - self.take(f"{norm}.running_mean") * scale
+        return self.take(f"{layer}.weight") * scale[:, None, None, None], bias
+
+    def unused(self) -> str:
+        return ", ".join(sorted(self._left))
+
+
+# ---------------------------------------------------------------------------------------- networks
+
+
+def _cnn_model(pixels: Node, weights: _Weights, size: InputSize) -> Node:
+    x = ops.relu(_patches(pixels, *weights.convolution("features.0.0", "features.0.1"), size))
+    block = 1
+    while f"features.{block}.0.weight" in weights:
+        kernel, bias = weights.convolution(f"features.{block}.0", f"features.{block}.1")
+        x = ops.relu(_convolve(x, kernel, bias, stride=2))
+        block += 1
+    pooled = ops.concat([_pool(ops.reduce_mean, x), _pool(ops.reduce_max, x)], axis=1)
+    return _head(pooled, weights)
+
+
+def _patches(pixels: Node, kernel: Array, bias: Array, size: InputSize) -> Node:
+    """Convolve patches that lie side by side, straight over bytes as they lie in memory.
+
+    A patch's pixels of one row are neighbours in memory: seen as channels, they are 3 times its width, which
+    halves the cost of all of `cnn_model`: 3 channels fill no vector registers.
+    """
+    outputs, _, patch, _ = kernel.shape
+    kernel, bias = _take_pixels(kernel, bias)
+    if size.width % patch:
+        return _convolve(_channels_first(pixels), kernel, bias, stride=patch, padding=0)
+    rows = ops.reshape(pixels, _shape(-1, size.height, size.width // patch, patch * 3), special_zero=False)
+    by_row = kernel.transpose(0, 3, 1, 2).reshape(outputs, patch * 3, patch, 1)
+    return _convolve(_channels_first(rows), by_row, bias, stride=(patch, 1), padding=0)
+
+
+def _take_pixels(kernel: Array, bias: Array) -> tuple[Array, Array]:
+    """Fold the normalisation of pixels into the layer that takes them."""
+    scaled = kernel / _STD[:, None, None]
+    return scaled, bias - (scaled * _MEAN[:, None, None]).sum(axis=(1, 2, 3))
+
+
+def _mobilenet_v2(pixels: Node, weights: _Weights, size: InputSize) -> Node:
+    # Not folded: the first layer pads with zeros, which stand for the mean only after normalising.
+    shift, scale = (ops.constant(one[:, None, None]) for one in (_MEAN, _STD))
+    x = ops.divide(ops.subtract(_channels_first(pixels), shift), scale)
+    x = _relu6(_convolve(x, *weights.convolution("features.0.0", "features.0.1"), stride=2))
+    for block in range(1, 18):
+        x = _inverted_residual(x, weights, block)
+    x = _relu6(_convolve(x, *weights.convolution("features.18.0", "features.18.1")))
+    return _head(_pool(ops.reduce_mean, x), weights)
+
+
+def _inverted_residual(x: Node, weights: _Weights, block: int) -> Node:
+    layer, inner, expanded = f"features.{block}.conv", x, 0
+    if f"{layer}.3.weight" in weights:
+        inner, expanded = _relu6(_convolve(x, *weights.convolution(f"{layer}.0.0", f"{layer}.0.1"))), 1
+    depthwise = weights.convolution(f"{layer}.{expanded}.0", f"{layer}.{expanded}.1")
+    inner = _relu6(_convolve(inner, *depthwise, stride=2 if block in _HALVING_BLOCKS else 1))
+    inner = _convolve(inner, *weights.convolution(f"{layer}.{expanded + 1}", f"{layer}.{expanded + 2}"))
+    return ops.add(x, inner) if inner.get_output_shape(0) == x.get_output_shape(0) else inner
+
+
+_GRAPHS: dict[str, Callable[[Node, _Weights, InputSize], Node]] = {
+    "cnn_model": _cnn_model,
+    "mobilenet_v2": _mobilenet_v2,
+}
+
+
+# ---------------------------------------------------------------------------------------- layers
+
+
+def _channels_first(pixels: Node) -> Node:
+    return ops.convert(ops.transpose(pixels, _shape(0, 3, 1, 2)), np.float32)
+
+
+def _convolve(
+    x: Node, kernel: Array, bias: Array, stride: int | tuple[int, int] = 1, padding: int | None = None
+) -> Node:
+    """Convolve and add the bias, depthwise where a kernel has one channel; padding is "same" by default."""
+    strides = [stride, stride] if isinstance(stride, int) else list(stride)
+    pads = [kernel.shape[2] // 2 if padding is None else padding] * 2
+    if kernel.shape[1] == 1 and x.get_output_shape(0)[1] == len(kernel):
+        y = ops.group_convolution(x, ops.constant(kernel[:, None]), strides, pads, pads, [1, 1])
+    else:
+        y = ops.convolution(x, ops.constant(kernel), strides, pads, pads, [1, 1])
+    return ops.add(y, ops.constant(bias[None, :, None, None]))
+
+
+def _relu6(x: Node) -> Node:
+    return ops.clamp(x, 0.0, 6.0)
+
+
+def _pool(reduce: Callable[..., Node], x: Node) -> Node:
+    return reduce(x, _shape(2, 3), keep_dims=False)
+
+
+def _head(features: Node, weights: _Weights) -> Node:
+    kernel, bias = weights.take("head.1.weight"), weights.take("head.1.bias")
+    logits = ops.add(ops.matmul(features, ops.constant(kernel), False, True), ops.constant(bias))
+    return ops.squeeze(logits, _shape(1))
+
+
+def _shape(*values: int) -> Node:
+    return ops.constant(np.array(values, np.int64))

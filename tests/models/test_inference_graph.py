@@ -1,0 +1,69 @@
+"""The graph that CPUs run is the network that torch trained."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from flipbatch.errors import BundleError
+from flipbatch.evaluation.calibration import Calibration
+from flipbatch.frames.decode import InputSize
+from flipbatch.models.architectures import ARCHITECTURES, EIGHTH, architecture
+from flipbatch.models.bundle import Bundle, as_arrays
+from flipbatch.models.cpu_engine import CpuEngine, has_bfloat16
+from flipbatch.models.inference_graph import inference_graph
+from flipbatch.models.predictor import reference_engine
+
+
+def trained(name, size=EIGHTH):
+    """A network whose BatchNorm statistics and affine weights are all its own."""
+    torch.manual_seed(1)
+    network = architecture(name).build().train()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.rand_like(parameter) * 0.02)
+        network(torch.randint(0, 256, (4, 3, size.height, size.width), dtype=torch.uint8))
+    return Bundle(name, name, size, Calibration(), as_arrays(network.state_dict()))
+
+
+def pixels(count, size=EIGHTH):
+    return np.random.default_rng(count).integers(0, 256, (count, size.height, size.width, 3), np.uint8)
+
+
+@pytest.mark.parametrize("size", [EIGHTH, InputSize(96, 64)], ids=["its own size", "another"])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_in_float32_it_gives_the_logits_of_torch(name, size):
+    bundle, frames = trained(name, size), pixels(3, size)
+    logits = CpuEngine(bundle, half=False).logits(frames)
+    np.testing.assert_allclose(logits, reference_engine(bundle).logits(frames), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.skipif(not has_bfloat16(), reason="this CPU has no bfloat16")
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_in_bfloat16_it_stays_near(name):
+    bundle, frames = trained(name), pixels(8)
+    reference = reference_engine(bundle).logits(frames)
+    assert np.abs(CpuEngine(bundle, half=True).logits(frames) - reference).max() < 0.05
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_missing_weight_is_named(name):
+    bundle = trained(name)
+    less = {key: value for key, value in bundle.weights.items() if key != "head.1.bias"}
+    with pytest.raises(BundleError, match=rf"do not fit {name}.*head.1.bias"):
+        inference_graph(dataclasses.replace(bundle, weights=less), frames=1)
+
+
+def test_a_weight_of_another_network_is_named():
+    bundle = trained("cnn_model")
+    more = {**bundle.weights, "attention.weight": np.zeros(3, np.float32)}
+    with pytest.raises(BundleError, match=r"it has no attention\.weight"):
+        inference_graph(dataclasses.replace(bundle, weights=more), frames=1)
+
+
+def test_weights_of_another_shape_are_refused():
+    bundle = trained("mobilenet_v2")
+    other = {**bundle.weights, "head.1.weight": np.zeros((1, 7), np.float32)}
+    with pytest.raises(BundleError, match="do not fit mobilenet_v2"):
+        inference_graph(dataclasses.replace(bundle, weights=other), frames=1)
