@@ -47,9 +47,12 @@ class CnnModel(nn.Module):
         Tensor
             (N,), float; above 0 where a flip is likelier than not.
         """
+        return self.head(self.embed(pixels)).squeeze(1)
+
+    def embed(self, pixels: Tensor) -> Tensor:
+        """Return what the head decides by: (N, 128), float32."""
         features = self.features(self.normalise(pixels))
-        pooled = torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1)
-        return self.head(pooled).squeeze(1)
+        return torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1)
 
 
 def _block(inputs: int, outputs: int, kernel: int, stride: int, padding: int) -> nn.Sequential:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from openvino import Core
-from openvino.properties import hint, inference_num_threads, num_streams
 
 from flipbatch.models.bundle import Bundle
 from flipbatch.models.inference_graph import inference_graph
@@ -36,11 +35,11 @@ class CpuEngine:
         core, size = Core(), bundle.input_size
         half = has_bfloat16() if half is None else half
         settings = {
-            hint.inference_precision: "bf16" if half else "f32",
+            "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
             # One core an actor, and which one is the operating system's to say: two pinned actors may meet.
-            inference_num_threads: 1,
-            num_streams: 1,
-            hint.enable_cpu_pinning: False,
+            "INFERENCE_NUM_THREADS": 1,
+            "NUM_STREAMS": 1,
+            "ENABLE_CPU_PINNING": False,
         }
         model = core.compile_model(inference_graph(bundle, FRAMES_AT_A_TIME), "CPU", settings)
         self._request = model.create_infer_request()

@@ -56,7 +56,11 @@ class MobileNetV2(nn.Module):
         Tensor
             (N,), float; above 0 where a flip is likelier than not.
         """
-        return self.head(self.features(self.normalise(pixels)).mean(dim=(2, 3))).squeeze(1)
+        return self.head(self.embed(pixels)).squeeze(1)
+
+    def embed(self, pixels: Tensor) -> Tensor:
+        """Return what the head decides by: (N, 1280), float32."""
+        return self.features(self.normalise(pixels)).mean(dim=(2, 3))
 
     def train(self, mode: bool = True) -> MobileNetV2:
         """Switch to training, but for frozen BatchNorm statistics."""

@@ -117,13 +117,14 @@ def train_epoch(
     Returns
     -------
     PassMetrics
-        Of the augmented frames, as they were seen, over all ranks.
+        Of the frames as they were seen, augmented unless the cache is embedded, over all ranks.
     """
     device = optimizer.param_groups[0]["params"][0].device
     sums = _Sums(device)
     for rows in batches:
         positive = cache.positive[rows].to(device)
-        logits = forward(augment(_channels_first(cache.pixels[rows].to(device)), generator))
+        inputs = _inputs(cache.pixels[rows].to(device))
+        logits = forward(augment(inputs, generator) if inputs.ndim == 4 else inputs)
         losses = loss.of_each(logits, positive, LABEL_SMOOTHING)
         optimizer.zero_grad(set_to_none=True)
         losses.mean().backward()
@@ -148,7 +149,7 @@ def evaluate(
     sums, parts = _Sums(device), [torch.empty(0)]
     for start in range(0, len(cache), EVALUATION_BATCH):
         rows = slice(start, start + EVALUATION_BATCH)
-        logits = network(_channels_first(cache.pixels[rows].to(device)))
+        logits = network(_inputs(cache.pixels[rows].to(device)))
         positive = cache.positive[rows].to(device)
         sums.add(loss.of_each(logits, positive), logits, positive)
         parts.append(logits.float().cpu())
@@ -162,5 +163,6 @@ def shuffled_batches(count: int, batch_size: int, steps: int, generator: torch.G
     yield from order[: steps * batch_size].split(batch_size)
 
 
-def _channels_first(pixels: Tensor) -> Tensor:
-    return pixels.permute(0, 3, 1, 2)
+def _inputs(pixels: Tensor) -> Tensor:
+    """Return pixels with their channels first; of an embedded cache, features as they are."""
+    return pixels.permute(0, 3, 1, 2) if pixels.ndim == 4 else pixels

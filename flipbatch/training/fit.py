@@ -115,6 +115,7 @@ class Fit:
         self._coarse_epochs = int(recipe.coarse_share * settings.epochs)
         if self._coarse_epochs:
             self._coarse = train.halved(), val.halved()
+        self._embedded: tuple[FrameCache, FrameCache] | None = None
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on after the epoch that a checkpoint was taken after."""
@@ -158,16 +159,30 @@ class Fit:
         seed = (self._settings.seed * 10_007 + epoch) * 10_007 + rank()
         generator = torch.Generator().manual_seed(seed % 2**63)
         torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
-        coarse = epoch < self._coarse_epochs
-        train_frames, val_frames = self._coarse if coarse else (self._train, self._val)
-        train = self._train_epoch(epoch, train_frames, generator)
+        coarse, frozen = epoch < self._coarse_epochs, epoch < self._recipe.frozen_epochs
+        train_frames, val_frames = self._frames(coarse, frozen)
+        network = _Head(self._network) if frozen else self._network
+        train = self._train_epoch(epoch, network, train_frames, generator)
         average_statistics(self._network)
-        val, _ = evaluate(self._network, val_frames, self._loss, self._device)
+        val, _ = evaluate(network, val_frames, self._loss, self._device)
         improved = not coarse and self._stopping.update(epoch, val.loss, self._weights)
         passes = {"train": train.to_json(), "val": val.to_json()}
         return {"epoch": epoch, **passes, "improved": improved, "coarse": coarse}
 
-    def _train_epoch(self, epoch: int, frames: FrameCache, generator: torch.Generator) -> PassMetrics:
+    def _frames(self, coarse: bool, frozen: bool) -> tuple[FrameCache, FrameCache]:
+        """Return what an epoch trains and validates on."""
+        if not frozen:
+            self._embedded = None  # layers below the head move on: what they gave is worth nothing
+            return self._coarse if coarse else (self._train, self._val)
+        if self._embedded is None:
+            embed = cast(Any, self._network.eval()).embed
+            train, val = (one.embedded(embed, self._device) for one in (self._train, self._val))
+            self._embedded = train, val
+        return self._embedded
+
+    def _train_epoch(
+        self, epoch: int, network: nn.Module, frames: FrameCache, generator: torch.Generator
+    ) -> PassMetrics:
         step = 0
 
         def next_rate() -> None:
@@ -175,21 +190,10 @@ class Fit:
             step += 1
             self._set_rate(epoch + step / self._steps)
 
-        forward = self._forward(epoch)
         self._set_rate(epoch)
         batches = shuffled_batches(len(frames), self._batch_size, self._steps, generator)
+        forward = _averaging(network.train())
         return train_epoch(forward, frames, self._optimizer, self._loss, batches, generator, next_rate)
-
-    def _forward(self, epoch: int) -> Callable[[Tensor], Tensor]:
-        """Return the network in training mode, its layers frozen as the epoch asks, averaging gradients."""
-        self._network.train()
-        for parameter in _features(self._network):
-            parameter.requires_grad_(epoch >= self._recipe.frozen_epochs)
-        if not is_distributed():
-            return self._network
-        # Broadcast, rank 0's BatchNorm statistics would replace the others' before each step: they'd be of
-        # its frames only. Each rank gathers its own, and `average_statistics` brings them together.
-        return DistributedDataParallel(self._network, broadcast_buffers=False)
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
         head = cast(nn.Module, self._network.head)
@@ -213,6 +217,26 @@ class Fit:
             "early_stopping": self._stopping.state_dict(),
             "history": list(self._history),
         }
+
+
+class _Head(nn.Module):
+    """A network's last layer alone, which takes what the frozen ones below gave once for all epochs."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.head = cast(nn.Module, network.head)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.head(features).squeeze(1)
+
+
+def _averaging(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    """Return a network in training mode whose gradients are averaged over ranks."""
+    if not is_distributed():
+        return network
+    # Broadcast, rank 0's BatchNorm statistics would replace the others' before each step: they'd be of its
+    # frames only. Each rank gathers its own, and `average_statistics` brings them together.
+    return DistributedDataParallel(network, broadcast_buffers=False)
 
 
 def describe(recipe: Recipe, settings: Settings) -> dict[str, Any]:

@@ -6,7 +6,7 @@ though the batches come through it, and no network.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from flipbatch.frames.load import load_frames
 from flipbatch.schema import Label, Status
 
 _HALVED_AT_A_TIME = 256
+_EMBEDDED_AT_A_TIME = 64
 
 Batch = Mapping[str, npt.NDArray[Any]]
 
@@ -54,7 +55,7 @@ class FrameCache:
     Attributes
     ----------
     pixels : Tensor
-        (N, height, width, 3), uint8, RGB, on the CPU.
+        (N, height, width, 3), uint8, RGB, on the CPU; of an `embedded` cache (N, features), float32.
     positive : Tensor
         (N,), bool: whether the frame shows a flip.
     video_id : ndarray
@@ -78,6 +79,20 @@ class FrameCache:
             for part in self.pixels.split(_HALVED_AT_A_TIME)
         ]
         return replace(self, pixels=torch.cat(parts) if parts else self.pixels)
+
+    def embedded(self, embed: Callable[[Tensor], Tensor], device: torch.device) -> FrameCache:
+        """Return what a network's head decides by, of each frame, in place of its pixels.
+
+        Parameters
+        ----------
+        embed : callable
+            Takes (n, 3, height, width), uint8, on the device; gives (n, features), float32.
+        device : torch.device
+        """
+        with torch.no_grad():
+            batches = self.pixels.permute(0, 3, 1, 2).split(_EMBEDDED_AT_A_TIME)
+            parts = [embed(batch.to(device)).cpu() for batch in batches if len(batch)]
+        return replace(self, pixels=torch.cat(parts) if parts else torch.empty(0, 0))
 
     @classmethod
     def collect(cls, batches: Iterable[Batch], size: InputSize) -> FrameCache:

@@ -23,7 +23,8 @@ class Recipe:
     feature_rate : float
         Largest rate of the layers below the head, as a share of `learning_rate`.
     frozen_epochs : int
-        How many epochs train the head alone before all layers are fine-tuned.
+        How many epochs train the head alone before all layers are fine-tuned. The layers below run once for
+        all of them, on frames as they are, and the epochs cost next to nothing.
     batch_size : int
         Frames a step, over all workers together.
     weight_decay : float

@@ -56,7 +56,7 @@ def changed(before, network):
 
 
 def test_it_learns_what_can_be_learnt():
-    fitted, _ = run(new(recipe=Recipe(4e-3, batch_size=8), epochs=8))
+    fitted, _ = run(new(recipe=Recipe(4e-3, batch_size=4), epochs=12))
     best = fitted.history[fitted.best_epoch]
     assert best["val"]["f1"] == 1.0
     assert best["val"]["loss"] < fitted.history[0]["val"]["loss"] / 2
@@ -188,7 +188,7 @@ def test_afterwards_all_layers_learn():
 def test_from_scratch_statistics_follow_the_frames():
     network = CnnModel()
     before = state(network)
-    run(new(network, epochs=1))
+    run(new(network, Recipe(4e-3, batch_size=8), epochs=1))
     assert {"features.0.1.running_mean", "features.3.1.running_var"} <= changed(before, network)
 
 

@@ -1,0 +1,251 @@
+"""The benchmark: everything is measured side by side, repeat by repeat, so that noise falls on all alike.
+
+Knows what is measured, in which order, and which figures are compared; how each is measured is its module's.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow.parquet as pq
+
+from flipbatch import storage
+from flipbatch.benchmark import command, rivals, scale, stages, training
+from flipbatch.benchmark.cores import all_cores, core_count
+from flipbatch.benchmark.figures import Figures
+from flipbatch.benchmark.gate import gate
+from flipbatch.benchmark.scoring import repeated, steady_rate
+from flipbatch.cluster import connected
+from flipbatch.errors import InputError
+from flipbatch.evaluation.calibration import Calibration
+from flipbatch.frames.load import load_frames
+from flipbatch.frames.manifest import load_manifest
+from flipbatch.models.architectures import ARCHITECTURES, EIGHTH, architecture
+from flipbatch.models.bundle import Bundle, as_arrays, save_bundle, versions
+from flipbatch.models.cpu_engine import has_bfloat16
+from flipbatch.schema import Label
+from flipbatch.scoring.run import ScoringModel, load_models
+from flipbatch.scoring.shards import MOST_FRAMES_PER_SHARD
+from flipbatch.training.recipes import Recipe
+
+log = logging.getLogger(__name__)
+
+STAGE_SECONDS = 6.0
+
+PAIRS = (
+    ("score_cnn_model", "decode_limit"),
+    ("score_mobilenet_v2", "decode_limit"),
+    ("forward_cnn_model", "decode_limit"),
+    ("score_cnn_model", "naive_cnn_model"),
+    ("score_cnn_model", "naive_mobilenet_v2"),
+    ("score_mobilenet_v2", "naive_mobilenet_v2"),
+    ("score_both", "score_mobilenet_v2"),
+    ("score_cnn_model", "torch_loader_cnn_model"),
+    ("score_mobilenet_v2", "torch_loader_mobilenet_v2"),
+    ("score_mobilenet_v2", "daft_mobilenet_v2"),
+    ("train_cnn_model", "ordinary_train_cnn_model"),
+    ("train_mobilenet_v2", "ordinary_train_mobilenet_v2"),
+    ("train_head_mobilenet_v2", "ordinary_train_mobilenet_v2"),
+)
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """What the command line may say.
+
+    Attributes
+    ----------
+    frames, manifest : str or None
+        One of the two: the frames to measure with.
+    models : tuple of str
+        Bundles, each ``URI`` or ``NAME=URI``; none means untrained ones.
+    repeats, shards, sample : int
+        How often; over how many shards the job is measured, and over how many frames slow rivals.
+    peers : tuple of str
+        ``daft``.
+    scale : bool
+        Whether to go up to a million frames.
+    score : Path
+        The command that is started as people start it.
+    """
+
+    models: tuple[str, ...]
+    repeats: int
+    shards: int
+    sample: int
+    peers: tuple[str, ...]
+    scale: bool
+    score: Path
+    frames: str | None = None
+    manifest: str | None = None
+
+
+class _Setting(NamedTuple):
+    """What all measurements share."""
+
+    options: BenchmarkOptions
+    uris: tuple[str, ...]
+    labels: tuple[str | None, ...]
+    models: list[ScoringModel]
+    bundles: dict[str, str]
+    folder: Path
+
+
+def benchmark(options: BenchmarkOptions) -> Iterator[str]:
+    """Measure everything.
+
+    Yields
+    ------
+    str
+        A table, and as the last line one JSON object.
+
+    Raises
+    ------
+    FlipbatchError
+        Its message says what to do.
+    """
+    figures = Figures(_machine())
+    with tempfile.TemporaryDirectory(prefix="flipbatch-benchmark-") as name:
+        setting = _prepare(options, Path(name))
+        _measure_gate(setting, figures)
+        for repeat in range(options.repeats):
+            log.info("repeat %d of %d", repeat + 1, options.repeats)
+            _measure_stages(setting, figures)
+            _measure_jobs(setting, figures, repeat)
+            _measure_stages(setting, figures)  # and after: what drifts meanwhile falls on both
+            _measure_loaders(setting, figures)
+        _measure_command(setting, figures)
+        if options.scale:
+            figures.scale = scale.measure(options.score, setting.bundles, setting.uris, setting.folder)
+    yield figures.table(PAIRS)
+    yield figures.to_json(PAIRS)
+
+
+def _machine() -> dict[str, Any]:
+    told = versions()
+    return {
+        "date": date.today().isoformat(),
+        "cpu": _cpu_name(),
+        "cores": core_count(),
+        "bfloat16": has_bfloat16(),
+        **{name: told[name] for name in ("python", "ray", "torch", "openvino", "simplejpeg")},
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "unknown")
+
+
+def _prepare(options: BenchmarkOptions, folder: Path) -> _Setting:
+    rows = load_manifest(options.frames, options.manifest).frames
+    loaded = load_frames(rows["uri"].to_pylist(), [EIGHTH])[EIGHTH]
+    good = [row for row, ok in zip(rows.to_pylist(), loaded.ok.tolist(), strict=True) if ok]
+    if not good:
+        raise InputError("None of the frames can be decoded: nothing can be measured.")
+    bundles = {model: model for model in options.models} or {
+        name: _untrained(name, folder) for name in ARCHITECTURES
+    }
+    models = load_models(list(bundles.values()), None)
+    return _Setting(
+        options,
+        tuple(row["uri"] for row in good),
+        tuple(row["label"] for row in good),
+        models,
+        dict(zip((model.name for model in models), bundles.values(), strict=True)),
+        folder,
+    )
+
+
+def _untrained(name: str, folder: Path) -> str:
+    chosen = architecture(name)
+    weights = as_arrays(chosen.build().state_dict())
+    uri = str(folder / "bundles" / name)
+    save_bundle(Bundle(name, name, chosen.input_size, Calibration(), weights), uri)
+    return uri
+
+
+def _measure_gate(setting: _Setting, figures: Figures) -> None:
+    found = [gate(model.bundle, setting.uris, setting.labels) for model in setting.models]
+    changes = [one["f1_change"] for one in found if one["f1_change"] is not None]
+    largest = max(float(one["largest_probability_change"] or 0) for one in found)
+    figures.gate = {"f1_change": max(changes, default=None), "largest_probability_change": largest}
+
+
+def _measure_stages(setting: _Setting, figures: Figures) -> None:
+    shard = _fill(setting.uris, MOST_FRAMES_PER_SHARD)
+    with all_cores() as cores:
+        figures.add("read", cores.rate(stages.read, shard, seconds=1.0))
+        figures.add("decode_limit", cores.rate(stages.decode, shard, EIGHTH, seconds=STAGE_SECONDS))
+        for name, uri in setting.bundles.items():
+            bundle = storage.normalise(uri.rpartition("=")[2])
+            figures.add(f"forward_{name}", cores.rate(stages.forward, bundle, shard[:64], seconds=3.0))
+
+
+def _fill(uris: Sequence[str], count: int) -> tuple[str, ...]:
+    return tuple(uris[index % len(uris)] for index in range(count))
+
+
+def _measure_jobs(setting: _Setting, figures: Figures, repeat: int) -> None:
+    options, folder = setting.options, setting.folder / str(repeat)
+    frames = repeated(setting.uris, setting.labels, options.shards * MOST_FRAMES_PER_SHARD)
+    sample = _fill(setting.uris, options.sample)
+    chosen = {model.name: [model] for model in setting.models}
+    if len(setting.models) > 1:
+        chosen["both"] = setting.models
+    with connected():
+        for name, models in chosen.items():
+            steady = steady_rate(models, frames, str(folder / f"score_{name}"))
+            figures.add(f"score_{name}", steady.rate)
+            figures.memory_mb["object_store_bytes_per_frame"] = steady.object_store_bytes
+        for model in setting.models:
+            out = str(folder / f"naive_{model.name}")
+            figures.add(f"naive_{model.name}", rivals.naive(model.bundle, sample, out, core_count()))
+
+
+def _measure_loaders(setting: _Setting, figures: Figures) -> None:
+    sample, cores = _fill(setting.uris, setting.options.sample), core_count()
+    frames = repeated(setting.uris, _both_labels(setting.labels), len(sample))
+    cache = training.cached(frames, EIGHTH)
+    for model in setting.models:
+        name, bundle = model.name, model.bundle
+        figures.add(f"torch_loader_{name}", rivals.torch_loader(bundle, sample, cores))
+        if "daft" in setting.options.peers:
+            with tempfile.TemporaryDirectory() as out:
+                figures.add(f"daft_{name}", rivals.daft(bundle, sample, out))
+        figures.add(f"train_{name}", training.our_epochs(bundle, cache, Recipe(1e-3), cores))
+        if architecture(bundle.architecture).pretrained:
+            head = Recipe(1e-3, frozen_epochs=3)
+            figures.add(f"train_head_{name}", training.our_epochs(bundle, cache, head, cores))
+        figures.add(f"ordinary_train_{name}", training.ordinary_epoch(bundle, sample, cores))
+
+
+def _both_labels(labels: Sequence[str | None]) -> list[str]:
+    return [label or (Label.FLIP, Label.NOTFLIP)[row % 2] for row, label in enumerate(labels)]
+
+
+def _measure_command(setting: _Setting, figures: Figures) -> None:
+    """Start the job as people do, with all models, once a repeat."""
+    manifest = setting.folder / "frames.parquet"
+    frames = repeated(setting.uris, setting.labels, 40 * MOST_FRAMES_PER_SHARD)
+    pq.write_table(frames, manifest)
+    models = [f"{name}={uri.rpartition('=')[2]}" for name, uri in setting.bundles.items()]
+    runs = []
+    for repeat in range(setting.options.repeats):
+        out = setting.folder / f"command{repeat}"
+        arguments = [str(setting.options.score), "--manifest", str(manifest), "--out", str(out), "--model"]
+        runs.append(command.start([*arguments, *models], out))
+    figures.seconds["command_to_first_shard"] = sorted(one.first_shard for one in runs)[len(runs) // 2]
+    figures.seconds["last_shard_to_success"] = sorted(one.last_to_success for one in runs)[len(runs) // 2]
+    figures.memory_mb["driver"] = max(one.driver_mb for one in runs)
+    figures.memory_mb["worker"] = max(one.worker_mb for one in runs)

@@ -1,0 +1,58 @@
+"""What a run costs as it grows: real frames up to 100,000, and a million files to list.
+
+A million frames would take half an hour to decode: the million are hard links to one empty file, which is
+listed, cut, read, found empty and written down as any other. Knows the command and the file system.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flipbatch.benchmark.command import start
+from flipbatch.benchmark.scoring import repeated, steady_rate
+from flipbatch.cluster import connected
+from flipbatch.scoring.run import load_models
+
+FILES_PER_DIRECTORY = 10_000
+
+
+def measure(score: Path, bundles: Mapping[str, str], uris: Sequence[str], folder: Path) -> dict[str, Any]:
+    """Measure rates at 1,000 to 100,000 frames, and memory and seconds of a million."""
+    found: dict[str, Any] = {}
+    model = next(iter(bundles.values()))
+    with connected():
+        for count in (1_000, 10_000, 100_000):
+            frames = repeated(uris, [None] * len(uris), count)
+            out = str(folder / f"scale{count}")
+            found[f"rate_at_{count}"] = steady_rate(load_models([model], None), frames, out).rate
+    for count in (10_000, 1_000_000):
+        frames = _links(folder / f"links{count}", count)
+        out = folder / f"listed{count}"
+        arguments = [str(score), "--frames", str(frames), "--model", model, "--out", str(out)]
+        run = start([*arguments, "--max-error-rate", "1"], out)
+        found |= {f"driver_mb_at_{count}": run.driver_mb, f"whole_seconds_at_{count}": run.whole}
+        shutil.rmtree(frames)
+        shutil.rmtree(out)
+    found["driver_memory_ratio"] = found["driver_mb_at_1000000"] / found["driver_mb_at_10000"]
+    return found
+
+
+def _links(folder: Path, count: int) -> Path:
+    """Make a directory tree of hard links to an empty file, named as frames are."""
+    folder.mkdir()
+    empty = folder.with_suffix(".empty")
+    empty.touch()
+    for first in range(0, count, FILES_PER_DIRECTORY):
+        video = folder / ("flip", "notflip")[first // FILES_PER_DIRECTORY % 2] / f"{first:07d}"
+        video.mkdir(parents=True)
+        for frame in range(first, min(count, first + FILES_PER_DIRECTORY)):
+            # 250 frames a video; most file systems allow 65,000 links to a file
+            if frame % 50_000 == 0:
+                empty = folder / f".{frame}"
+                empty.touch()
+            os.link(empty, video / f"{frame // 250:04d}_{frame:09d}.jpg")
+    return folder
