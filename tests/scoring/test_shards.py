@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate, pairwise
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,10 +15,12 @@ from flipbatch.errors import StorageError
 from flipbatch.schema import MANIFEST
 from flipbatch.scoring import shards as module
 from flipbatch.scoring.shards import (
+    MOST_GROUPS,
     Plan,
     cut,
     cut_manifest,
     frames_per_shard,
+    group_shards,
     part_path,
     read_shard,
     write_parts,
@@ -168,3 +171,28 @@ def test_a_part_that_is_missing_or_damaged_says_so(tmp_path):
     (tmp_path / "part-00000.parquet").write_bytes(b"PAR1")
     with pytest.raises(StorageError, match=r"The table .*/part-00000\.parquet is damaged: "):
         read_shard(str(tmp_path), Plan(1, (0,)), 0)
+
+
+# ------------------------------------------------------------------------------ groups
+
+
+@given(st.integers(0, 5000), st.integers(1, 64))
+def test_groups_hold_every_shard_once_in_order(shards, workers):
+    groups = group_shards(np.arange(shards), workers)
+    assert all(len(group) for group in groups)
+    assert np.array_equal(np.concatenate([np.arange(0), *groups]), np.arange(shards))
+
+
+@given(st.integers(1, 5000), st.integers(1, 64))
+def test_groups_shrink_until_the_last_are_of_one_shard(shards, workers):
+    sizes = [len(group) for group in group_shards(np.arange(shards), workers)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-min(len(sizes), workers) :] == [1] * min(len(sizes), workers)
+
+
+def test_few_shards_are_spread_over_all_workers():
+    assert len(group_shards(np.arange(8), workers=8)) == 8
+
+
+def test_very_many_shards_make_few_groups():
+    assert len(group_shards(np.arange(4_000_000), workers=1000)) < 3 * MOST_GROUPS

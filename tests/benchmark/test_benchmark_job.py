@@ -1,0 +1,39 @@
+"""The benchmark runs from end to end, and its last line is what programs read."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flipbatch.benchmark.command import start
+from tests.conftest import write_frames
+
+TOP = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_the_last_line_has_every_promised_figure(tmp_path):
+    frames = write_frames(tmp_path / "frames", videos=2, frames=4)
+    command = [sys.executable, "jobs/benchmark.py", "--frames", str(frames), "--repeats", "1"]
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    done = subprocess.run(
+        [*command, "--shards", "4", "--sample", "96"],
+        cwd=TOP, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads(done.stdout.splitlines()[-1])
+    names = {"read", "decode_limit", "score_both"}
+    for model in ("cnn_model", "mobilenet_v2"):
+        names |= {f"{kind}_{model}" for kind in ("forward", "score", "naive", "torch_loader", "train")}
+    assert names <= found["rates"].keys()
+    assert all(rate["median"] > 0 for rate in found["rates"].values())
+    assert found["seconds"].keys() == {"command_to_first_shard", "last_shard_to_success"}
+    assert {"driver", "worker", "object_store_bytes_per_frame"} == found["memory_mb"].keys()
+    assert found["gate"].keys() == {"f1_change", "largest_probability_change"}
+
+
+def test_a_command_that_fails_says_why(tmp_path):
+    with pytest.raises(RuntimeError, match="no such thing"):
+        start(["-c", "import sys; sys.exit('no such thing')"], tmp_path)
