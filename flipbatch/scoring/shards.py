@@ -32,8 +32,8 @@ GROUPS_PER_WORKER = 4
 MOST_SHARDS_PER_GROUP = 32
 """Progress is told by the group: some 20 s of a worker's time."""
 
-MOST_GROUPS = 4000
-"""Each costs the driver some kilobytes and milliseconds: past 128,000 shards groups grow instead."""
+MOST_GROUPS = 10_000
+"""Each costs the driver some kilobytes and milliseconds: past so many shards the last groups grow, too."""
 
 ROWS_PER_GROUP = 16_384
 ROWS_PER_PART = 4_194_304
@@ -159,11 +159,12 @@ def group_shards(shards: npt.NDArray[np.int64], workers: int) -> list[npt.NDArra
     list of ndarray
         All shards, in order, at least 1 a group.
     """
-    most = max(MOST_SHARDS_PER_GROUP, len(shards) // MOST_GROUPS)
+    least = 1 + len(shards) // MOST_GROUPS
+    most = max(MOST_SHARDS_PER_GROUP, least)
     starts, start = [], 0
     while start < len(shards):
         starts.append(start)
-        start += min(most, max(1, (len(shards) - start) // (GROUPS_PER_WORKER * workers)))
+        start += min(most, max(least, (len(shards) - start) // (GROUPS_PER_WORKER * workers)))
     return np.split(shards, starts[1:]) if starts else []
 
 

@@ -195,4 +195,4 @@ def test_few_shards_are_spread_over_all_workers():
 
 
 def test_very_many_shards_make_few_groups():
-    assert len(group_shards(np.arange(4_000_000), workers=1000)) < 3 * MOST_GROUPS
+    assert len(group_shards(np.arange(4_000_000), workers=1000)) <= MOST_GROUPS
