@@ -121,7 +121,7 @@ def test_probabilities_are_those_of_the_model_on_the_decoded_frame(
     assert isinstance(pixels, np.ndarray)
     with torch.inference_mode():
         logit = bundle.network()(torch.from_numpy(pixels).permute(2, 0, 1)[None])
-    assert row.flip_probability == pytest.approx(float(logit.sigmoid()), abs=1e-5)
+    assert row.flip_probability == pytest.approx(float(logit.sigmoid()), abs=2e-3)
 
 
 def test_pyarrow_pandas_and_duckdb_read_the_same_tables(scored: Path) -> None:

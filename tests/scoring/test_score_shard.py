@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -137,3 +139,13 @@ def test_a_frame_is_ok_only_where_every_input_size_could_be_decoded(run, predict
     assert table["status"].to_pylist() == ["ok", "too_large", "too_large"]
     assert table["error"].to_pylist() == [None, "huge", "first"]
     assert table["cnn_model"].is_null().equals(pa.chunked_array([[False, True, True]]))
+
+
+def test_scoring_on_cpus_imports_no_torch():
+    code = """
+import sys
+import flipbatch.scoring.job, flipbatch.models.cpu_engine
+print({"torch", "torchvision", "duckdb"} & sys.modules.keys())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
