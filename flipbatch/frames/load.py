@@ -5,7 +5,7 @@ Knows storage and decoding; knows no labels, models or tables.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +40,14 @@ class LoadedFrames:
         return np.array([status is Status.OK for status in self.status], dtype=bool)
 
 
-def load_frames(uris: Sequence[str], sizes: Sequence[InputSize]) -> dict[InputSize, LoadedFrames]:
+def begin_reading(uris: Sequence[str]) -> Iterator[bytes | OSError]:
+    """Send for the first of these files now; `load_frames` takes what comes."""
+    return storage.read_many(uris, limit=MAX_BYTES + 1)
+
+
+def load_frames(
+    uris: Sequence[str], sizes: Sequence[InputSize], files: Iterable[bytes | OSError] | None = None
+) -> dict[InputSize, LoadedFrames]:
     """Read each frame once and decode it once an input size.
 
     Parameters
@@ -49,6 +56,8 @@ def load_frames(uris: Sequence[str], sizes: Sequence[InputSize]) -> dict[InputSi
         (N,)
     sizes : sequence of InputSize
         Each size once.
+    files : iterable of (bytes or OSError), optional
+        What `begin_reading` of the same frames returned, where it was called before.
 
     Returns
     -------
@@ -56,7 +65,7 @@ def load_frames(uris: Sequence[str], sizes: Sequence[InputSize]) -> dict[InputSi
         Never raises for a frame that is missing or damaged: that is a status.
     """
     loaded = {size: _empty(len(uris), size) for size in sizes}
-    for index, data in enumerate(storage.read_many(uris, limit=MAX_BYTES + 1)):
+    for index, data in enumerate(begin_reading(uris) if files is None else files):
         for size, frames in loaded.items():
             _put(frames, index, _decode(data, size, frames.pixels[index]))
     return loaded

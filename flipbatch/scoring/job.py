@@ -35,7 +35,7 @@ from flipbatch.scoring.run import (
     load_models,
     read_run,
 )
-from flipbatch.scoring.score_shard import decode_shard, predict_shard
+from flipbatch.scoring.score_shard import decode_shards, predict_shard
 from flipbatch.scoring.shards import cut_manifest, group_shards
 
 log = logging.getLogger(__name__)
@@ -240,8 +240,8 @@ def _decoding(shared: ray.ObjectRef[Any]) -> Callable[[Any], Iterator[pd.DataFra
         run, bundles, groups, again = _fetch(shared)
         sizes = list(dict.fromkeys(bundle.input_size for bundle in bundles))
         for group in batch["id"]:
-            for shard in groups[group]:
-                yield pd.DataFrame({"decoded": [decode_shard(run, sizes, int(shard), again)]})
+            for decoded in decode_shards(run, sizes, groups[group].tolist(), again):
+                yield pd.DataFrame({"decoded": [decoded]})
 
     return decode
 

@@ -10,15 +10,16 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from flipbatch.frames.decode import InputSize
-from flipbatch.frames.load import LoadedFrames, load_frames
+from flipbatch.frames.load import LoadedFrames, begin_reading, load_frames
 from flipbatch.models.predictor import Predictor
 from flipbatch.schema import ORDER, PREDICTIONS, TRANSIENT, Status
 from flipbatch.scoring.run import ScoringRun
@@ -41,7 +42,7 @@ class DecodedShard:
     frames : dict of InputSize to LoadedFrames
         One entry for each input size that the run's models take.
     began : float
-        When reading it began, in seconds since 1970.
+        When its turn began, in seconds since 1970.
     kept : pyarrow.Table or None
         Rows that were committed before and stay as they are.
     """
@@ -65,7 +66,7 @@ class CommittedShard:
     ----------
     shard, frames, errors : int
     began, decoded, committed : float
-        When its reading began, when the last frame was decoded and when its rows were in storage, in seconds
+        When its turn began, when the last frame was decoded and when its rows were in storage, in seconds
         since 1970.
     worker : str
         The process that did it, by host and number.
@@ -80,27 +81,50 @@ class CommittedShard:
     worker: str
 
 
-def decode_shard(
-    run: ScoringRun, sizes: Sequence[InputSize], shard: int, again: bool = False
-) -> DecodedShard:
-    """Read a shard's frames and decode them once an input size.
+def decode_shards(
+    run: ScoringRun, sizes: Sequence[InputSize], shards: Iterable[int], again: bool = False
+) -> Iterator[DecodedShard]:
+    """Read the frames of shards and decode them once an input size; read ahead into the next shard meanwhile.
 
     Parameters
     ----------
     run : ScoringRun
     sizes : sequence of InputSize
-    shard : int
+    shards : iterable of int
     again : bool
-        Whether the shard is committed, and only its frames whose status is in `schema.TRANSIENT` are read.
+        Whether the shards are committed, and only frames whose status is in `schema.TRANSIENT` are read.
     """
-    began = time.time()
+    opened = (_open_shard(run, shard, again) for shard in shards)
+    ahead = next(opened, None)
+    while ahead is not None:
+        current, ahead = ahead, next(opened, None)
+        yield _decode(current, sizes)
+
+
+class _OpenShard(NamedTuple):
+    """A shard whose first files are on their way."""
+
+    shard: int
+    rows: pa.Table
+    kept: pa.Table | None
+    uris: list[str]
+    files: Iterator[bytes | OSError]
+
+
+def _open_shard(run: ScoringRun, shard: int, again: bool) -> _OpenShard:
     rows, kept = read_shard(run.manifest, run.plan, shard), None
     if again:
         committed = read_table(run.shard_path(shard))
         failed = np.array([status in TRANSIENT for status in committed["status"].to_pylist()], dtype=bool)
         rows, kept = rows.filter(pa.array(failed)), committed.filter(pa.array(~failed))
-    frames = load_frames(rows["uri"].to_pylist(), sizes)
-    return DecodedShard(shard, rows, frames, began, kept)
+    uris = rows["uri"].to_pylist()
+    return _OpenShard(shard, rows, kept, uris, begin_reading(uris))
+
+
+def _decode(opened: _OpenShard, sizes: Sequence[InputSize]) -> DecodedShard:
+    began = time.time()
+    frames = load_frames(opened.uris, sizes, opened.files)
+    return DecodedShard(opened.shard, opened.rows, frames, began, opened.kept)
 
 
 def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: DecodedShard) -> CommittedShard:

@@ -15,7 +15,7 @@ from flipbatch.frames.decode import InputSize, decode
 from flipbatch.frames.load import LoadedFrames
 from flipbatch.models.predictor import Predictor
 from flipbatch.schema import PREDICTIONS, Status
-from flipbatch.scoring.score_shard import SHARD_COLUMNS, DecodedShard, decode_shard, predict_shard
+from flipbatch.scoring.score_shard import SHARD_COLUMNS, DecodedShard, decode_shards, predict_shard
 from tests.conftest import jpeg
 from tests.scoring.conftest import begin, manifest_of
 
@@ -40,6 +40,10 @@ def frames(tmp_path):
 @pytest.fixture
 def run(begin_at, frames):
     return begin_at(manifest_of(frames))
+
+
+def decode_shard(run, sizes, shard):
+    return next(decode_shards(run, sizes, [shard]))
 
 
 def committed_rows(run, shard=0):
