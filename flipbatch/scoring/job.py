@@ -19,10 +19,10 @@ import ray.data
 
 from flipbatch import storage
 from flipbatch.cluster import errors_for_a_person, warn_without_gpu
-from flipbatch.frames.manifest import load_manifest
 from flipbatch.models.predictor import Predictor
 from flipbatch.run_directory import RUN_FILE, RunDirectory, require_same
 from flipbatch.schema import Label
+from flipbatch.scoring.build_manifest import building_manifest
 from flipbatch.scoring.progress import Progress
 from flipbatch.scoring.results import METRICS_FILE, PartTally, failed_frames, finish_run, merge_part
 from flipbatch.scoring.run import (
@@ -35,7 +35,6 @@ from flipbatch.scoring.run import (
     read_run,
 )
 from flipbatch.scoring.score_shard import decode_shard, predict_shard
-from flipbatch.scoring.shards import cut_manifest
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +96,8 @@ def score(options: ScoreOptions) -> dict[str, Any]:
     wanted = _identity(options, models)
     found = directory.identity(BEFORE_RUN_FILE)
     if found is None:
-        begin_run(directory, wanted, load_manifest(options.frames, options.manifest).first(options.limit))
+        with building_manifest(options.frames, options.manifest, options.limit, directory.uri) as building:
+            begin_run(directory, wanted, building.result())
     else:
         require_same(directory.uri, found, wanted)
     run = read_run(directory)
@@ -138,14 +138,16 @@ def dry_run(options: ScoreOptions) -> list[str]:
             *again,
             f"models: {names}",
         ]
-    manifest = load_manifest(options.frames, options.manifest).first(options.limit)
-    labels = manifest.frames["label"].to_pylist()
-    counted = ", ".join(f"{labels.count(label)} {label or 'without label'}" for label in (*Label, None))
+    with building_manifest(options.frames, options.manifest, options.limit, folder=None) as building:
+        manifest = building.result()
+    labels = ", ".join(
+        f"{manifest.labels.get(label, 0)} {label or 'without label'}" for label in (*Label, None)
+    )
     return [
         f"would write to {directory.uri}",
-        f"frames: {manifest.frames.num_rows} of {manifest.videos} videos: {counted}",
-        f"files that are no frames: {manifest.misnamed.num_rows}",
-        f"shards: {cut_manifest(manifest.frames)[1].shards}",
+        f"frames: {manifest.frames} of {manifest.videos} videos: {labels}",
+        f"files that are no frames: {manifest.misnamed}",
+        f"shards: {manifest.plan.shards}",
         f"models: {names}",
     ]
 
