@@ -1,21 +1,21 @@
 """A function runs in a process of its own, so that what it needs in memory is never the caller's.
 
-Knows processes, signals and a scratch folder; knows nothing of what is run.
+Knows processes and a scratch folder; knows nothing of what is run.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
-import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -23,12 +23,22 @@ from flipbatch.errors import FlipbatchError, JobError
 
 Result = TypeVar("Result")
 
+# Not a process of `multiprocessing`: that would import the main module again, with all that is in it.
+_PROGRAM = """
+import sys
+from multiprocessing.connection import Connection
+caller = Connection(int(sys.argv[1]))
+sys.path[:] = caller.recv()
+from flipbatch.own_process import work
+work(caller)
+"""
+
 
 class Pending(Generic[Result]):
     """What a process will have returned."""
 
-    def __init__(self, process: BaseProcess, receiver: Connection, what: str) -> None:
-        self._process, self._receiver, self._what = process, receiver, what
+    def __init__(self, process: subprocess.Popen[bytes], connection: Connection, what: str) -> None:
+        self._process, self._connection, self._what = process, connection, what
 
     def result(self) -> Result:
         """Wait for the process, and return what its function returned or raise what it raised; once.
@@ -39,11 +49,10 @@ class Pending(Generic[Result]):
             Where the process was killed.
         """
         try:
-            outcome = self._receiver.recv()
-        except EOFError:
-            self._process.join()
+            outcome = self._connection.recv()
+        except (EOFError, ConnectionError):
             raise JobError(
-                f"The process that {self._what} was killed (exit code {self._process.exitcode}), as happens "
+                f"The process that {self._what} was killed (exit code {self._process.wait()}), as happens "
                 "where memory runs out: give it more, and start the same command again."
             ) from None
         if isinstance(outcome, BaseException):
@@ -69,41 +78,38 @@ def own_process(what: str, function: Callable[..., Result], *arguments: Any) -> 
     ------
     Pending
     """
-    # Started anew and not forked: threads of this process may hold locks, and its memory is not wanted.
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    with tempfile.TemporaryDirectory(prefix="flipbatch-") as scratch, receiver:
-        process = context.Process(
-            target=_work, args=(sender, function, arguments, Path(scratch)), name="flipbatch", daemon=True
-        )
-        process.start()
-        sender.close()
+    here, there = Pipe()
+    with here, tempfile.TemporaryDirectory(prefix="flipbatch-") as scratch:
+        with there:
+            # In a group of its own, Ctrl-C reaches the caller alone, which ends the block and the process.
+            program = [sys.executable, "-c", _PROGRAM, str(there.fileno())]
+            process = subprocess.Popen(program, pass_fds=[there.fileno()], process_group=0)
         try:
-            yield Pending(process, receiver, what)
+            with suppress(ConnectionError):  # killed already: the result says so
+                here.send(sys.path)
+                here.send((function, arguments, Path(scratch)))
+            yield Pending(process, here, what)
         finally:
             process.kill()
-            process.join()
+            process.wait()
 
 
-def _work(
-    sender: Connection, function: Callable[..., Any], arguments: tuple[Any, ...], scratch: Path
-) -> None:
-    # Ctrl-C goes to both processes: the other one ends this one.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, args=(scratch,), daemon=True).start()
+def work(caller: Connection) -> None:
+    """Do in the new process what it was started for."""
+    function, arguments, scratch = caller.recv()
+    threading.Thread(target=_end_with_caller, args=(caller, scratch), daemon=True).start()
     try:
         outcome = function(*arguments, scratch)
     except Exception as error:
         outcome = error
         if not isinstance(error, FlipbatchError):
             error.add_note(traceback.format_exc())
-    sender.send(outcome)
+    caller.send(outcome)
 
 
-def _end_with_parent(scratch: Path) -> None:
+def _end_with_caller(caller: Connection, scratch: Path) -> None:
     """A command that was killed must not go on writing beside the one that is started in its place."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        shutil.rmtree(scratch, ignore_errors=True)
-        os._exit(1)
+    with suppress(EOFError, ConnectionError):
+        caller.recv()
+    shutil.rmtree(scratch, ignore_errors=True)
+    os._exit(1)

@@ -88,6 +88,17 @@ def test_a_process_that_was_killed_is_one_sentence():
         pending.result()
 
 
+def test_the_main_module_is_not_run_again():
+    program = (
+        "from flipbatch.own_process import own_process; from tests.test_own_process import process_id_and\n"
+        "print('once')\n"
+        "with own_process('adds', process_id_and, 'word') as pending:\n"
+        "    print(pending.result()[1])\n"
+    )
+    ran = subprocess.run([sys.executable, "-"], input=program, capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr) == ("once\nword\n", "")
+
+
 def test_an_interrupt_ends_the_process_at_once(tmp_path):
     def interrupted():
         with own_process("sleeps", sleep, str(tmp_path / "pid")):
