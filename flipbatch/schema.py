@@ -61,6 +61,8 @@ MISNAMED = pa.schema(
 )
 """Files that were listed and are no frames: every file is in one of these two tables."""
 
+MISNAMED_ORDER = [("uri", "ascending")]
+
 PREDICTIONS = pa.schema(
     [
         pa.field("video_id", pa.string(), nullable=False),

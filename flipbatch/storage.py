@@ -426,29 +426,33 @@ class _Listing:
     """One directory: what it is, whatever it is called, and the paths of what lies in it."""
 
     identity: object
-    files: list[str]
+    files: Iterable[str]
     directories: list[str]
 
 
 def _list_one(storage: Any, directory: str) -> _Listing:
     if isinstance(storage, LocalFileSystem):
         return _scan_local(directory)
-    listing = _Listing(directory, [], [])
+    files, directories = [], []
     for entry in storage.ls(directory, detail=True):
         name = entry["name"].rstrip("/")
         # Object stores list a directory's own placeholder among its contents.
         if name != directory.rstrip("/"):
-            (listing.directories if entry["type"] == "directory" else listing.files).append(name)
-    return listing
+            (directories if entry["type"] == "directory" else files).append(name)
+    return _Listing(directory, files, directories)
 
 
 def _scan_local(directory: str) -> _Listing:
     status = os.stat(directory)
-    listing = _Listing((status.st_dev, status.st_ino), [], [])
+    names, directories, prefix = [], [], os.path.join(directory, "")
     with os.scandir(directory) as entries:
         for entry in entries:
-            (listing.directories if _leads_to_directory(entry) else listing.files).append(entry.path)
-    return listing
+            if _leads_to_directory(entry):
+                directories.append(entry.path)
+            else:
+                names.append(entry.name)
+    # Of a million files in one directory the names are held, and no million paths.
+    return _Listing((status.st_dev, status.st_ino), (prefix + name for name in names), directories)
 
 
 def _leads_to_directory(entry: os.DirEntry[str]) -> bool:

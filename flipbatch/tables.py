@@ -6,7 +6,7 @@ Knows Parquet; knows no table's columns.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 
 from flipbatch import storage
 from flipbatch.errors import StorageError
+
+ROWS_AT_A_TIME = 65_536
 
 
 def to_parquet(table: pa.Table, metadata: Mapping[str, str] | None = None) -> bytes:
@@ -40,6 +42,33 @@ def write_table(table: pa.Table, uri: str, metadata: Mapping[str, str] | None = 
     StorageError
     """
     storage.write(uri, to_parquet(table, metadata))
+
+
+def write_batches(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, uri: str, metadata: Mapping[str, str]
+) -> None:
+    """Write rows that come some at a time as a Parquet file, atomically; only its bytes are held.
+
+    Raises
+    ------
+    StorageError
+    """
+    sink = io.BytesIO()
+    with pq.ParquetWriter(sink, schema.with_metadata(dict(metadata)), compression="zstd") as writer:
+        for table in _gathered(batches, schema):
+            writer.write_table(table)
+    storage.write(uri, sink.getvalue())
+
+
+def _gathered(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Gather batches into tables of `ROWS_AT_A_TIME` or some more."""
+    rows: list[pa.RecordBatch] = []
+    for batch in batches:
+        rows.append(batch)
+        if sum(map(len, rows)) >= ROWS_AT_A_TIME:
+            yield pa.Table.from_batches(rows, schema)
+            rows = []
+    yield pa.Table.from_batches(rows, schema)
 
 
 def read_table(uri: str) -> pa.Table:

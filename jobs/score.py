@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: argparse.Namespace) -> int:
     """Score; return the exit code."""
-    from flipbatch.cluster import connected, refuse_relative
+    from flipbatch.cluster import refuse_relative
     from flipbatch.scoring.job import ScoreOptions, dry_run, score
     from flipbatch.scoring.run import name_and_uri
     from flipbatch.scoring.summary import error_rate, summary_lines
@@ -78,8 +78,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         print("\n".join(dry_run(options)))
         return 0
-    with connected():
-        metrics = score(options)
+    metrics = score(options)
     print("\n".join(summary_lines(metrics)))
     print(f"written to {arguments.out}")
     if error_rate(metrics) > arguments.max_error_rate:

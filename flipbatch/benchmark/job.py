@@ -198,6 +198,7 @@ def _fill(uris: Sequence[str], count: int) -> tuple[str, ...]:
 
 def _measure_jobs(setting: _Setting, figures: Figures, repeat: int) -> None:
     options, folder = setting.options, setting.folder / str(repeat)
+    folder.mkdir()
     frames = repeated(setting.uris, setting.labels, options.shards * MOST_FRAMES_PER_SHARD)
     sample = _fill(setting.uris, options.sample)
     chosen = {model.name: [model] for model in setting.models}
@@ -205,7 +206,7 @@ def _measure_jobs(setting: _Setting, figures: Figures, repeat: int) -> None:
         chosen["both"] = setting.models
     with connected():
         for name, models in chosen.items():
-            steady = steady_rate(models, frames, str(folder / f"score_{name}"))
+            steady = steady_rate(models, frames, folder / f"score_{name}")
             figures.add(f"score_{name}", steady.rate)
             figures.memory_mb["object_store_bytes_per_frame"] = steady.object_store_bytes
         for model in setting.models:

@@ -27,7 +27,7 @@ def measure(score: Path, bundles: Mapping[str, str], uris: Sequence[str], folder
     with connected():
         for count in (1_000, 10_000, 100_000):
             frames = repeated(uris, [None] * len(uris), count)
-            out = str(folder / f"scale{count}")
+            out = folder / f"scale{count}"
             found[f"rate_at_{count}"] = steady_rate(load_models([model], None), frames, out).rate
     for count in (10_000, 1_000_000):
         frames = _links(folder / f"links{count}", count)

@@ -5,16 +5,19 @@ Knows how a run is begun and its pipeline drained; knows no clock but the one th
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import cycle, islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from flipbatch.frames.manifest import Manifest
 from flipbatch.run_directory import RunDirectory
-from flipbatch.schema import MANIFEST, MISNAMED
+from flipbatch.schema import MANIFEST
+from flipbatch.scoring.build_manifest import build_manifest
 from flipbatch.scoring.job import pipeline
 from flipbatch.scoring.run import ScoringModel, begin_run, identity, read_run
 
@@ -33,7 +36,7 @@ def repeated(uris: Sequence[str], labels: Sequence[str | None], frames: int) -> 
     return pa.table([pa.array(column) for column in zip(*columns, strict=True)], schema=MANIFEST)
 
 
-def steady_rate(models: Sequence[ScoringModel], frames: pa.Table, out: str) -> Steady:
+def steady_rate(models: Sequence[ScoringModel], frames: pa.Table, out: Path) -> Steady:
     """Score frames on the Ray that is connected, as the job does; each worker's rate is its own.
 
     Parameters
@@ -41,11 +44,14 @@ def steady_rate(models: Sequence[ScoringModel], frames: pa.Table, out: str) -> S
     models : sequence of ScoringModel
     frames : pyarrow.Table
         `schema.MANIFEST`.
-    out : str
+    out : Path
         A directory that is not there yet.
     """
-    directory = RunDirectory.at(out)
-    begin_run(directory, identity(out, None, None, models), Manifest(frames, MISNAMED.empty_table()))
+    directory, manifest = RunDirectory.at(str(out)), f"{out}.parquet"
+    pq.write_table(frames, manifest)
+    with tempfile.TemporaryDirectory() as scratch:
+        built = build_manifest(None, manifest, None, directory.uri, Path(scratch))
+    begin_run(directory, identity(None, manifest, None, models), built)
     run = read_run(directory)
     dataset = pipeline(run, models, np.arange(run.plan.shards), gpu=False)
     rate = sum_of_workers(dataset.iter_rows())

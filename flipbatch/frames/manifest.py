@@ -1,7 +1,8 @@
 """A directory or a hand-written table becomes a manifest: what will be read, one row per frame.
 
 Knows listings, names and tables (`schema.MANIFEST`); opens no frame. Every file that was listed is
-either a row of the manifest or a row of the misnamed.
+either a row of the manifest or a row of the misnamed. `manifest_rows` gives them in no order and some at a
+time, however many there are; `load_manifest` gathers and sorts them in memory.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ import pyarrow.parquet as pq
 from flipbatch import storage
 from flipbatch.errors import InputError
 from flipbatch.frames.names import FrameName, Root, Word, parse_frame, read_folders
-from flipbatch.schema import MANIFEST, MISNAMED, ORDER, Label, Split
+from flipbatch.schema import MANIFEST, MISNAMED, MISNAMED_ORDER, ORDER, Label, Split
 
-_ROWS_AT_A_TIME = 65_536
+_ROWS_AT_A_TIME = 16_384
 _WHOLE_NUMBER = re.compile(r"([0-9]{1,18})(\.0*)?")
 _WIDE = {pa.string(): pa.large_string()}
 
@@ -48,9 +49,21 @@ class Manifest:
         """Number of videos."""
         return len(self.frames["video_id"].unique())
 
-    def first(self, limit: int | None) -> Manifest:
-        """Keep the first `limit` frames, or all where it is None."""
-        return self if limit is None else Manifest(self.frames.slice(0, limit), self.misnamed)
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a manifest, and some of what was listed beside it, in no order.
+
+    Attributes
+    ----------
+    frames : pyarrow.RecordBatch
+        `schema.MANIFEST`.
+    misnamed : pyarrow.RecordBatch
+        `schema.MISNAMED`.
+    """
+
+    frames: pa.RecordBatch
+    misnamed: pa.RecordBatch
 
 
 def load_manifest(frames_uri: str | None, manifest_uri: str | None) -> Manifest:
@@ -60,11 +73,67 @@ def load_manifest(frames_uri: str | None, manifest_uri: str | None) -> Manifest:
     ------
     InputError, StorageError
     """
-    if manifest_uri is not None:
-        return read_manifest(manifest_uri)
-    if frames_uri is None:
+    return _gather(manifest_rows(frames_uri, manifest_uri), source(frames_uri, manifest_uri))
+
+
+def source(frames_uri: str | None, manifest_uri: str | None) -> str:
+    """Return where frames come from: whichever of the two a command was given, a manifest before frames.
+
+    Raises
+    ------
+    InputError
+        Where it is neither.
+    """
+    uri = frames_uri if manifest_uri is None else manifest_uri
+    if uri is None:
         raise InputError("Neither frames nor a manifest were given: give --frames or --manifest.")
-    return list_frames(frames_uri)
+    return storage.normalise(uri)
+
+
+def manifest_rows(frames_uri: str | None, manifest_uri: str | None) -> Iterator[Rows]:
+    """Return the rows of a manifest in no order, at most `_ROWS_AT_A_TIME` at a time.
+
+    There may be no frame among them: `no_frames` is the error for that.
+
+    Raises
+    ------
+    InputError, StorageError
+    """
+    uri = source(frames_uri, manifest_uri)
+    return _table_rows(uri) if manifest_uri is not None else _listed_rows(uri)
+
+
+def no_frames(source_uri: str, misnamed: int, first: pa.Table | pa.RecordBatch | None) -> InputError:
+    """Return the error that no frame was found.
+
+    Parameters
+    ----------
+    source_uri : str
+    misnamed : int
+        Rows of `schema.MISNAMED`.
+    first : pyarrow.Table or pyarrow.RecordBatch
+        The first of them, sorted; None where there are none.
+    """
+    if not misnamed or first is None:
+        return InputError(f"No files were found below {source_uri}: check the path.")
+    row = first.slice(0, 1).to_pylist()[0]
+    return InputError(
+        f"None of the {misnamed} files below {source_uri} is a frame named VideoID_FrameNumber.jpg: "
+        f"{row['uri']} is {row['reason']}."
+    )
+
+
+def _gather(rows: Iterable[Rows], source_uri: str) -> Manifest:
+    pieces = list(rows)
+    frames = pa.Table.from_batches([piece.frames for piece in pieces], MANIFEST)
+    misnamed = pa.Table.from_batches([piece.misnamed for piece in pieces], MISNAMED)
+    manifest = Manifest(_sorted(frames, ORDER), _sorted(misnamed, MISNAMED_ORDER))
+    if not frames.num_rows:
+        raise no_frames(source_uri, misnamed.num_rows, manifest.misnamed)
+    return manifest
+
+
+# ---------------------------------------------------------------------------------------- listing
 
 
 def list_frames(uri: str) -> Manifest:
@@ -77,14 +146,13 @@ def list_frames(uri: str) -> Manifest:
     StorageError
         Where a directory can't be listed.
     """
-    uri = storage.normalise(uri)
+    return load_manifest(uri, None)
+
+
+def _listed_rows(uri: str) -> Iterator[Rows]:
     root = storage.listing_root(uri)
     prefix, known = len(storage.join(root, "")), Root.of(root)
-    rows = (_parse_listed(file, prefix, known) for file in storage.list_files(uri))
-    manifest = _gather(rows)
-    if not manifest.frames.num_rows:
-        raise InputError(_no_frames(uri, manifest.misnamed))
-    return manifest
+    return _in_chunks(_parse_listed(file, prefix, known) for file in storage.list_files(uri))
 
 
 def _parse_listed(file: str, prefix: int, root: Root) -> tuple[str, FrameName | str]:
@@ -95,27 +163,13 @@ def _parse_listed(file: str, prefix: int, root: Root) -> tuple[str, FrameName | 
     return file, parse_frame(file[prefix:], root)
 
 
-def _no_frames(uri: str, misnamed: pa.Table) -> str:
-    if not misnamed.num_rows:
-        return f"No files were found below {uri}: check the path."
-    first = misnamed.slice(0, 1).to_pylist()[0]
-    return (
-        f"None of the {misnamed.num_rows} files below {uri} is a frame named VideoID_FrameNumber.jpg: "
-        f"{first['uri']} is {first['reason']}."
-    )
-
-
-def _gather(rows: Iterable[tuple[str, FrameName | str]]) -> Manifest:
-    frames, misnamed = [MANIFEST.empty_table()], [MISNAMED.empty_table()]
-    for chunk in _chunks(rows):
+def _in_chunks(rows: Iterable[tuple[str, FrameName | str]]) -> Iterator[Rows]:
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, _ROWS_AT_A_TIME)):
         named = [(uri, name) for uri, name in chunk if isinstance(name, FrameName)]
-        frames.append(_frames_table(named))
         wrong = [(uri, why) for uri, why in chunk if isinstance(why, str)]
-        misnamed.append(pa.table([[uri for uri, _ in wrong], [why for _, why in wrong]], schema=MISNAMED))
-    return Manifest(
-        frames=_sorted(pa.concat_tables(frames), ORDER),
-        misnamed=_sorted(pa.concat_tables(misnamed), [("uri", "ascending")]),
-    )
+        misnamed = pa.record_batch([[uri for uri, _ in wrong], [why for _, why in wrong]], schema=MISNAMED)
+        yield Rows(_frames_batch(named), misnamed)
 
 
 def _sorted(table: pa.Table, order: list[tuple[str, str]]) -> pa.Table:
@@ -128,7 +182,7 @@ def _sorted(table: pa.Table, order: list[tuple[str, str]]) -> pa.Table:
     return pa.concat_tables([table.schema.empty_table(), *pieces])
 
 
-def _frames_table(rows: list[tuple[str, FrameName]]) -> pa.Table:
+def _frames_batch(rows: list[tuple[str, FrameName]]) -> pa.RecordBatch:
     columns = [
         [name.video_id for _, name in rows],
         [name.frame_number for _, name in rows],
@@ -136,13 +190,7 @@ def _frames_table(rows: list[tuple[str, FrameName]]) -> pa.Table:
         [name.label for _, name in rows],
         [name.split for _, name in rows],
     ]
-    return pa.table(columns, schema=MANIFEST)
-
-
-def _chunks(rows: Iterable[tuple[str, FrameName | str]]) -> Iterator[list[tuple[str, FrameName | str]]]:
-    iterator = iter(rows)
-    while chunk := list(islice(iterator, _ROWS_AT_A_TIME)):
-        yield chunk
+    return pa.record_batch(columns, schema=MANIFEST)
 
 
 # ---------------------------------------------------------------------------------------- tables
@@ -161,7 +209,10 @@ def read_manifest(uri: str) -> Manifest:
     StorageError
         Where the file can't be read.
     """
-    uri = storage.normalise(uri)
+    return load_manifest(None, uri)
+
+
+def _table_rows(uri: str) -> Iterator[Rows]:
     table = _read_table(uri)
     names = table.column_names
     if "uri" not in names:
@@ -170,7 +221,7 @@ def read_manifest(uri: str) -> Manifest:
         raise InputError(f"The manifest {uri} has more than one column {twice[0]}: leave one.")
     if not table.num_rows:
         raise InputError(f"The manifest {uri} has no rows: nothing can be read.")
-    return _complete(uri, table)
+    return _in_chunks(_complete(uri, table))
 
 
 def _read_table(uri: str) -> pa.Table:
@@ -193,20 +244,35 @@ def _parse_table(data: bytes) -> pa.Table:
     return pa_csv.read_csv(io.BytesIO(data), parse_options=parse, convert_options=options)
 
 
-def _complete(manifest_uri: str, table: pa.Table) -> Manifest:
+def _complete(manifest_uri: str, table: pa.Table) -> Iterator[tuple[str, FrameName | str]]:
     base = manifest_uri.rpartition("/")[0]
-    columns = {name: _column(manifest_uri, table, name) for name in MANIFEST.names}
-    uris = [_absolute(base, uri) for uri in columns.pop("uri")]
-    root = _common_directory(uris)
+    text = pa.table({name: _as_text(manifest_uri, table, name) for name in MANIFEST.names})
+    root = _common_directory(_absolute(base, row["uri"]) for row in _cells(text.select(["uri"])))
     prefix, known = len(root) + 1 if root else 0, Root.of(root)
-    rows = (
-        (uri, _override(uri, uri[prefix:], known, {name: column[row] for name, column in columns.items()}))
-        for row, uri in enumerate(uris)
-    )
-    manifest = _gather(rows)
-    if not manifest.frames.num_rows:
-        raise InputError(_no_frames(manifest_uri, manifest.misnamed))
-    return manifest
+    for row in _cells(text):
+        uri = _absolute(base, row["uri"])
+        yield uri, _override(uri, uri[prefix:], known, row)
+
+
+def _as_text(manifest_uri: str, table: pa.Table, name: str) -> pa.ChunkedArray:
+    """Return a column as text, null where it is not there."""
+    if name not in table.column_names:
+        return pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+    try:
+        return table[name].cast(pa.string())
+    except pa.ArrowException:
+        kind = table.schema.field(name).type
+        raise InputError(
+            f"The manifest {manifest_uri} has a column {name} of type {kind}: it must be text or numbers."
+        ) from None
+
+
+def _cells(text: pa.Table) -> Iterator[dict[str, str | None]]:
+    """Return the rows one by one, None where a cell is null or empty."""
+    for batch in text.to_batches(max_chunksize=_ROWS_AT_A_TIME):
+        columns = [batch.column(name).to_pylist() for name in text.column_names]
+        for row in zip(*columns, strict=True):
+            yield {name: cell or None for name, cell in zip(text.column_names, row, strict=True)}
 
 
 def _absolute(base: str, uri: str | None) -> str:
@@ -216,9 +282,9 @@ def _absolute(base: str, uri: str | None) -> str:
     return storage.normalise(storage.resolve(base, uri) if relative else uri)
 
 
-def _common_directory(uris: list[str]) -> str:
+def _common_directory(uris: Iterator[str]) -> str:
     """Return the directory that all URIs lie in or below, without a trailing slash."""
-    common = uris[0].split("/")[:-1]
+    common = next(uris).split("/")[:-1]
     for uri in uris:
         parts = uri.split("/")[:-1]
         if parts[: len(common)] != common:
@@ -227,19 +293,6 @@ def _common_directory(uris: list[str]) -> str:
                 : next((i for i, same in enumerate(agree) if not same), min(len(common), len(parts)))
             ]
     return "/".join(common)
-
-
-def _column(manifest_uri: str, table: pa.Table, name: str) -> list[str | None]:
-    """Return a column as text, None where it is null, empty or not there."""
-    if name not in table.column_names:
-        return [None] * table.num_rows
-    try:
-        return [value or None for value in table[name].cast(pa.string()).to_pylist()]
-    except pa.ArrowException:
-        kind = table.schema.field(name).type
-        raise InputError(
-            f"The manifest {manifest_uri} has a column {name} of type {kind}: it must be text or numbers."
-        ) from None
 
 
 def _override(uri: str, relative_path: str, root: Root, given: dict[str, str | None]) -> FrameName | str:
@@ -284,8 +337,23 @@ def _word(words: type[Word], name: str, uri: str, value: str | None) -> Word | N
 
 def fingerprint(frames: pa.Table) -> str:
     """Return the SHA-256 of a manifest's rows, as 64 hexadecimal digits: the same rows, the same digits."""
-    digest = hashlib.sha256()
-    for batch in frames.select(MANIFEST.names).to_batches(max_chunksize=_ROWS_AT_A_TIME):
-        for row in zip(*(batch.column(name).to_pylist() for name in MANIFEST.names), strict=True):
-            digest.update(repr(row).encode())
+    digest = Fingerprint()
+    for batch in frames.to_batches(max_chunksize=_ROWS_AT_A_TIME):
+        digest.add(batch)
     return digest.hexdigest()
+
+
+class Fingerprint:
+    """`fingerprint` of rows that come some at a time."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def add(self, frames: pa.RecordBatch) -> None:
+        """Add the rows that follow."""
+        columns = (frames.column(name).to_pylist() for name in MANIFEST.names)
+        self._digest.update("".join(map(repr, zip(*columns, strict=True))).encode())
+
+    def hexdigest(self) -> str:
+        """Return the fingerprint of all rows so far."""
+        return self._digest.hexdigest()

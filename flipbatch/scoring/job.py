@@ -19,11 +19,11 @@ import ray
 import ray.data
 
 from flipbatch import storage
-from flipbatch.cluster import errors_for_a_person, warn_without_gpu
-from flipbatch.frames.manifest import load_manifest
+from flipbatch.cluster import connected, errors_for_a_person, warn_without_gpu
 from flipbatch.models.predictor import Predictor, fastest_engine
 from flipbatch.run_directory import RUN_FILE, RunDirectory, require_same
 from flipbatch.schema import Label
+from flipbatch.scoring.build_manifest import building_manifest
 from flipbatch.scoring.progress import Progress
 from flipbatch.scoring.results import METRICS_FILE, PartTally, failed_frames, finish_run, merge_part
 from flipbatch.scoring.run import (
@@ -36,7 +36,7 @@ from flipbatch.scoring.run import (
     read_run,
 )
 from flipbatch.scoring.score_shard import decode_shards, predict_shard
-from flipbatch.scoring.shards import cut_manifest, group_shards
+from flipbatch.scoring.shards import chunk_shards
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class ScoreOptions:
 
 
 def score(options: ScoreOptions) -> dict[str, Any]:
-    """Score, or go on with a run that was interrupted.
+    """Score on the Ray that is connected or can be, or go on with a run that was interrupted.
 
     Returns
     -------
@@ -98,10 +98,18 @@ def score(options: ScoreOptions) -> dict[str, Any]:
     directory = RunDirectory.at(options.out)
     wanted = _identity(options, models)
     found = directory.identity(BEFORE_RUN_FILE)
-    if found is None:
-        begin_run(directory, wanted, load_manifest(options.frames, options.manifest).first(options.limit))
-    else:
+    if found is not None:
         require_same(directory.uri, found, wanted)
+        with connected():
+            return _go_on(directory, models, options)
+    # In a process of its own, while Ray starts.
+    building = building_manifest(options.frames, options.manifest, options.limit, directory.uri)
+    with building as manifest, connected():
+        begin_run(directory, wanted, manifest.result())
+        return _go_on(directory, models, options)
+
+
+def _go_on(directory: RunDirectory, models: Sequence[ScoringModel], options: ScoreOptions) -> dict[str, Any]:
     run = read_run(directory)
     if options.gpu:
         warn_without_gpu()
@@ -140,14 +148,16 @@ def dry_run(options: ScoreOptions) -> list[str]:
             *again,
             f"models: {names}",
         ]
-    manifest = load_manifest(options.frames, options.manifest).first(options.limit)
-    labels = manifest.frames["label"].to_pylist()
-    counted = ", ".join(f"{labels.count(label)} {label or 'without label'}" for label in (*Label, None))
+    with building_manifest(options.frames, options.manifest, options.limit, folder=None) as building:
+        manifest = building.result()
+    labels = ", ".join(
+        f"{manifest.labels.get(label, 0)} {label or 'without label'}" for label in (*Label, None)
+    )
     return [
         f"would write to {directory.uri}",
-        f"frames: {manifest.frames.num_rows} of {manifest.videos} videos: {counted}",
-        f"files that are no frames: {manifest.misnamed.num_rows}",
-        f"shards: {cut_manifest(manifest.frames)[1].shards}",
+        f"frames: {manifest.frames} of {manifest.videos} videos: {labels}",
+        f"files that are no frames: {manifest.misnamed}",
+        f"shards: {manifest.plan.shards}",
         f"models: {names}",
     ]
 
@@ -202,16 +212,16 @@ def pipeline(
     context.enable_progress_bars = False
     context.execution_options.preserve_order = False
     context.target_max_block_size = _DECODED_BYTES_AT_ONCE
-    groups = group_shards(todo, _workers(gpu))
-    shared = ray.put((run, [model.bundle for model in models], groups, again))
-    dataset = ray.data.range(len(groups), override_num_blocks=len(groups))
+    chunks = chunk_shards(todo, _workers(gpu))
+    shared = ray.put((run, [model.bundle for model in models], chunks, again))
+    dataset = ray.data.range(len(chunks), override_num_blocks=len(chunks))
     dataset = dataset.map_batches(_decoding(shared), batch_size=None, num_cpus=1)
     return dataset.map_batches(
         _Predict,
         fn_constructor_args=(shared, "cuda" if gpu else "cpu"),
         batch_format="pandas",
         batch_size=1 if gpu else None,  # Ray wants one said where there is a GPU
-        compute=_actors(len(groups), gpu),
+        compute=_actors(len(chunks), gpu),
         num_gpus=1 if gpu else None,
         num_cpus=None if gpu else 1,
     )
@@ -222,25 +232,25 @@ def _workers(gpu: bool) -> int:
     return max(1, int(ray.cluster_resources().get("GPU" if gpu else "CPU", 0)))
 
 
-def _actors(groups: int, gpu: bool) -> ray.data.ActorPoolStrategy:
+def _actors(chunks: int, gpu: bool) -> ray.data.ActorPoolStrategy:
     """One actor a core or a GPU at once, and more as the cluster grows."""
     return ray.data.ActorPoolStrategy(
-        min_size=1, initial_size=min(groups, _workers(gpu)), max_size=max(1, groups)
+        min_size=1, initial_size=min(chunks, _workers(gpu)), max_size=max(1, chunks)
     )
 
 
 def _decoding(shared: ray.ObjectRef[Any]) -> Callable[[Any], Iterator[pd.DataFrame]]:
-    """Return the first step: groups of shards become decoded shards, one a batch.
+    """Return the first step: chunks of shards become decoded shards, one a batch.
 
     In a data frame an object is handed on as it is to the step that is fused behind; in a table of Arrow's
     its pixels would be copied three times, 3 % of the whole.
     """
 
     def decode(batch: Batch) -> Iterator[pd.DataFrame]:
-        run, bundles, groups, again = _fetch(shared)
+        run, bundles, chunks, again = _fetch(shared)
         sizes = list(dict.fromkeys(bundle.input_size for bundle in bundles))
-        for group in batch["id"]:
-            for decoded in decode_shards(run, sizes, groups[group].tolist(), again):
+        for chunk in batch["id"]:
+            for decoded in decode_shards(run, sizes, chunks[chunk].tolist(), again):
                 yield pd.DataFrame({"decoded": [decoded]})
 
     return decode

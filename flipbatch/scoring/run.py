@@ -14,15 +14,13 @@ from typing import Any
 from flipbatch import storage
 from flipbatch.errors import InputError
 from flipbatch.evaluation.calibration import Calibration
-from flipbatch.frames.manifest import Manifest, fingerprint
 from flipbatch.models.bundle import Bundle, load_bundle
 from flipbatch.run_directory import RUN_FILE, RunDirectory
 from flipbatch.schema import PREDICTIONS
-from flipbatch.scoring.shards import Plan, cut_manifest, write_parts
-from flipbatch.tables import write_table
+from flipbatch.scoring.build_manifest import MANIFEST_FOLDER, MISNAMED_FILE, BuiltManifest
+from flipbatch.scoring.shards import Plan
 
-MANIFEST_FOLDER, SHARDS_FOLDER = "manifest", "shards"
-MISNAMED_FILE = "misnamed.parquet"
+SHARDS_FOLDER = "shards"
 BEFORE_RUN_FILE = frozenset({MANIFEST_FOLDER, MISNAMED_FILE})
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
@@ -157,20 +155,15 @@ def identity(
     }
 
 
-def begin_run(directory: RunDirectory, wanted: Mapping[str, Any], manifest: Manifest) -> None:
-    """Write the manifest, cut into shards, and then ``run.json``."""
-    sharded, plan = cut_manifest(manifest.frames)
-    digest = fingerprint(manifest.frames)
-    metadata = {"flipbatch.manifest": digest}
-    write_table(manifest.misnamed, directory.path(MISNAMED_FILE), metadata)
-    write_parts(sharded, plan, directory.path(MANIFEST_FOLDER), metadata)
+def begin_run(directory: RunDirectory, wanted: Mapping[str, Any], built: BuiltManifest) -> None:
+    """Write ``run.json``, after the manifest."""
     facts = {
-        "fingerprint": digest,
-        "frames": manifest.frames.num_rows,
-        "videos": manifest.videos,
-        "misnamed": manifest.misnamed.num_rows,
-        "shards": plan.shards,
-        "first_shards": list(plan.first_shards),
+        "fingerprint": built.fingerprint,
+        "frames": built.frames,
+        "videos": built.videos,
+        "misnamed": built.misnamed,
+        "shards": built.plan.shards,
+        "first_shards": list(built.plan.first_shards),
     }
     directory.begin(wanted, manifest=facts)
 

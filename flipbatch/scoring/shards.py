@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import bisect
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby, pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,13 +29,13 @@ from flipbatch.tables import open_table
 MOST_FRAMES_PER_SHARD = 256
 """From 256 on, larger shards bring nothing; 64 cost a tenth of the rate (docs/performance.md)."""
 
-LEAST_FRAMES_PER_SHARD = 16
-GROUPS_PER_WORKER = 4
-MOST_SHARDS_PER_GROUP = 32
-"""Progress is told by the group: some 20 s of a worker's time."""
+LEAST_FRAMES_PER_SHARD = 64
+CHUNKS_PER_WORKER = 4
+MOST_SHARDS_PER_CHUNK = 32
+"""Progress is told by the chunk: some 20 s of a worker's time."""
 
-MOST_GROUPS = 10_000
-"""Each costs the driver some kilobytes and milliseconds: past so many shards the last groups grow, too."""
+MOST_CHUNKS = 10_000
+"""Each costs the driver some kilobytes and milliseconds: past so many shards the last chunks grow, too."""
 
 ROWS_PER_GROUP = 16_384
 ROWS_PER_PART = 4_194_304
@@ -72,77 +74,154 @@ def frames_per_shard(frames: int) -> int:
     return min(MOST_FRAMES_PER_SHARD, max(LEAST_FRAMES_PER_SHARD, frames // 64))
 
 
-def cut(videos: Sequence[int], target: int) -> list[int]:
-    """Cut videos into shards.
+class Group(NamedTuple):
+    """A row group of a manifest: consecutive rows, whole shards.
+
+    Attributes
+    ----------
+    part : int
+        The part it belongs to.
+    rows : pyarrow.Table
+        `SHARDED_MANIFEST`, at least one row.
+    """
+
+    part: int
+    rows: pa.Table
+
+
+def cut_manifest(frames: Iterable[pa.RecordBatch], count: int) -> Iterator[Group]:
+    """Give every row its shard, and gather shards into row groups and parts.
+
+    A video is cut only where it alone exceeds `frames_per_shard`.
 
     Parameters
     ----------
-    videos : sequence of int
-        Frames of each video, in order; at least 1 each.
-    target : int
-        Most frames of a shard, at least 1.
+    frames : iterable of pyarrow.RecordBatch
+        `schema.MANIFEST`, sorted by video; the cut does not depend on how rows are batched.
+    count : int
+        Their number.
 
-    Returns
-    -------
-    list of int
-        Frames of each shard, in order. A video is cut only where it alone exceeds `target`.
+    Yields
+    ------
+    Group
+        In order. Memory holds a group and a batch, however long the manifest or a video is.
     """
-    shards, current = [], 0
-    for frames in videos:
-        if current and current + frames > target:
-            shards.append(current)
-            current = 0
-        whole, rest = divmod(frames, target)
-        if whole and current == 0:
-            shards += [target] * whole
-            current = rest
-        else:
-            current += frames
-    return [*shards, current] if current else shards
+    return _grouped(_sharded(frames, frames_per_shard(count)))
 
 
-def cut_manifest(frames: pa.Table) -> tuple[pa.Table, Plan]:
-    """Give every row its shard.
-
-    Parameters
-    ----------
-    frames : pyarrow.Table
-        `schema.MANIFEST`, sorted by video.
-
-    Returns
-    -------
-    tuple of (pyarrow.Table, Plan)
-        `SHARDED_MANIFEST`, and the plan.
-    """
-    starts = _video_starts(frames)
-    videos = np.diff([*starts, frames.num_rows])
-    sizes = cut(videos.tolist(), frames_per_shard(frames.num_rows))
-    firsts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
-    shard = np.repeat(np.arange(len(sizes)), sizes)
-    sharded = frames.append_column(SHARDED_MANIFEST.field("shard"), pa.array(shard, pa.int64()))
-    return sharded, Plan(len(sizes), tuple(_first_shards_of_parts(firsts, set(starts.tolist()))))
+def _sharded(frames: Iterable[pa.RecordBatch], target: int) -> Iterator[pa.RecordBatch]:
+    shards = _Shards(target)
+    for units in _units(frames, target):
+        numbers = [shards.place(size) for size in units.sizes]
+        column = pa.array(np.repeat(numbers, units.sizes), pa.int64())
+        yield pa.record_batch([*units.rows.columns, column], schema=SHARDED_MANIFEST)
 
 
-def _video_starts(frames: pa.Table) -> npt.NDArray[np.int64]:
-    # Encoded first: the names of very many frames would not fit one chunk.
-    codes = frames["video_id"].dictionary_encode().combine_chunks().indices.to_numpy()
-    return np.concatenate([[0], np.flatnonzero(np.diff(codes)) + 1]).astype(np.int64)
+class _Shards:
+    """Shards are filled one after the other, at most up to `target` frames."""
+
+    def __init__(self, target: int) -> None:
+        self._target, self._shard, self._frames = target, 0, 0
+
+    def place(self, frames: int) -> int:
+        """Return the shard of the next frames, at most `target`, that must not be cut."""
+        if self._frames + frames > self._target:
+            self._shard, self._frames = self._shard + 1, 0
+        self._frames += frames
+        return self._shard
 
 
-def _first_shards_of_parts(firsts: npt.NDArray[np.int64], starts: set[int]) -> Iterator[int]:
-    """Begin a part where the last has its rows, at the next shard that begins a video."""
-    part_start = None
-    for shard, row in enumerate(firsts.tolist()):
-        if part_start is None or (row - part_start >= ROWS_PER_PART and row in starts):
-            part_start = row
-            yield shard
+class _Units(NamedTuple):
+    """Rows, and the sizes of what in them is never cut: a video, or each `target` frames of a longer one."""
+
+    rows: pa.RecordBatch
+    sizes: list[int]
 
 
-# ---------------------------------------------------------------------------------------- groups
+def _units(frames: Iterable[pa.RecordBatch], target: int) -> Iterator[_Units]:
+    """Cut rows into units; the last of a batch, which may go on in the next, waits for it."""
+    waiting = pa.RecordBatch.from_pylist([], MANIFEST)
+    for batch in frames:
+        rows = pa.concat_batches([waiting, batch.select(MANIFEST.names)])
+        sizes = _unit_sizes(rows, target)
+        last = sizes.pop() if sizes and sizes[-1] < target else 0
+        waiting = rows.slice(rows.num_rows - last)
+        if sizes:
+            yield _Units(rows.slice(0, rows.num_rows - last), sizes)
+    if waiting.num_rows:
+        yield _Units(waiting, [waiting.num_rows])
 
 
-def group_shards(shards: npt.NDArray[np.int64], workers: int) -> list[npt.NDArray[np.int64]]:
-    """Group shards into what a worker is given at once.
+def _unit_sizes(rows: pa.RecordBatch, target: int) -> list[int]:
+    ends = [*video_starts(rows)[1:].tolist(), rows.num_rows]
+    starts = [0, *ends[:-1]]
+    units = (range(start, end, target) for start, end in zip(starts, ends, strict=True))
+    return [min(target, unit.stop - row) for unit in units for row in unit]
+
+
+def video_starts(rows: pa.RecordBatch, before: str | None = None) -> npt.NDArray[np.int64]:
+    """Return at which of these rows, sorted by video, one begins; `before` is the last video before them."""
+    codes = rows.column("video_id").dictionary_encode().indices.to_numpy()
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    return starts[1:] if rows.num_rows and rows.column("video_id")[0].as_py() == before else starts
+
+
+class _Piece(NamedTuple):
+    """Rows of one shard, and what begins with them."""
+
+    rows: pa.RecordBatch
+    begins_shard: bool
+    begins_video: bool
+
+
+def _pieces(sharded: Iterable[pa.RecordBatch]) -> Iterator[_Piece]:
+    shard, video = -1, None
+    for rows in sharded:
+        shards = rows.column("shard").to_numpy()
+        begins = set(np.flatnonzero(np.diff(shards, prepend=shard)).tolist())
+        starts = set(video_starts(rows, video).tolist())
+        for start, end in pairwise([*sorted({0, *begins}), rows.num_rows]):
+            yield _Piece(rows.slice(start, end - start), start in begins, start in starts)
+        shard, video = shards[-1], rows.column("video_id")[-1].as_py()
+
+
+def _grouped(sharded: Iterable[pa.RecordBatch]) -> Iterator[Group]:
+    """Once a group, or a part, has its rows, begin another with the next shard; a part also with a video."""
+    group, rows_of_group, part, rows_of_part = list[pa.RecordBatch](), 0, 0, 0
+    for piece in _pieces(sharded):
+        new_part = piece.begins_shard and piece.begins_video and rows_of_part >= ROWS_PER_PART
+        if new_part or (piece.begins_shard and rows_of_group >= ROWS_PER_GROUP):
+            yield _group(part, group)
+            group, rows_of_group = [], 0
+        if new_part:
+            part, rows_of_part = part + 1, 0
+        group.append(piece.rows)
+        rows_of_group += piece.rows.num_rows
+        rows_of_part += piece.rows.num_rows
+    if group:
+        yield _group(part, group)
+
+
+def _group(part: int, rows: list[pa.RecordBatch]) -> Group:
+    # In one piece: how rows came in must not show in the bytes of the file.
+    return Group(part, pa.Table.from_batches([pa.concat_batches(rows)]))
+
+
+def plan_of(groups: Iterable[Group]) -> Plan:
+    """Return how a manifest was cut into these groups."""
+    firsts, last = dict[int, int](), -1
+    for group in groups:
+        shards = group.rows["shard"]
+        firsts.setdefault(group.part, shards[0].as_py())
+        last = shards[-1].as_py()
+    return Plan(last + 1, tuple(firsts.values()))
+
+
+# ---------------------------------------------------------------------------------------- chunks
+
+
+def chunk_shards(shards: npt.NDArray[np.int64], workers: int) -> list[npt.NDArray[np.int64]]:
+    """Cut shards into chunks, what a worker is given at once.
 
     Many at first, which costs the driver little and lets a worker read ahead; one at a time in the end, so
     that all workers finish together (guided self-scheduling, doi:10.1109/TC.1987.5009495).
@@ -157,51 +236,39 @@ def group_shards(shards: npt.NDArray[np.int64], workers: int) -> list[npt.NDArra
     Returns
     -------
     list of ndarray
-        All shards, in order, at least 1 a group.
+        All shards, in order, at least 1 a chunk.
     """
-    least = 1 + len(shards) // MOST_GROUPS
-    most = max(MOST_SHARDS_PER_GROUP, least)
+    least = 1 + len(shards) // MOST_CHUNKS
+    most = max(MOST_SHARDS_PER_CHUNK, least)
     starts, start = [], 0
     while start < len(shards):
         starts.append(start)
-        start += min(most, max(least, (len(shards) - start) // (GROUPS_PER_WORKER * workers)))
+        start += min(most, max(least, (len(shards) - start) // (CHUNKS_PER_WORKER * workers)))
     return np.split(shards, starts[1:]) if starts else []
 
 
 # ---------------------------------------------------------------------------------------- files
 
 
-def write_parts(sharded: pa.Table, plan: Plan, folder: str, metadata: dict[str, str]) -> None:
-    """Write each part of a manifest to a folder, atomically."""
-    shards = sharded["shard"].to_numpy()
-    for part in range(len(plan.first_shards)):
-        own = plan.shards_of(part)
-        start, stop = np.searchsorted(shards, [own.start, own.stop])
-        table = sharded.slice(start, stop - start).replace_schema_metadata(metadata)
-        storage.write(part_path(folder, part), _part_bytes(table))
+def write_parts(groups: Iterable[Group], folder: str, metadata: dict[str, str]) -> Iterator[Group]:
+    """Write each part of a manifest to a folder, atomically, and hand its groups on as they pass.
+
+    Raises
+    ------
+    StorageError
+    """
+    for part, of_part in groupby(groups, key=lambda group: group.part):
+        sink = io.BytesIO()
+        with pq.ParquetWriter(sink, SHARDED_MANIFEST.with_metadata(metadata), compression="zstd") as writer:
+            for group in of_part:
+                writer.write_table(group.rows, row_group_size=group.rows.num_rows)
+                yield group
+        storage.write(part_path(folder, part), sink.getvalue())
 
 
 def part_path(folder: str, part: int) -> str:
     """Return where a part lies."""
     return storage.join(folder, f"part-{part:05d}.parquet")
-
-
-def _part_bytes(table: pa.Table) -> bytes:
-    sink = io.BytesIO()
-    with pq.ParquetWriter(sink, table.schema, compression="zstd") as writer:
-        for group in _groups(table["shard"].to_numpy()):
-            writer.write_table(table.slice(group.start, len(group)), row_group_size=len(group))
-    return sink.getvalue()
-
-
-def _groups(shards: npt.NDArray[np.int64]) -> Iterable[range]:
-    """Cut rows into groups of about `ROWS_PER_GROUP` between shards."""
-    begins = np.flatnonzero(np.diff(shards, prepend=-1)).tolist()
-    start = 0
-    for begin in [*begins[1:], len(shards)]:
-        if begin - start >= ROWS_PER_GROUP or begin == len(shards):
-            yield range(start, begin)
-            start = begin
 
 
 def read_shard(folder: str, plan: Plan, shard: int) -> pa.Table:

@@ -17,11 +17,20 @@ from hypothesis import strategies as st
 from flipbatch import storage
 from flipbatch.errors import InputError, StorageError
 from flipbatch.frames import manifest as module
-from flipbatch.frames.manifest import Manifest, fingerprint, list_frames, load_manifest, read_manifest
+from flipbatch.frames.manifest import (
+    Manifest,
+    fingerprint,
+    list_frames,
+    load_manifest,
+    manifest_rows,
+    read_manifest,
+    source,
+)
 from flipbatch.frames.names import FrameName, Root, parse_frame
 from flipbatch.schema import MANIFEST, MISNAMED
 
 KEYS = ("video_id", "frame_number", "uri")
+LAST = "\U0010ffff" * 3
 
 file_names = st.sampled_from(
     [
@@ -80,7 +89,14 @@ def test_every_listed_file_is_in_exactly_one_of_the_two_tables(files):
 @given(st.lists(st.tuples(st.text(max_size=2), st.integers(0, 11), st.text(max_size=2))))
 def test_frames_are_sorted_by_video_frame_number_and_uri(frames):
     named = [(uri, FrameName(video_id, number, None, None)) for video_id, number, uri in frames]
-    assert rows(Manifest(module._gather(named).frames, MISNAMED.empty_table()), *KEYS) == sorted(frames)
+    assert rows(gathered(named), *KEYS) == sorted(frames)
+
+
+def gathered(named):
+    """The manifest of rows, and of one frame that goes behind them all."""
+    last = (LAST, FrameName(LAST, 0, None, None))
+    manifest = module._gather(module._in_chunks([*named, last]), "/f")
+    return Manifest(manifest.frames.slice(0, manifest.frames.num_rows - 1), manifest.misnamed)
 
 
 def test_a_listed_frame_is_a_row_with_what_its_path_says(tmp_path):
@@ -195,13 +211,20 @@ def test_one_of_the_two_sources_must_be_given(tmp_path):
         load_manifest(None, None)
 
 
-def test_a_limit_keeps_the_first_frames_and_what_was_misnamed(tmp_path):
-    touch(tmp_path, "a_1.jpg", "a_2.jpg", "b_1.jpg", "x.txt")
-    manifest = list_frames(str(tmp_path))
-    assert rows(manifest.first(2), "video_id", "frame_number") == [("a", 1), ("a", 2)]
-    assert manifest.first(2).misnamed.num_rows == 1
-    assert manifest.first(None) is manifest
-    assert manifest.first(99).frames.num_rows == 3
+def test_rows_come_some_at_a_time_whether_listed_or_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_ROWS_AT_A_TIME", 2)
+    names = ["a_1.jpg", "a_2.jpg", "b_1.jpg", "x.txt", "y.txt"]
+    touch(tmp_path, *names)
+    table = csv(tempfile.mkdtemp(dir=tmp_path.parent), "uri", *(f"{tmp_path}/{name}" for name in names))
+    for uris in ((str(tmp_path), None), (None, table)):
+        pieces = list(manifest_rows(*uris))
+        assert [piece.frames.num_rows + piece.misnamed.num_rows for piece in pieces] == [2, 2, 1]
+        assert sum(piece.frames.num_rows for piece in pieces) == 3
+
+
+def test_a_manifest_goes_before_frames(tmp_path):
+    assert source("/frames/", f"{tmp_path}/m.csv") == f"{tmp_path}/m.csv"
+    assert source("/frames/", None) == "/frames"
 
 
 @pytest.mark.parametrize("at_a_time", [1, 2, 3, 100])
@@ -366,7 +389,7 @@ def test_a_missing_manifest_is_a_storage_error(tmp_path):
 
 def table_of(*uris):
     rows = [(uri, parse_frame(uri, Root())) for uri in uris]
-    return module._gather(rows).frames
+    return gathered(rows).frames
 
 
 def test_equal_rows_have_one_fingerprint_however_they_are_chunked():
@@ -374,6 +397,11 @@ def test_equal_rows_have_one_fingerprint_however_they_are_chunked():
     pieces = pa.concat_tables([whole.slice(0, 1), whole.slice(1)])
     assert fingerprint(whole) == fingerprint(pieces)
     assert len(fingerprint(whole)) == 64
+
+
+def test_a_fingerprint_never_changes_between_versions():
+    table = pa.table([["ü/v", "b"], [1, 2], ["a'b", "c"], ["flip", None], [None, "val"]], schema=MANIFEST)
+    assert fingerprint(table) == "7877b4aa4106bd01122deb4ca208e663c9582a4d1f83946556422e2d55487087"
 
 
 def test_any_other_row_is_another_fingerprint():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import torch
 
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.frames.decode import InputSize
-from flipbatch.frames.manifest import Manifest
+from flipbatch.frames.manifest import Manifest, Rows
 from flipbatch.models.bundle import Bundle, as_arrays
 from flipbatch.models.cnn_model import CnnModel
 from flipbatch.run_directory import RunDirectory
 from flipbatch.schema import MANIFEST, MISNAMED
+from flipbatch.scoring.build_manifest import BuiltManifest, build_from
 from flipbatch.scoring.run import ScoringModel, ScoringRun, begin_run, identity, read_run
 
 Frames = Sequence[tuple[str, int, str, str | None]]
@@ -41,6 +43,17 @@ def manifest_of(frames: Frames, misnamed: Sequence[str] = ()) -> Manifest:
     )
 
 
+def build(folder: str, manifest: Manifest) -> BuiltManifest:
+    """Write a run's manifest, in this process."""
+    rows = Rows(_batch(manifest.frames), _batch(manifest.misnamed))
+    with tempfile.TemporaryDirectory() as scratch:
+        return build_from([rows], "/frames", None, folder, Path(scratch))
+
+
+def _batch(table: pa.Table) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist(table.to_pylist(), table.schema)
+
+
 def begin(folder: Path | str, manifest: Manifest, thresholds: Mapping[str, float]) -> ScoringRun:
     """Begin a run of models that need no weights."""
     size = InputSize(60, 34)
@@ -49,7 +62,7 @@ def begin(folder: Path | str, manifest: Manifest, thresholds: Mapping[str, float
         for name, threshold in thresholds.items()
     ]
     directory = RunDirectory.at(f"{folder}/out")
-    begin_run(directory, identity("/frames", None, None, models), manifest)
+    begin_run(directory, identity("/frames", None, None, models), build(directory.uri, manifest))
     return read_run(directory)
 
 

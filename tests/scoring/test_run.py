@@ -14,7 +14,7 @@ from flipbatch.models.bundle import save_bundle
 from flipbatch.run_directory import RunDirectory, require_same
 from flipbatch.schema import MISNAMED
 from flipbatch.scoring.run import BEFORE_RUN_FILE, begin_run, identity, load_models, read_run
-from tests.scoring.conftest import manifest_of
+from tests.scoring.conftest import build, manifest_of
 
 FRAMES = [("flip/a", 1, "/f/flip/a_1.jpg", "flip"), ("flip/a", 2, "/f/flip/a_2.jpg", "flip")]
 
@@ -193,7 +193,7 @@ def test_metadata_has_the_fingerprints_of_the_run_and_its_bundles(begin_at):
 
 def test_a_run_of_a_remote_directory_is_the_same(tiny_bundle):
     directory = RunDirectory.at("memory://run-test/out")
-    begin_run(directory, identity("/frames", None, None, []), manifest_of(FRAMES))
+    begin_run(directory, identity("/frames", None, None, []), build(directory.uri, manifest_of(FRAMES)))
     run = read_run(directory)
     storage.write(run.shard_path(0), b"1")
     assert run.committed() == {0}

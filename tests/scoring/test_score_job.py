@@ -150,7 +150,12 @@ def test_every_table_carries_the_fingerprints(scored: Path, bundles: tuple[str, 
 def test_a_run_that_lost_shards_scores_only_those_again(
     frames: Path, bundles: tuple[str, str], tmp_path: Path
 ) -> None:
-    options = ScoreOptions(frames=str(frames), models=bundles[:1], out=str(tmp_path / "out"))
+    uris = sorted(str(frame) for frame in frames.glob("*/*_00000000?.jpg"))
+    rows = [f"{uri},video {video:03d}" for video in range(5) for uri in uris]
+    (tmp_path / "frames.csv").write_text("\n".join(["uri,video_id", *rows]))
+    options = ScoreOptions(
+        manifest=str(tmp_path / "frames.csv"), models=bundles[:1], out=str(tmp_path / "out")
+    )
     score(options)
     shards, before = tmp_path / "out" / "shards", contents(tmp_path / "out")
     (tmp_path / "out" / "_SUCCESS").unlink()

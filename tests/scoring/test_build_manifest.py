@@ -1,0 +1,115 @@
+"""Facts about `flipbatch.scoring.build_manifest`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from flipbatch import storage
+from flipbatch.errors import InputError, StorageError
+from flipbatch.frames import external_sort
+from flipbatch.frames import manifest as manifest_module
+from flipbatch.frames.manifest import fingerprint, load_manifest
+from flipbatch.scoring.build_manifest import build_manifest, building_manifest
+from flipbatch.scoring.shards import read_shard
+
+NAMES = [f"{'ba'[i % 2]}_{i}.jpg" for i in range(90)]
+
+
+@pytest.fixture
+def frames(tmp_path):
+    """90 frames of 2 videos, half of them labelled, and 3 files that are none."""
+    for name in [*(f"flip/{name}" for name in NAMES[:45]), *NAMES[45:], "x.txt", "c.jpg", ".hidden_1.jpg"]:
+        storage.write(f"{tmp_path}/frames/{name}", b"")
+    return f"{tmp_path}/frames"
+
+
+@pytest.fixture
+def scratch(tmp_path):
+    (tmp_path / "scratch").mkdir()
+    return tmp_path / "scratch"
+
+
+def rows_of(folder, plan):
+    return [
+        row
+        for shard in range(plan.shards)
+        for row in read_shard(f"{folder}/manifest", plan, shard).to_pylist()
+    ]
+
+
+def test_a_built_manifest_is_the_one_that_is_built_in_memory(frames, tmp_path, scratch):
+    whole = load_manifest(frames, None)
+    built = build_manifest(frames, None, None, f"{tmp_path}/out", scratch)
+    assert rows_of(f"{tmp_path}/out", built.plan) == whole.frames.to_pylist()
+    assert (built.fingerprint, built.videos) == (fingerprint(whole.frames), whole.videos)
+    assert (built.frames, built.misnamed, built.labels) == (90, 3, {"flip": 45, None: 45})
+    assert pq.read_table(tmp_path / "out/misnamed.parquet").equals(whole.misnamed)
+
+
+def test_files_are_the_same_bytes_however_rows_come(frames, tmp_path, scratch, monkeypatch):
+    one = build_manifest(frames, None, None, f"{tmp_path}/one", scratch)
+    monkeypatch.setattr(manifest_module, "_ROWS_AT_A_TIME", 7)
+    monkeypatch.setattr(external_sort, "BYTES_PER_RUN", 1)
+    monkeypatch.setattr(external_sort, "ROWS_PER_SLICE", 3)
+    monkeypatch.setattr(external_sort, "RUNS_AT_A_TIME", 4)
+    two = build_manifest(frames, None, None, f"{tmp_path}/two", scratch)
+    assert one == two
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def contents(folder: Path):
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_a_limit_keeps_the_first_frames_and_what_was_misnamed(frames, tmp_path, scratch):
+    built = build_manifest(frames, None, 50, f"{tmp_path}/out", scratch)
+    first = load_manifest(frames, None).frames.slice(0, 50)
+    assert rows_of(f"{tmp_path}/out", built.plan) == first.to_pylist()
+    assert (built.frames, built.misnamed, built.fingerprint) == (50, 3, fingerprint(first))
+    assert build_manifest(frames, None, 1000, None, scratch).frames == 90
+
+
+def test_without_a_folder_nothing_is_written(frames, tmp_path, scratch):
+    before = sorted(tmp_path.rglob("*"))
+    counted = build_manifest(frames, None, None, None, scratch)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert counted == build_manifest(frames, None, None, f"{tmp_path}/out", scratch)
+
+
+def test_no_frames_are_refused_with_the_first_file_and_nothing_is_written(tmp_path, scratch):
+    for name in ("b.txt", "a.txt"):
+        storage.write(f"{tmp_path}/frames/{name}", b"")
+    with pytest.raises(InputError, match=r"None of the 2 files below .*/frames/a\.txt is not an image"):
+        build_manifest(f"{tmp_path}/frames", None, None, f"{tmp_path}/out", scratch)
+    with pytest.raises(InputError, match="No files were found below"):
+        build_manifest(str(scratch), None, None, f"{tmp_path}/out", scratch)
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_process_builds_the_same(frames, tmp_path, scratch):
+    with building_manifest(frames, None, 60, f"{tmp_path}/out") as building:
+        built = building.result()
+    assert built == build_manifest(frames, None, 60, None, scratch)
+    assert rows_of(f"{tmp_path}/out", built.plan) == load_manifest(frames, None).frames.to_pylist()[:60]
+
+
+def test_what_another_process_refuses_is_refused_here(tmp_path):
+    with (
+        building_manifest(f"{tmp_path}/none", None, None, f"{tmp_path}/out") as building,
+        pytest.raises(StorageError, match=r"Can't list .*none: there is no such file"),
+    ):
+        building.result()
+
+
+def test_the_process_that_builds_stays_small():
+    program = (
+        "import sys, flipbatch.scoring.build_manifest as _\n"
+        "print({'ray', 'torch', 'duckdb', 'cv2', 'pandas'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
