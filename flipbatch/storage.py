@@ -8,6 +8,7 @@ are made absolute, so that a worker with another working directory finds the sam
 from __future__ import annotations
 
 import errno
+import hashlib
 import itertools
 import os
 import posixpath
@@ -253,6 +254,20 @@ def read_required(uri: str, what: str) -> bytes:
     """
     with _refusing_to(f"read {what} {uri}"):
         return read(uri)
+
+
+def digest(uri: str, what: str) -> str:
+    """Return the SHA-256 of a file that must be there, as 64 hexadecimal digits; it is never held whole.
+
+    Raises
+    ------
+    StorageError
+        With `what` the file is, where it lies and what went wrong.
+    """
+    with _refusing_to(f"read {what} {uri}"):
+        storage, path = filesystem(uri)
+        with storage.open(path, "rb", cache_type="readahead") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # ---------------------------------------------------------------------------------------- write

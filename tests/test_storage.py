@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
@@ -509,3 +510,14 @@ def test_one_directory_without_permission_refuses_the_whole_listing(public_folde
 )
 def test_a_reason_is_a_few_words(error, why):
     assert re.fullmatch(why, storage.reason(error))
+
+
+def test_a_files_digest_is_that_of_its_bytes(tmp_path):
+    (tmp_path / "x").write_bytes(b"page" * 100_000)
+    expected = hashlib.sha256(b"page" * 100_000).hexdigest()
+    assert storage.digest(str(tmp_path / "x"), "the file") == expected
+
+
+def test_a_digest_of_nothing_says_what_is_missing(tmp_path):
+    with pytest.raises(StorageError, match=r"Can't read the manifest .*/x: there is no such file"):
+        storage.digest(f"{tmp_path}/x", "the manifest")

@@ -6,7 +6,6 @@ shard, a part or a run's directory is theirs.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -123,10 +122,7 @@ def _go_on(directory: RunDirectory, models: Sequence[ScoringModel], options: Sco
 
 
 def _identity(options: ScoreOptions, models: Sequence[ScoringModel]) -> dict[str, Any]:
-    digest = None
-    if options.manifest is not None:
-        data = storage.read_required(storage.normalise(options.manifest), "the manifest")
-        digest = hashlib.sha256(data).hexdigest()
+    digest = options.manifest and storage.digest(storage.normalise(options.manifest), "the manifest")
     return identity(options.frames, options.manifest, options.limit, models, digest)
 
 
