@@ -208,6 +208,7 @@ def pipeline(
     context.enable_progress_bars = False
     context.execution_options.preserve_order = False
     context.target_max_block_size = _DECODED_BYTES_AT_ONCE
+    context.batch_to_block_arrow_format = False  # a data frame stays one: see `_decoding`
     chunks = chunk_shards(todo, _workers(gpu))
     shared = ray.put((run, [model.bundle for model in models], chunks, again))
     dataset = ray.data.range(len(chunks), override_num_blocks=len(chunks))
