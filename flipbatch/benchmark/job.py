@@ -6,6 +6,7 @@ Knows what is measured, in which order, and which figures are compared; how each
 from __future__ import annotations
 
 import logging
+import os
 import platform
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
+
+# Read by Ray when it starts workers, which else give way to all that runs beside them.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 import pyarrow.parquet as pq
 
