@@ -13,8 +13,7 @@ from flipbatch.models.bundle import Bundle
 from flipbatch.models.inference_graph import inference_graph
 
 FRAMES_AT_A_TIME = 4
-"""Their activations stay in the cache: with all cores at work, 8 frames of MobileNetV2 cost 4 % more each, 2 cost
-10 % more."""
+"""Their activations stay in the cache: with all cores at work, 8 frames of MobileNetV2 cost 4 % more each."""
 
 
 class CpuEngine:

@@ -29,7 +29,7 @@ from flipbatch.tables import open_table
 MOST_FRAMES_PER_SHARD = 256
 """From 256 on, larger shards bring nothing; 64 cost a tenth of the rate (docs/performance.md)."""
 
-LEAST_FRAMES_PER_SHARD = 64
+LEAST_FRAMES_PER_SHARD = 128
 CHUNKS_PER_WORKER = 4
 MOST_SHARDS_PER_CHUNK = 32
 """Progress is told by the chunk: some 20 s of a worker's time."""

@@ -135,7 +135,7 @@ def test_no_videos_make_no_shards():
 
 
 @pytest.mark.parametrize(
-    ("frames", "target"), [(1, 64), (4096, 64), (8192, 128), (16_384, 256), (10**9, 256)]
+    ("frames", "target"), [(1, 128), (8192, 128), (12_800, 200), (16_384, 256), (10**9, 256)]
 )
 def test_a_small_run_is_cut_finer(frames, target):
     assert frames_per_shard(frames) == target

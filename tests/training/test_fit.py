@@ -178,6 +178,19 @@ def test_while_frozen_the_head_alone_learns():
     assert changed(before, network) & parameters == {"head.1.weight", "head.1.bias"}
 
 
+def test_while_frozen_the_layers_below_run_once_for_all_epochs():
+    network, passes = CnnModel(), []
+    network.features.register_forward_hook(lambda *_: passes.append(1))
+    run(new(network, Recipe(4e-3, frozen_epochs=3, batch_size=8), epochs=3, patience=3))
+    assert len(passes) == 2  # the training frames and the validation frames
+
+
+def test_frozen_epochs_learn_too():
+    fitted, _ = run(new(recipe=Recipe(1e-2, frozen_epochs=6, batch_size=4), epochs=6, patience=6))
+    losses = [entry["train"]["loss"] for entry in fitted.history]
+    assert losses[-1] < losses[0]
+
+
 def test_afterwards_all_layers_learn():
     network = CnnModel()
     before = state(network)

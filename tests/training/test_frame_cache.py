@@ -11,6 +11,7 @@ from PIL import Image
 from flipbatch.frames.decode import InputSize, decode
 from flipbatch.schema import MANIFEST, Status
 from flipbatch.training.frame_cache import FrameCache, cache_rows, decode_rows
+from tests.training.small_frames import cache_of
 
 SIZE = InputSize(24, 16)
 
@@ -127,3 +128,18 @@ def test_types_are_those_that_training_expects(folder):
     assert cache.pixels.shape == (2, SIZE.height, SIZE.width, 3)
     assert (cache.pixels.dtype, cache.positive.dtype) == (torch.uint8, torch.bool)
     assert cache.frame_number.dtype == np.int64
+
+
+def mean_colours(pixels):
+    return pixels.float().mean(dim=(2, 3))
+
+
+def test_an_embedded_cache_holds_what_a_network_gave_of_each_frame():
+    cache = cache_of(70)
+    embedded = cache.embedded(mean_colours, torch.device("cpu"))
+    torch.testing.assert_close(embedded.pixels, cache.pixels.float().mean(dim=(1, 2)))
+    assert embedded.positive is cache.positive
+
+
+def test_of_no_frames_nothing_is_embedded():
+    assert len(cache_of(4, rows=slice(0, 0)).embedded(mean_colours, torch.device("cpu"))) == 0
