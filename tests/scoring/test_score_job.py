@@ -151,7 +151,7 @@ def test_a_run_that_lost_shards_scores_only_those_again(
     frames: Path, bundles: tuple[str, str], tmp_path: Path
 ) -> None:
     uris = sorted(str(frame) for frame in frames.glob("*/*_00000000?.jpg"))
-    rows = [f"{uri},video {video:03d}" for video in range(5) for uri in uris]
+    rows = [f"{uri},video {video:03d}" for video in range(8) for uri in uris]
     (tmp_path / "frames.csv").write_text("\n".join(["uri,video_id", *rows]))
     options = ScoreOptions(
         manifest=str(tmp_path / "frames.csv"), models=bundles[:1], out=str(tmp_path / "out")
