@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 POLL_SECONDS = 0.2
 
@@ -49,8 +51,13 @@ def start(command: Sequence[str], out: Path) -> Started:
     RuntimeError
         Where it fails.
     """
+    with tempfile.TemporaryFile() as said:  # a pipe that nobody reads would fill up, and stop the command
+        return _watch(command, out, said)
+
+
+def _watch(command: Sequence[str], out: Path, said: IO[bytes]) -> Started:
     began = time.time()
-    process = subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, *command], stderr=said, stdout=subprocess.DEVNULL)
     driver, worker = 0.0, 0.0
     while process.poll() is None:
         driver = max(driver, _peak_mb(process.pid))
@@ -58,8 +65,8 @@ def start(command: Sequence[str], out: Path) -> Started:
         time.sleep(POLL_SECONDS)
     whole = time.time() - began
     if process.returncode not in (0, 3):
-        assert process.stderr is not None
-        raise RuntimeError(process.stderr.read().decode()[-2000:])
+        said.seek(0)
+        raise RuntimeError(said.read().decode()[-2000:])
     shards = [file.stat().st_mtime for file in (out / "shards").glob("*.parquet")]
     success = (out / "_SUCCESS").stat().st_mtime
     return Started(min(shards) - began, success - max(shards), whole, driver, worker)
