@@ -10,7 +10,7 @@ import os
 import platform
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,7 +37,7 @@ from flipbatch.models.cpu_engine import has_bfloat16
 from flipbatch.schema import Label
 from flipbatch.scoring.run import ScoringModel, load_models
 from flipbatch.scoring.shards import MOST_FRAMES_PER_SHARD
-from flipbatch.training.recipes import Recipe
+from flipbatch.training.recipes import recipe_for
 
 log = logging.getLogger(__name__)
 
@@ -228,9 +228,11 @@ def _measure_loaders(setting: _Setting, figures: Figures) -> None:
         if "daft" in setting.options.peers:
             with tempfile.TemporaryDirectory() as out:
                 figures.add(f"daft_{name}", rivals.daft(bundle, sample, out))
-        figures.add(f"train_{name}", training.our_epochs(bundle, cache, Recipe(1e-3), cores))
-        if architecture(bundle.architecture).pretrained:
-            head = Recipe(1e-3, frozen_epochs=3)
+        pretrained = architecture(bundle.architecture).pretrained
+        recipe = replace(recipe_for(bundle.architecture, pretrained), frozen_epochs=0)
+        figures.add(f"train_{name}", training.our_epochs(bundle, cache, recipe, cores))
+        if pretrained:
+            head = replace(recipe, frozen_epochs=3)
             figures.add(f"train_head_{name}", training.our_epochs(bundle, cache, head, cores))
         figures.add(f"ordinary_train_{name}", training.ordinary_epoch(bundle, sample, cores))
 

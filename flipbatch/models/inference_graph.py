@@ -20,7 +20,7 @@ from openvino import opset13 as ops
 from flipbatch.errors import BundleError
 from flipbatch.frames.decode import InputSize
 from flipbatch.models.bundle import Bundle
-from flipbatch.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from flipbatch.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, mobilenet_window
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -131,6 +131,9 @@ def _take_pixels(kernel: Array, bias: Array) -> tuple[Array, Array]:
 
 
 def _mobilenet_v2(pixels: Node, weights: _Weights, size: InputSize) -> Node:
+    top, left, bottom, right = mobilenet_window(size.height, size.width)
+    rows_and_columns = _shape(1, 2)
+    pixels = ops.slice(pixels, _shape(top, left), _shape(bottom, right), _shape(1, 1), rows_and_columns)
     # Not folded: the first layer pads with zeros, which stand for the mean only after normalising.
     shift, scale = (ops.constant(one[:, None, None]) for one in (_MEAN, _STD))
     x = ops.divide(ops.subtract(_channels_first(pixels), shift), scale)

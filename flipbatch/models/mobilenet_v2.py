@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from flipbatch import storage
 from flipbatch.errors import StorageError, WeightsError
 from flipbatch.models.normalise import Normalise
+from flipbatch.models.preprocessing import mobilenet_window
 
 _DOWNLOAD_TIMEOUT_SECONDS = 30
 
@@ -60,7 +61,8 @@ class MobileNetV2(nn.Module):
 
     def embed(self, pixels: Tensor) -> Tensor:
         """Return what the head decides by: (N, 1280), float32."""
-        return self.features(self.normalise(pixels)).mean(dim=(2, 3))
+        top, left, bottom, right = mobilenet_window(*pixels.shape[2:])
+        return self.features(self.normalise(pixels[:, :, top:bottom, left:right])).mean(dim=(2, 3))
 
     def train(self, mode: bool = True) -> MobileNetV2:
         """Switch to training, but for frozen BatchNorm statistics."""

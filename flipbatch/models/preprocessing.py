@@ -5,13 +5,32 @@ Knows constants; knows no network, and does nothing itself: `frames.decode` deco
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from flipbatch.frames.decode import PAD_COLOUR
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Channel mean and standard deviation of RGB in 0 to 1, as torchvision's ImageNet weights expect them."""
+
+
+class Window(NamedTuple):
+    """A rectangle of pixels, ends excluded."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+
+def mobilenet_window(height: int, width: int) -> Window:
+    """Return the middle that `mobilenet_v2` looks at: 224x128 of 240x135, the same share of other sizes.
+
+    Its layers halve five times and round up: 32 divides 224 and 128, and they cost 14 % less.
+    """
+    tall, wide = max(1, round(height * 224 / 240)), max(1, round(width * 128 / 135))
+    top, left = (height - tall) // 2, (width - wide) // 2
+    return Window(top, left, top + tall, left + wide)
 
 
 def preprocessing() -> dict[str, Any]:

@@ -57,18 +57,20 @@ def _move(pixels: Tensor, generator: torch.Generator) -> Tensor:
     cosine, sine = tilt.cos() * zoom, tilt.sin() * zoom
     across = torch.stack([cosine * mirror, -sine * aspect, shift[:, 0]])
     down = torch.stack([sine / aspect * mirror, cosine, shift[:, 1]])
-    grid = torch.stack([_positions(one, height, width) for one in (across, down)], dim=3)
+    grid = torch.empty((count, height, width, 2), device=pixels.device)
+    _positions(across, grid[..., 0])
+    _positions(down, grid[..., 1])
     return functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
 
 
-def _positions(row: Tensor, height: int, width: int) -> Tensor:
-    """Return along one axis where each pixel comes from, (N, height, width), given a row of matrices, (3, N).
+def _positions(row: Tensor, positions: Tensor) -> None:
+    """Say along one axis where each pixel comes from, (N, height, width), given a row of matrices, (3, N).
 
     As `affine_grid` does, but its matrix product takes longer than all else that varies a frame.
     """
     by_column, by_row, shift = row[:, :, None]
-    centres = [(torch.arange(count, device=row.device) * 2 + 1) / count - 1 for count in (width, height)]
-    return (by_column * centres[0])[:, None, :] + (by_row * centres[1] + shift)[:, :, None]
+    down, across = ((torch.arange(n, device=row.device) * 2 + 1) / n - 1 for n in positions.shape[1:])
+    torch.add((by_column * across)[:, None, :], (by_row * down + shift)[:, :, None], out=positions)
 
 
 def _relight(pixels: Tensor, generator: torch.Generator) -> Tensor:

@@ -123,7 +123,8 @@ def train_epoch(
     sums = _Sums(device)
     for rows in batches:
         positive = cache.positive[rows].to(device)
-        inputs = _inputs(cache.pixels[rows].to(device))
+        # Not `pixels[rows]`, which copies byte by byte: 20 times slower.
+        inputs = _inputs(cache.pixels.index_select(0, rows).to(device))
         logits = forward(augment(inputs, generator) if inputs.ndim == 4 else inputs)
         losses = loss.of_each(logits, positive, LABEL_SMOOTHING)
         optimizer.zero_grad(set_to_none=True)

@@ -109,7 +109,7 @@ class Fit:
         self._device = next(network.parameters()).device
         self._batch_size = max(1, recipe.batch_size // world_size)
         self._steps = steps_per_epoch(train, self._batch_size, self._device)
-        self._optimizer = AdamW(self._parameter_groups(), weight_decay=recipe.weight_decay)
+        self._optimizer = AdamW(self._parameter_groups(), weight_decay=recipe.weight_decay, fused=True)
         self._stopping: EarlyStopping[Weights] = EarlyStopping(settings.patience, settings.min_delta)
         self._history: list[dict[str, Any]] = []
         self._coarse_epochs = int(recipe.coarse_share * settings.epochs)

@@ -58,6 +58,13 @@ def test_it_is_torchvisions_network_below_the_head(imagenet_like):
         assert torch.equal(ours.eval().features(normalised), theirs.eval().features(normalised))
 
 
+def test_it_looks_at_the_middle():
+    frames = pixels(2, EIGHTH.height, EIGHTH.width).float().requires_grad_()
+    (moved_by,) = torch.autograd.grad(MobileNetV2().train()(frames)[0], frames)
+    _, _, rows, columns = moved_by.nonzero(as_tuple=True)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (8, 231, 3, 130)
+
+
 def test_from_scratch_training_moves_the_statistics():
     network = MobileNetV2().train()
     before = statistics(network)
