@@ -18,7 +18,7 @@ from flipbatch.models.bundle import Bundle
 from flipbatch.training.epoch import Loss
 from flipbatch.training.fit import Fit, Settings
 from flipbatch.training.frame_cache import FrameCache, cache_rows, decode_rows
-from flipbatch.training.freed_memory import keep_freed_memory
+from flipbatch.training.process import set_up
 from flipbatch.training.recipes import Recipe
 
 
@@ -31,8 +31,7 @@ def cached(frames: pa.Table, size: InputSize) -> FrameCache:
 
 def our_epochs(bundle: Bundle, cache: FrameCache, recipe: Recipe, cores: int) -> float:
     """Return frames a second of an epoch after the first one."""
-    torch.set_num_threads(cores)
-    keep_freed_memory()
+    set_up(cores)
     network = bundle.network().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     loss = Loss(len(cache) // 2 or 1, len(cache) // 2 or 1)
     ended: list[float] = []

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 
+import cv2
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 ZOOM = 0.15
 """Largest change of scale, as a share."""
@@ -23,8 +25,46 @@ TINT = 0.08
 """Largest change of one colour against the others, as a share."""
 
 
-def augment(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Vary each frame of a batch on its own.
+def move(frames: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror, zoom, tilt and shift each frame of a batch on its own; what comes in repeats the edge.
+
+    On the CPU, in bytes, where torch's sampling takes twice as long (docs/performance.md).
+
+    Parameters
+    ----------
+    frames : Tensor
+        (N, height, width, 3), uint8, on the CPU.
+    generator : torch.Generator
+        On the CPU.
+
+    Returns
+    -------
+    Tensor
+        Of the same shape and type.
+    """
+    moved = torch.empty_like(frames)
+    height, width = frames.shape[1:3]
+    matrices = _matrices(len(frames), height, width, generator)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    for frame, matrix, out in zip(frames.numpy(), matrices, moved.numpy(), strict=True):
+        cv2.warpAffine(frame, matrix, (width, height), out, flags, cv2.BORDER_REPLICATE)
+    return moved
+
+
+def _matrices(count: int, height: int, width: int, generator: torch.Generator) -> npt.NDArray[np.float64]:
+    """Say where each pixel comes from, as matrices (N, 2, 3) for (column, row, 1)."""
+    zoom = 1 + _uniform((count,), ZOOM, generator)
+    tilt = _uniform((count,), TILT, generator)
+    mirror = 1 - 2 * torch.randint(2, (count,), generator=generator)
+    middle = torch.tensor([width - 1, height - 1]) / 2
+    moved_to = middle + _uniform((count, 2), SHIFT, generator) * torch.tensor([width, height]) / 2
+    cosine, sine = tilt.cos() * zoom, tilt.sin() * zoom
+    turn = torch.stack([cosine * mirror, -sine, sine * mirror, cosine], dim=1).view(count, 2, 2)
+    return torch.cat([turn, (moved_to - turn @ middle)[:, :, None]], dim=2).double().numpy()
+
+
+def relight(pixels: Tensor, generator: torch.Generator) -> Tensor:
+    """Vary contrast, brightness and tint of each frame of a batch on its own.
 
     Parameters
     ----------
@@ -38,46 +78,16 @@ def augment(pixels: Tensor, generator: torch.Generator) -> Tensor:
     Tensor
         (N, 3, H, W), float32, 0 to 255.
     """
-    return _relight(_move(pixels.float(), generator), generator)
-
-
-def _uniform(shape: tuple[int, ...], reach: float, generator: torch.Generator, like: Tensor) -> Tensor:
-    return ((torch.rand(shape, generator=generator) * 2 - 1) * reach).to(like.device)
-
-
-def _move(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror, zoom, tilt and shift; what comes in from outside repeats the edge."""
-    count, _, height, width = pixels.shape
-    zoom = 1 + _uniform((count,), ZOOM, generator, pixels)
-    tilt = _uniform((count,), TILT, generator, pixels)
-    mirror = 1 - 2 * torch.randint(2, (count,), generator=generator).to(pixels.device)
-    shift = _uniform((count, 2), SHIFT, generator, pixels)
-    # Both axes count from -1 to 1: the aspect keeps a rotation from shearing.
-    aspect = height / width
-    cosine, sine = tilt.cos() * zoom, tilt.sin() * zoom
-    across = torch.stack([cosine * mirror, -sine * aspect, shift[:, 0]])
-    down = torch.stack([sine / aspect * mirror, cosine, shift[:, 1]])
-    grid = torch.empty((count, height, width, 2), device=pixels.device)
-    _positions(across, grid[..., 0])
-    _positions(down, grid[..., 1])
-    return functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
-
-
-def _positions(row: Tensor, positions: Tensor) -> None:
-    """Say along one axis where each pixel comes from, (N, height, width), given a row of matrices, (3, N).
-
-    As `affine_grid` does, but its matrix product takes longer than all else that varies a frame.
-    """
-    by_column, by_row, shift = row[:, :, None]
-    down, across = ((torch.arange(n, device=row.device) * 2 + 1) / n - 1 for n in positions.shape[1:])
-    torch.add((by_column * across)[:, None, :], (by_row * down + shift)[:, :, None], out=positions)
-
-
-def _relight(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    count = len(pixels)
-    contrast = 1 + _uniform((count, 1, 1, 1), GAIN, generator, pixels)
-    brightness = 1 + _uniform((count, 1, 1, 1), GAIN, generator, pixels)
-    tint = 1 + _uniform((count, 3, 1, 1), TINT, generator, pixels)
-    mean = pixels.mean(dim=(1, 2, 3), keepdim=True)
+    count, device = len(pixels), pixels.device
+    contrast = 1 + _uniform((count, 1, 1, 1), GAIN, generator).to(device)
+    brightness = 1 + _uniform((count, 1, 1, 1), GAIN, generator).to(device)
+    tint = 1 + _uniform((count, 3, 1, 1), TINT, generator).to(device)
+    # A plane a colour: to meet a factor a colour, vectors of neighbours must be of one.
+    planes = pixels.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+    mean = planes.mean(dim=(1, 2, 3), keepdim=True)
     # ((pixels - mean) * contrast + mean * brightness) * tint, in place: each pass over all pixels counts.
-    return pixels.mul_(contrast * tint).add_(mean * (brightness - contrast) * tint).clamp_(0, 255)
+    return planes.mul_(contrast * tint).add_(mean * (brightness - contrast) * tint).clamp_(0, 255)
+
+
+def _uniform(shape: tuple[int, ...], reach: float, generator: torch.Generator) -> Tensor:
+    return (torch.rand(shape, generator=generator) * 2 - 1) * reach

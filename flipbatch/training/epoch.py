@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from flipbatch.evaluation.metrics import Counts
-from flipbatch.training.augment import augment
+from flipbatch.training.augment import move, relight
 from flipbatch.training.distributed import largest_over_ranks, sum_over_ranks
 from flipbatch.training.frame_cache import FrameCache
 
@@ -124,8 +124,7 @@ def train_epoch(
     for rows in batches:
         positive = cache.positive[rows].to(device)
         # Not `pixels[rows]`, which copies byte by byte: 20 times slower.
-        inputs = _inputs(cache.pixels.index_select(0, rows).to(device))
-        logits = forward(augment(inputs, generator) if inputs.ndim == 4 else inputs)
+        logits = forward(_varied(cache.pixels.index_select(0, rows), generator, device))
         losses = loss.of_each(logits, positive, LABEL_SMOOTHING)
         optimizer.zero_grad(set_to_none=True)
         losses.mean().backward()
@@ -162,6 +161,13 @@ def shuffled_batches(count: int, batch_size: int, steps: int, generator: torch.G
     turns = -(-steps * batch_size // count)
     order = torch.cat([torch.randperm(count, generator=generator) for _ in range(turns)])
     yield from order[: steps * batch_size].split(batch_size)
+
+
+def _varied(pixels: Tensor, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Return a batch of a cache as a network takes it, varied unless it is embedded."""
+    if pixels.ndim != 4:
+        return pixels.to(device)
+    return relight(_inputs(move(pixels, generator).to(device)), generator)
 
 
 def _inputs(pixels: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ from flipbatch.training.distributed import rank, sum_over_ranks
 from flipbatch.training.epoch import Loss, evaluate
 from flipbatch.training.fit import Checkpoint, Fit, Fitted, Settings, describe
 from flipbatch.training.frame_cache import Batch, FrameCache, cache_rows, decode_rows
-from flipbatch.training.freed_memory import keep_freed_memory
+from flipbatch.training.process import set_up
 from flipbatch.training.recipes import Recipe, recipe_for
 from flipbatch.training.splits import SplitFrames, split_frames
 
@@ -408,8 +408,7 @@ def _epoch_line(name: str, epochs: int, entry: Mapping[str, Any]) -> str:
 
 def _train_loop(config: dict[str, Any]) -> None:
     """Run on every worker: gather the shard, fit, assess; rank 0 writes the bundle."""
-    torch.set_num_threads(config["threads"])
-    keep_freed_memory()
+    set_up(config["threads"])
     size = architecture(config["name"]).input_size
     caches = {split: _collect(split, size) for split in Split}
     device = ray.train.torch.get_device()

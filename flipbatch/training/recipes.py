@@ -63,4 +63,4 @@ def recipe_for(architecture: str, pretrained: bool) -> Recipe:
         return Recipe(learning_rate=1e-3, feature_rate=0.3, frozen_epochs=2)
     if architecture == "mobilenet_v2":
         return Recipe(learning_rate=2e-3, batch_size=16, weight_decay=0.05, coarse_share=0.75)
-    return Recipe(learning_rate=4e-3, batch_size=16, weight_decay=0.05)
+    return Recipe(learning_rate=4e-3, weight_decay=0.05)
