@@ -11,10 +11,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Read by Ray when it is imported: under `uv run` it would start every worker in a copy of the checkout,
-# through uv, without the environment that the driver has.
-os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-
 import ray
 import ray.data
 from ray.exceptions import RayError

@@ -84,3 +84,13 @@ def test_a_cluster_that_does_not_answer_is_one_sentence() -> None:
         check=False,
     )
     assert "JobError: Can't connect to no-such-scheme://cluster" in done.stderr
+
+
+@pytest.mark.parametrize("module", ["scoring.job", "training.job", "benchmark.job", "cluster"])
+def test_whatever_is_imported_first_ray_starts_no_worker_through_uv(module: str) -> None:
+    program = (
+        f"import flipbatch.{module}, ray; print(ray._private.ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV)"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    said = subprocess.check_output([sys.executable, "-c", program], env=environment, text=True)
+    assert said.strip() == "False"
