@@ -1,6 +1,6 @@
 """How a file becomes a network's input, in numbers: scoring must do what training did.
 
-Knows constants; knows no network, and does nothing itself: `frames.decode` decodes, `normalise` normalises.
+Knows numbers, and does nothing itself: `frames.decode` decodes, `normalise` normalises, networks look.
 """
 
 from __future__ import annotations
