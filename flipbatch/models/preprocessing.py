@@ -42,4 +42,5 @@ def preprocessing() -> dict[str, Any]:
         "colour": "RGB",
         "mean": list(IMAGENET_MEAN),
         "std": list(IMAGENET_STD),
+        "mobilenet_window": list(mobilenet_window(240, 135)),
     }
