@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 
 from flipbatch.errors import FlipbatchError
+from flipbatch.redaction import redacted
 
 DONE, FAILED, WRONG_ARGUMENTS, TOO_MANY_ERRORS = 0, 1, 2, 3
 
@@ -76,10 +77,21 @@ def _number(text: str) -> float:
         return math.nan
 
 
+class Redacting(logging.Filter):
+    """Leaves credentials out of what is logged."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let a record pass, without credentials."""
+        record.msg, record.args = redacted(record.getMessage()), None
+        return True
+
+
 def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], int]) -> int:
     """Parse, run, and return the exit code; an error meant for a person becomes its one sentence."""
     arguments = parser.parse_args()
     logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Redacting())
     logging.getLogger("flipbatch").setLevel(logging.INFO)
     try:
         return main(arguments)

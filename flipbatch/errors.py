@@ -14,9 +14,14 @@ A frame that can't be decoded is not an exception but a row: see `flipbatch.fram
 This module knows nothing of exit codes; `jobs/` sets them.
 """
 
+from flipbatch.redaction import redacted
+
 
 class FlipbatchError(Exception):
-    """Base of all errors whose message is meant for a person."""
+    """Base of all errors whose message is meant for a person; it never holds credentials."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redacted(message))
 
 
 class InputError(FlipbatchError):

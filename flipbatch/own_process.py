@@ -1,4 +1,4 @@
-"""A function runs in a process of its own, so that what it needs in memory is never the caller's.
+"""A function runs in a process of its own: what it needs in memory is never the caller's, nor is its death.
 
 Knows processes and a scratch folder; knows nothing of what is run.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,8 +30,8 @@ import sys
 from multiprocessing.connection import Connection
 caller = Connection(int(sys.argv[1]))
 sys.path[:] = caller.recv()
-from flipbatch.own_process import work
-work(caller)
+from flipbatch import own_process
+getattr(own_process, sys.argv[2])(caller)
 """
 
 
@@ -78,20 +79,102 @@ def own_process(what: str, function: Callable[..., Result], *arguments: Any) -> 
     ------
     Pending
     """
-    here, there = Pipe()
-    with here, tempfile.TemporaryDirectory(prefix="flipbatch-") as scratch:
-        with there:
-            # In a group of its own, Ctrl-C reaches the caller alone, which ends the block and the process.
-            program = [sys.executable, "-c", _PROGRAM, str(there.fileno())]
-            process = subprocess.Popen(program, pass_fds=[there.fileno()], process_group=0)
+    with tempfile.TemporaryDirectory(prefix="flipbatch-") as scratch:
+        process, connection = _start("work")
         try:
             with suppress(ConnectionError):  # killed already: the result says so
-                here.send(sys.path)
-                here.send((function, arguments, Path(scratch)))
-            yield Pending(process, here, what)
+                connection.send((function, arguments, Path(scratch)))
+            yield Pending(process, connection, what)
         finally:
-            process.kill()
-            process.wait()
+            _end(process, connection)
+
+
+def _start(part: str) -> tuple[subprocess.Popen[bytes], Connection]:
+    here, there = Pipe()
+    with there:
+        # In a group of its own, Ctrl-C reaches the caller alone, which ends the block and the process.
+        program = [sys.executable, "-c", _PROGRAM, str(there.fileno()), part]
+        process = subprocess.Popen(program, pass_fds=[there.fileno()], process_group=0)
+    with suppress(ConnectionError):
+        here.send(sys.path)
+    return process, here
+
+
+def _end(process: subprocess.Popen[bytes], connection: Connection) -> None:
+    connection.close()
+    process.kill()
+    process.wait()
+
+
+class Apart(Generic[Result]):
+    """A function that is called again and again in a process of its own, which may die of it.
+
+    Parameters
+    ----------
+    function : callable
+        Of a module, so that the process can import it.
+    seconds : float
+        How long a call may take.
+    """
+
+    def __init__(self, function: Callable[..., Result], seconds: float) -> None:
+        self._function, self._seconds = function, seconds
+        self._started: tuple[subprocess.Popen[bytes], Connection] | None = None
+
+    def __call__(self, *arguments: Any) -> Result:
+        """Call the function with what can be pickled.
+
+        Raises
+        ------
+        DiedError
+            Where the process ended, or was ended because the time was up. The next call has a new one.
+        """
+        process, connection = self._started = self._started or self._begin()
+        try:
+            connection.send(arguments)
+            if not connection.poll(self._seconds):
+                raise DiedError(f"it took longer than {self._seconds:g} seconds")
+            outcome = connection.recv()
+        except (EOFError, ConnectionError, DiedError) as error:
+            self.close()
+            raise DiedError(str(error) if isinstance(error, DiedError) else _ended(process)) from None
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def _begin(self) -> tuple[subprocess.Popen[bytes], Connection]:
+        process, connection = _start("serve")
+        with suppress(ConnectionError):
+            connection.send(self._function)
+        return process, connection
+
+    def close(self) -> None:
+        """End the process."""
+        if self._started is not None:
+            _end(*self._started)
+        self._started = None
+
+
+class DiedError(Exception):
+    """The process of a call ended; says how, in the same words each time."""
+
+
+def _ended(process: subprocess.Popen[bytes]) -> str:
+    code = process.wait()
+    return f"it ended the process ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
+
+
+def serve(caller: Connection) -> None:
+    """Answer calls in the new process, until the caller is gone."""
+    with suppress(EOFError, ConnectionError):
+        function = caller.recv()
+        while True:
+            arguments = caller.recv()
+            try:
+                outcome = function(*arguments)
+            except Exception as error:
+                outcome = error
+            caller.send(outcome)
 
 
 def work(caller: Connection) -> None:

@@ -55,8 +55,7 @@ class RunDirectory:
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a JSON file; equal values give equal bytes."""
-        text = json.dumps(value, indent=2, sort_keys=True, allow_nan=False)
-        storage.write(self.path(name), (text + "\n").encode())
+        storage.write(self.path(name), _json(value))
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file that must be there."""
@@ -98,9 +97,23 @@ class RunDirectory:
         return found
 
     def begin(self, identity: Mapping[str, Any], **facts: Any) -> None:
-        """Write ``run.json``: what the run is, and facts about it that need not be equal to resume."""
+        """Write ``run.json``: what the run is, and facts about it that need not be equal to resume.
+
+        Where another command has begun the same run meanwhile, its facts are the run's.
+
+        Raises
+        ------
+        OutputError
+            Where it has begun another run.
+        """
         what = {"identity": identity, **facts}
-        self.write_json(RUN_FILE, {**what, "fingerprint": fingerprint(what), "versions": versions()})
+        run = {**what, "fingerprint": fingerprint(what), "versions": versions()}
+        if not storage.create(self.path(RUN_FILE), _json(run)):
+            require_same(self.uri, self._found_identity(), identity)
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
 def fingerprint(identity: Mapping[str, Any]) -> str:

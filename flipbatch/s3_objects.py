@@ -22,25 +22,15 @@ from obstore.store import S3Store
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Credential
 
-# A connection that stands still is dropped after 10 seconds, and the rest of the object asked for again. No
-# request is begun later than half a minute after the first, and none lasts longer: a minute is the most.
+# A connection that stands still is dropped after 10 seconds; no request lasts longer than half a minute.
 _TIMEOUTS: ClientConfig = {
     "connect_timeout": timedelta(seconds=5),
     "read_timeout": timedelta(seconds=10),
     "timeout": timedelta(seconds=30),
 }
 
-# Of 5xx (S3's "slow down" is one), refused and broken connections, until the half minute is over: pauses are
-# drawn by chance between the first and three times the last, so that no number of tries says how long.
-_RETRIES: RetryConfig = {
-    "max_retries": 100,
-    "retry_timeout": timedelta(seconds=30),
-    "backoff": {
-        "init_backoff": timedelta(milliseconds=100),
-        "max_backoff": timedelta(seconds=5),
-        "base": 3,
-    },
-}
+# `storage.read` tries again, and counts how often.
+_RETRIES: RetryConfig = {"max_retries": 0}
 
 # obstore asks again 5 minutes before the end. botocore renews what expires within 15: asked every 5 minutes,
 # it always gives what is still valid for longer than that.
@@ -62,7 +52,8 @@ def read(bucket: str, key: str, limit: int | None = None) -> bytes:
     Raises
     ------
     OSError
-        `FileNotFoundError` where there is no such object or bucket; `PermissionError` where it is forbidden.
+        `FileNotFoundError` where there is no such object or bucket; `PermissionError` where it is forbidden;
+        `ConnectionError` where the server is in trouble or out of reach, which may pass.
     """
     try:
         found = _store(bucket).get(key)
@@ -75,7 +66,14 @@ def read(bucket: str, key: str, limit: int | None = None) -> bytes:
     except (PermissionDeniedError, UnauthenticatedError) as error:
         raise PermissionError(_in_short(error)) from error
     except Exception as error:
-        raise OSError(_in_short(error)) from error
+        kind = ConnectionError if _may_pass(str(error)) else OSError
+        raise kind(_in_short(error)) from error
+
+
+def _may_pass(text: str) -> bool:
+    """Say whether another try may help: not where S3 says that the request itself is at fault."""
+    status = _STATUS.search(text)
+    return status is None or status[1][0] == "5" or status[1][:3] in ("408", "429")
 
 
 def _in_short(error: Exception) -> str:

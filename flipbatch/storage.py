@@ -12,7 +12,9 @@ import hashlib
 import itertools
 import os
 import posixpath
+import random
 import re
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -31,9 +33,13 @@ from fsspec.utils import glob_translate
 
 from flipbatch import s3_objects
 from flipbatch.errors import FlipbatchError, InputError, StorageError
+from flipbatch.redaction import redacted
 
 LISTINGS_IN_FLIGHT = 16
 READS_IN_FLIGHT = 64
+RETRIED_FOR_SECONDS = 30.0
+FIRST_PAUSE_SECONDS = 0.3
+LONGEST_PAUSE_SECONDS = 5.0
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -126,13 +132,26 @@ def _refusing_to(act: str) -> Iterator[None]:
 
 
 def read(uri: str, limit: int | None = None) -> bytes:
-    """Read a file, or its first `limit` bytes.
+    """Read a file, or its first `limit` bytes; try again where that may help.
 
     Raises
     ------
     OSError
         As the storage gives it; `FileNotFoundError` where there is no such file.
     """
+    pauses = _pauses()
+    while True:
+        try:
+            return _read(uri, limit)
+        except OSError as error:
+            pause = next(pauses, None) if _may_pass(error) else None
+            if pause is None:
+                raise
+            _retries.append(uri)
+            time.sleep(pause)
+
+
+def _read(uri: str, limit: int | None) -> bytes:
     if is_local(uri):
         with open(uri, "rb", opener=_open_without_waiting) as file:
             return _read_open(file, limit)
@@ -141,6 +160,35 @@ def read(uri: str, limit: int | None = None) -> bytes:
     if protocol in _S3 and _is_set_as_usual(protocol) and s3_objects.takes(key):
         return s3_objects.read(bucket, key, limit)
     return _read_any(uri, limit)
+
+
+def _pauses() -> Iterator[float]:
+    """Yield how long to wait between tries, as long as there is to be another.
+
+    Drawn by chance, so that many readers whom a server refused do not all come back at once.
+    """
+    began, longest = time.monotonic(), FIRST_PAUSE_SECONDS
+    while time.monotonic() - began < RETRIED_FOR_SECONDS:
+        yield random.uniform(longest / 3, longest)
+        longest = min(LONGEST_PAUSE_SECONDS, longest * 3)
+
+
+_PASSING = (errno.EAGAIN, errno.EINTR, errno.ESTALE)
+
+
+def _may_pass(error: OSError) -> bool:
+    return isinstance(error, (ConnectionError, TimeoutError)) or error.errno in _PASSING
+
+
+_retries: deque[str] = deque()
+
+
+def take_retries() -> int:
+    """Return how often this process has tried to read again since this was called last."""
+    count = len(_retries)
+    for _ in range(count):
+        _retries.popleft()
+    return count
 
 
 def _read_open(file: BinaryIO, limit: int | None) -> bytes:
@@ -289,7 +337,47 @@ def write(uri: str, data: bytes) -> None:
             storage.pipe_file(path, data)
 
 
+def create(uri: str, data: bytes) -> bool:
+    """Put a whole file where there is none, atomically: of several who try at once, one does.
+
+    Returns
+    -------
+    bool
+        Whether it was put; what was there already is left alone.
+
+    Raises
+    ------
+    StorageError
+        Where the storage can't be written.
+    """
+    with _refusing_to(f"write {uri}"):
+        if is_local(uri):
+            return _create_local(Path(uri), data)
+        storage, path = filesystem(uri)
+        try:
+            storage.pipe_file(path, data, mode="create")
+        except Exception:
+            if storage.exists(path):
+                return False
+            raise
+        return True
+
+
 def _write_local(path: Path, data: bytes) -> None:
+    with _temporary(path, data) as temporary:
+        os.replace(temporary, path)
+
+
+def _create_local(path: Path, data: bytes) -> bool:
+    with _temporary(path, data) as temporary, suppress(FileExistsError):
+        os.link(temporary, path)  # unlike a rename, it never replaces
+        return True
+    return False
+
+
+@contextmanager
+def _temporary(path: Path, data: bytes) -> Iterator[Path]:
+    """Write a file beside where it shall be; what is left of it goes with the block."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
@@ -297,7 +385,7 @@ def _write_local(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -511,4 +599,4 @@ _FORBIDDEN = (
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:300].rstrip(".")
+    return redacted((str(error) or type(error).__name__).splitlines()[0][:300].rstrip("."))

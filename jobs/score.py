@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> int:
     """Score; return the exit code."""
     from flipbatch.cluster import refuse_relative
+    from flipbatch.redaction import redacted
     from flipbatch.scoring.job import ScoreOptions, dry_run, score
     from flipbatch.scoring.run import name_and_uri
     from flipbatch.scoring.summary import error_rate, summary_lines
@@ -80,7 +81,7 @@ def main(arguments: argparse.Namespace) -> int:
         return 0
     metrics = score(options)
     print("\n".join(summary_lines(metrics)))
-    print(f"written to {arguments.out}")
+    print(f"written to {redacted(arguments.out)}")
     if error_rate(metrics) > arguments.max_error_rate:
         print(
             f"error: {error_rate(metrics):.1%} of the frames failed, more than --max-error-rate "

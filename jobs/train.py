@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: argparse.Namespace) -> int:
     """Train; return the exit code."""
     from flipbatch.cluster import connected, refuse_relative
+    from flipbatch.redaction import redacted
     from flipbatch.training.comparison import comparison_lines
     from flipbatch.training.fit import Settings
     from flipbatch.training.job import TrainOptions, train
@@ -88,7 +89,7 @@ def main(arguments: argparse.Namespace) -> int:
     with connected():
         comparison = train(options)
     print("\n".join(comparison_lines(comparison)))
-    print(f"written to {arguments.out}")
+    print(f"written to {redacted(arguments.out)}")
     return 0
 
 

@@ -19,6 +19,20 @@ os.environ["RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"] = "0.1"
 FRAME_HEIGHT, FRAME_WIDTH = 480, 270
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the fault suite run longer."""
+    parser.addoption("--rounds", type=int, default=1, help="how often faults at random times are tried")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the fault suite did, where it ran."""
+    from tests.faults.harness import TALLY
+
+    if TALLY.faults:
+        terminalreporter.section("faults that nothing was lost by")
+        terminalreporter.write_line("\n".join(TALLY.lines()))
+
+
 def draw_frame(flip: bool, seed: int) -> npt.NDArray[np.uint8]:
     """A table, a book, and in a flip a bright page across it: easy to tell apart, no two alike."""
     rng = np.random.default_rng(seed)

@@ -115,13 +115,13 @@ def test_a_server_in_trouble_is_asked_again(proxy, status):
 
 
 def test_a_server_that_stays_in_trouble_is_an_error(proxy, monkeypatch):
-    monkeypatch.setitem(s3_objects._RETRIES, "max_retries", 1)
+    monkeypatch.setattr(storage, "RETRIED_FOR_SECONDS", 0.0)
     proxy.refusals += [(503, "SlowDown")] * 2
     assert why("s3://reads/12") == "S3 answered 503 Service Unavailable (SlowDown)"
 
 
 def test_no_server_is_an_error_of_one_line(bucket, fresh, monkeypatch):
-    monkeypatch.setitem(s3_objects._RETRIES, "max_retries", 0)
+    monkeypatch.setattr(storage, "RETRIED_FOR_SECONDS", 0.0)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     assert why("s3://reads/12") == "HTTP error: error sending request"
 

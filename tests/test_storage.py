@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -521,3 +523,63 @@ def test_a_files_digest_is_that_of_its_bytes(tmp_path):
 def test_a_digest_of_nothing_says_what_is_missing(tmp_path):
     with pytest.raises(StorageError, match=r"Can't read the manifest .*/x: there is no such file"):
         storage.digest(f"{tmp_path}/x", "the manifest")
+
+
+# ---------------------------------------------------------------------------------------- create, try again
+
+
+@pytest.mark.parametrize("folder", ["local", "memory"])
+def test_of_two_who_create_a_file_one_does(tmp_path, folder):
+    uri = f"{tmp_path}/new/file" if folder == "local" else f"memory://{tmp_path.name}/file"
+    assert storage.create(uri, b"one")
+    assert not storage.create(uri, b"other")
+    assert storage.read(uri) == b"one"
+    assert storage.names_in(uri.rpartition("/")[0]) == ["file"]
+
+
+def test_of_many_who_create_a_file_at_once_one_does(tmp_path):
+    with ThreadPoolExecutor(16) as pool:
+        done = list(pool.map(lambda i: storage.create(f"{tmp_path}/file", b"%d" % i), range(64)))
+    assert sum(done) == 1
+    assert storage.read(f"{tmp_path}/file") == b"%d" % done.index(True)
+
+
+@pytest.fixture
+def reading(monkeypatch):
+    """Let the first tries to read end in these errors; pauses are short."""
+    errors, storage_read = [], storage._read
+    monkeypatch.setattr(storage, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(storage, "LONGEST_PAUSE_SECONDS", 0.01)
+    storage.take_retries()
+
+    def read(uri, limit):
+        if errors:
+            raise errors.pop(0)
+        return storage_read(uri, limit)
+
+    monkeypatch.setattr(storage, "_read", read)
+    return errors
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(), TimeoutError(), OSError(errno.ESTALE, "stale")])
+def test_what_may_pass_is_tried_again_and_counted(reading, tmp_path, error):
+    storage.write(f"{tmp_path}/file", b"data")
+    reading += [error] * 3
+    assert storage.read(f"{tmp_path}/file") == b"data"
+    assert [storage.take_retries(), storage.take_retries()] == [3, 0]
+
+
+@pytest.mark.parametrize("error", [PermissionError(), FileNotFoundError(), OSError(errno.EIO, "bad sector")])
+def test_what_stays_is_not_tried_again(reading, tmp_path, error):
+    reading.append(error)
+    with pytest.raises(type(error)):
+        storage.read(f"{tmp_path}/file")
+    assert storage.take_retries() == 0
+
+
+def test_it_is_tried_again_for_a_bounded_time(reading, tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "RETRIED_FOR_SECONDS", 0.05)
+    reading += [ConnectionResetError("reset")] * 1000
+    with pytest.raises(ConnectionResetError):
+        storage.read(f"{tmp_path}/file")
+    assert 3 < storage.take_retries() < 100

@@ -37,6 +37,9 @@ from flipbatch.schema import Status
 MAX_BYTES = 64 * 2**20
 """Longer files are refused unopened: a 1080x1920 frame has 0.3 MB."""
 
+MAX_SCANS = 500
+"""A progressive JPEG of more would be decoded for hours: cameras and encoders make about ten."""
+
 MAX_PIXELS = 100_000_000
 """Larger pictures are refused by their header: three 8K video frames, and up to 1.2 GB while decoding."""
 
@@ -61,7 +64,8 @@ _BMP_RUN_LENGTHS = {1, 2}  # decoded a byte at a time, and missing ones are made
 _MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"}  # and 16-bit grey
 
 # JPEG markers, and how big a gap in a file is at least: a disk's sector
-_SOF0, _SOF1, _DHT, _SOS, _APP1, _END = 0xC0, 0xC1, 0xC4, 0xDA, 0xE1, b"\xff\xd9"
+_SOF0, _SOF1, _SOF2, _DHT, _SOS, _APP1, _END = 0xC0, 0xC1, 0xC2, 0xC4, 0xDA, 0xE1, b"\xff\xd9"
+_SCAN = b"\xff\xda"
 _SECTOR = 512
 _APPLICATION = {*range(0xE0, 0xF0), 0xFE}
 
@@ -329,6 +333,7 @@ def _decode_jpeg(canvas: np.ndarray, data: bytes, size: InputSize) -> None:
     """
     height, width = _jpeg_size(data)
     _check_pixels(height, width)
+    _check_scans(data)
     plan = _plan(height, width, _jpeg_orientation(data), size)
     direct = plan.scaled == plan.fitted == size and plan.orientation == 1
     pixels = _jpeg_pixels(data, plan.scaled, canvas if direct else None)
@@ -336,6 +341,12 @@ def _decode_jpeg(canvas: np.ndarray, data: bytes, size: InputSize) -> None:
         raise _RejectedError(Status.CORRUPT, "the JPEG has a hole: bytes inside the picture are all zero")
     if not direct:
         _place(canvas, pixels, plan)
+
+
+def _check_scans(data: bytes) -> None:
+    # Only a progressive one has many, and to count them in all would cost a tenth of decoding.
+    if any(marker == _SOF2 for marker, _, _ in _jpeg_segments(data)) and data.count(_SCAN) > MAX_SCANS:
+        raise _RejectedError(Status.UNSUPPORTED, f"a JPEG of more than {MAX_SCANS} scans")
 
 
 def _jpeg_pixels(data: bytes, scaled: InputSize, buffer: np.ndarray | None) -> np.ndarray:

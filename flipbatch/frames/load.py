@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from flipbatch import storage
-from flipbatch.frames.decode import MAX_BYTES, InputSize, Rejection, decode
+from flipbatch.frames.decode import MAX_BYTES, InputSize, Rejection
+from flipbatch.frames.guarded import Decoder, plainly
 from flipbatch.schema import Status
 
 
@@ -46,7 +47,10 @@ def begin_reading(uris: Sequence[str]) -> Iterator[bytes | OSError]:
 
 
 def load_frames(
-    uris: Sequence[str], sizes: Sequence[InputSize], files: Iterable[bytes | OSError] | None = None
+    uris: Sequence[str],
+    sizes: Sequence[InputSize],
+    files: Iterable[bytes | OSError] | None = None,
+    decoder: Decoder = plainly,
 ) -> dict[InputSize, LoadedFrames]:
     """Read each frame once and decode it once an input size.
 
@@ -58,6 +62,8 @@ def load_frames(
         Each size once.
     files : iterable of (bytes or OSError), optional
         What `begin_reading` of the same frames returned, where it was called before.
+    decoder : callable
+        Of `frames.guarded`.
 
     Returns
     -------
@@ -67,7 +73,7 @@ def load_frames(
     loaded = {size: _empty(len(uris), size) for size in sizes}
     for index, data in enumerate(begin_reading(uris) if files is None else files):
         for size, frames in loaded.items():
-            _put(frames, index, _decode(data, size, frames.pixels[index]))
+            _put(frames, index, _decode(data, size, frames.pixels[index], decoder))
     return loaded
 
 
@@ -76,13 +82,14 @@ def _empty(count: int, size: InputSize) -> LoadedFrames:
     return LoadedFrames(pixels, [Status.OK] * count, [None] * count)
 
 
-def _decode(data: bytes | OSError, size: InputSize, out: npt.NDArray[np.uint8]) -> Rejection | None:
+def _decode(
+    data: bytes | OSError, size: InputSize, out: npt.NDArray[np.uint8], decoder: Decoder
+) -> Rejection | None:
     if isinstance(data, FileNotFoundError):
         return Rejection(Status.MISSING, "there is no such file")
     if isinstance(data, OSError):
         return Rejection(Status.UNREADABLE, storage.reason(data))
-    decoded = decode(data, size, out)
-    return decoded if isinstance(decoded, Rejection) else None
+    return decoder(data, size, out)
 
 
 def _put(frames: LoadedFrames, index: int, rejection: Rejection | None) -> None:

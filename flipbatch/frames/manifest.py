@@ -346,12 +346,12 @@ def fingerprint(frames: pa.Table) -> str:
 class Fingerprint:
     """`fingerprint` of rows that come some at a time."""
 
-    def __init__(self) -> None:
-        self._digest = hashlib.sha256()
+    def __init__(self, schema: pa.Schema = MANIFEST) -> None:
+        self._digest, self._names = hashlib.sha256(), schema.names
 
-    def add(self, frames: pa.RecordBatch) -> None:
+    def add(self, rows: pa.RecordBatch) -> None:
         """Add the rows that follow."""
-        columns = (frames.column(name).to_pylist() for name in MANIFEST.names)
+        columns = (rows.column(name).to_pylist() for name in self._names)
         self._digest.update("".join(map(repr, zip(*columns, strict=True))).encode())
 
     def hexdigest(self) -> str:

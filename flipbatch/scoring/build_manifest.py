@@ -1,6 +1,7 @@
 """Frames become the manifest of a run, in memory that does not grow with them.
 
-Knows where the manifest and the misnamed lie in a run's folder; knows no run and no models, and imports
+Knows where manifests lie in a run's folder: each in one that is named by its content, so that two commands
+which start at once over files that change never mix theirs. Knows no run and no models, and imports
 nothing that does: it works in a process of its own, which stays small.
 """
 
@@ -39,6 +40,8 @@ class BuiltManifest:
         Frames of each label.
     plan : Plan
         How it was cut.
+    folder : str
+        Where it lies, below the run's.
     """
 
     fingerprint: str
@@ -47,6 +50,7 @@ class BuiltManifest:
     misnamed: int
     labels: dict[str | None, int]
     plan: Plan
+    folder: str
 
 
 def building_manifest(
@@ -91,13 +95,21 @@ def build_from(
     # Read twice: each file carries the fingerprint of all rows.
     tally = _tally(_first(count, frames.sorted()))
     groups = cut_manifest(_first(count, frames.sorted()), count)
+    own_folder = f"{MANIFEST_FOLDER}/{tally.fingerprint[:16]}-{_digest(misnamed)[:16]}"
     if folder is not None:
-        metadata = {"flipbatch.manifest": tally.fingerprint}
-        write_batches(misnamed.sorted(), MISNAMED, storage.join(folder, MISNAMED_FILE), metadata)
-        groups = write_parts(groups, storage.join(folder, MANIFEST_FOLDER), metadata)
-    return BuiltManifest(
-        tally.fingerprint, count, tally.videos, misnamed.rows, dict(tally.labels), plan_of(groups)
-    )
+        metadata, whole = {"flipbatch.manifest": tally.fingerprint}, storage.join(folder, own_folder)
+        write_batches(misnamed.sorted(), MISNAMED, storage.join(whole, MISNAMED_FILE), metadata)
+        groups = write_parts(groups, whole, metadata)
+    plan = plan_of(groups)
+    labels = dict(tally.labels)
+    return BuiltManifest(tally.fingerprint, count, tally.videos, misnamed.rows, labels, plan, own_folder)
+
+
+def _digest(misnamed: ExternalSort) -> str:
+    digest = Fingerprint(MISNAMED)
+    for rows in misnamed.sorted():
+        digest.add(rows)
+    return digest.hexdigest()
 
 
 def _sort(rows: Iterable[Rows], scratch: Path) -> tuple[ExternalSort, ExternalSort]:

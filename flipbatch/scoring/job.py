@@ -7,10 +7,11 @@ shard, a part or a run's directory is theirs.
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ import ray.data
 
 from flipbatch import storage
 from flipbatch.cluster import connected, errors_for_a_person, warn_without_gpu
+from flipbatch.models.bundle import Bundle
 from flipbatch.models.predictor import Predictor, fastest_engine
 from flipbatch.run_directory import RUN_FILE, RunDirectory, require_same
 from flipbatch.schema import Label
@@ -36,6 +38,7 @@ from flipbatch.scoring.run import (
 )
 from flipbatch.scoring.score_shard import decode_shards, predict_shard
 from flipbatch.scoring.shards import chunk_shards
+from flipbatch.scoring.tries import one_try
 
 log = logging.getLogger(__name__)
 
@@ -188,7 +191,7 @@ def _drain(committed: ray.data.Dataset, progress: Progress) -> None:
     """Run a pipeline to its end, and say how far it is."""
     with errors_for_a_person(GO_ON), closing(progress):
         for shard in committed.iter_rows():
-            progress.add(shard["frames"], shard["errors"])
+            progress.add(shard["frames"], shard["errors"], shard["retries"])
 
 
 def pipeline(
@@ -210,7 +213,7 @@ def pipeline(
     context.target_max_block_size = _DECODED_BYTES_AT_ONCE
     context.batch_to_block_arrow_format = False  # a data frame stays one: see `_decoding`
     chunks = chunk_shards(todo, _workers(gpu))
-    shared = ray.put((run, [model.bundle for model in models], chunks, again))
+    shared = ray.put(_Shared(run, [model.bundle for model in models], chunks, uuid.uuid4().hex, again))
     dataset = ray.data.range(len(chunks), override_num_blocks=len(chunks))
     dataset = dataset.map_batches(_decoding(shared), batch_size=None, num_cpus=1)
     return dataset.map_batches(
@@ -244,11 +247,12 @@ def _decoding(shared: ray.ObjectRef[Any]) -> Callable[[Any], Iterator[pd.DataFra
     """
 
     def decode(batch: Batch) -> Iterator[pd.DataFrame]:
-        run, bundles, chunks, again = _fetch(shared)
+        run, bundles, chunks, job, again = _fetch(shared)
         sizes = list(dict.fromkeys(bundle.input_size for bundle in bundles))
         for chunk in batch["id"]:
-            for decoded in decode_shards(run, sizes, chunks[chunk].tolist(), again):
-                yield pd.DataFrame({"decoded": [decoded]})
+            with one_try(run, chunks[chunk].tolist(), job, again) as this:
+                for decoded in decode_shards(run, sizes, this.shards, this.suspects, again):
+                    yield pd.DataFrame({"decoded": [decoded]})
 
     return decode
 
@@ -257,8 +261,9 @@ class _Predict:
     """The second step: decoded shards are predicted and committed. Lives in an actor."""
 
     def __init__(self, shared: ray.ObjectRef[Any], device: str) -> None:
-        self._run, bundles, *_ = _fetch(shared)
-        self._predictors = [Predictor(bundle, fastest_engine(bundle, device)) for bundle in bundles]
+        found = _fetch(shared)
+        self._run = found.run
+        self._predictors = [Predictor(bundle, fastest_engine(bundle, device)) for bundle in found.bundles]
 
     def __call__(self, batch: pd.DataFrame) -> Iterator[Batch]:
         for decoded in batch["decoded"]:
@@ -266,10 +271,20 @@ class _Predict:
             yield {name: np.array([value]) for name, value in asdict(committed).items()}
 
 
-_fetched: dict[ray.ObjectRef[Any], Any] = {}
+class _Shared(NamedTuple):
+    """What all steps share."""
+
+    run: ScoringRun
+    bundles: list[Bundle]
+    chunks: list[np.ndarray[Any, np.dtype[np.int64]]]
+    job: str
+    again: bool
 
 
-def _fetch(reference: ray.ObjectRef[Any]) -> Any:
+_fetched: dict[ray.ObjectRef[Any], _Shared] = {}
+
+
+def _fetch(reference: ray.ObjectRef[Any]) -> _Shared:
     """Get what all steps share, once a process."""
     if reference not in _fetched:
         _fetched.clear()

@@ -37,7 +37,8 @@ class Progress:
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._total, self._before, self._done, self._errors = total, done, done, 0
+        self._total, self._before, self._done = total, done, done
+        self._errors = self._retries = 0
         self._stream = stream or sys.stderr
         self._clock = clock
         self._began = self._last_line = clock()
@@ -53,10 +54,11 @@ class Progress:
             dynamic_ncols=True,
         )
 
-    def add(self, frames: int, errors: int) -> None:
-        """Count frames that were committed, and those of them that have no probability."""
+    def add(self, frames: int, errors: int, retries: int = 0) -> None:
+        """Count frames that were committed, those of them that have no probability, and repeated requests."""
         self._done += frames
         self._errors += errors
+        self._retries += retries
         if self._bar is not None:
             self._bar.set_postfix(errors=self._errors, refresh=False)
             self._bar.update(frames)
@@ -81,7 +83,8 @@ class Progress:
         rate = (self._done - self._before) / max(1e-9, self._clock() - self._began)
         eta = f"{_duration(left / rate)} left" if rate and left else "done" if not left else "no rate yet"
         counts = f"scored {self._done:,} of {self._total:,} frames"
-        return f"{counts}, {rate:,.0f} frames/s, {eta}, {self._errors:,} errors"
+        again = f", storage asked again {self._retries:,} times" if self._retries else ""
+        return f"{counts}, {rate:,.0f} frames/s, {eta}, {self._errors:,} errors{again}"
 
 
 def _duration(seconds: float) -> str:

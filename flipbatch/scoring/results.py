@@ -22,9 +22,13 @@ from flipbatch.evaluation.metrics import ModelTally
 from flipbatch.evaluation.videos import tally, videos_of
 from flipbatch.run_directory import RUN_FILE
 from flipbatch.schema import PREDICTIONS, TRANSIENT, VIDEOS, Label, Status
+from flipbatch.scoring.build_manifest import MISNAMED_FILE
+from flipbatch.scoring.reconcile import reconcile_part, require_only_parts
 from flipbatch.scoring.report import write_report
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.score_shard import SHARD_COLUMNS
+from flipbatch.scoring.shards import part_name
+from flipbatch.scoring.tries import TRIES_FOLDER
 from flipbatch.tables import parse_table, write_table
 
 ROWS_PER_GROUP = 131_072
@@ -78,6 +82,7 @@ def merge_part(run: ScoringRun, part: int) -> PartTally:
     for rows in _whole_videos(_read_shards(run, part)):
         total += merged.add(rows)
     merged.write(part)
+    reconcile_part(run, part)
     return total
 
 
@@ -141,7 +146,7 @@ class _PartWriter:
 
     def write(self, part: int) -> None:
         directory = self._run.directory
-        file = f"part-{part:05d}.parquet"
+        file = part_name(part)
         for name, writer in self._writers.items():
             writer.close()
             storage.write(directory.path("predictions", f"model={name}", file), self._sinks[name].getvalue())
@@ -212,9 +217,13 @@ def finish_run(run: ScoringRun, total: PartTally, cards: Mapping[str, Mapping[st
             f"{run.directory.uri} has predictions of {total.frames} frames in {total.videos} videos, and its "
             f"manifest {expected['frames']} in {expected['videos']}: it is damaged; choose another --out."
         )
+    require_only_parts(run)
+    misnamed = storage.read_required(storage.join(run.manifest, MISNAMED_FILE), "the list of misnamed files")
+    storage.write(run.directory.path(MISNAMED_FILE), misnamed)
     metrics = _metrics(run, total, expected["misnamed"])
     run.directory.write_json(METRICS_FILE, metrics)
     write_report(run, metrics, cards)
+    storage.remove(run.directory.path(TRIES_FOLDER))
     run.directory.finish()
     return metrics
 

@@ -15,13 +15,14 @@ from flipbatch import storage
 from flipbatch.errors import InputError
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.models.bundle import Bundle, load_bundle
+from flipbatch.redaction import redacted
 from flipbatch.run_directory import RUN_FILE, RunDirectory
 from flipbatch.schema import PREDICTIONS
-from flipbatch.scoring.build_manifest import MANIFEST_FOLDER, MISNAMED_FILE, BuiltManifest
+from flipbatch.scoring.build_manifest import MANIFEST_FOLDER, BuiltManifest
 from flipbatch.scoring.shards import Plan
 
 SHARDS_FOLDER = "shards"
-BEFORE_RUN_FILE = frozenset({MANIFEST_FOLDER, MISNAMED_FILE})
+BEFORE_RUN_FILE = frozenset({MANIFEST_FOLDER})
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _NAMED = re.compile(rf"(?P<name>{_NAME.pattern})=(?P<uri>.+)", re.DOTALL)
@@ -95,6 +96,8 @@ class ScoringRun:
     Attributes
     ----------
     directory : RunDirectory
+    manifest : str
+        The folder of the manifest's parts.
     plan : Plan
     fingerprint : str
         Of the run: its command, models and manifest.
@@ -105,19 +108,19 @@ class ScoringRun:
     """
 
     directory: RunDirectory
+    manifest: str
     plan: Plan
     fingerprint: str
     models: Mapping[str, str]
     thresholds: Mapping[str, float]
 
-    @property
-    def manifest(self) -> str:
-        """Return the folder of the manifest's parts."""
-        return self.directory.path(MANIFEST_FOLDER)
-
     def shard_path(self, shard: int) -> str:
         """Return where a shard is committed: a name that depends on the shard alone."""
         return self.directory.path(SHARDS_FOLDER, f"{shard:09d}.parquet")
+
+    def has(self, shard: int) -> bool:
+        """Say whether a shard is committed."""
+        return storage.exists(self.shard_path(shard))
 
     def metadata(self, *models: str) -> dict[str, str]:
         """Return what a table of these models carries in its schema."""
@@ -144,8 +147,8 @@ def identity(
     """
     return {
         "command": "score",
-        "frames": frames and storage.normalise(frames),
-        "manifest": manifest and storage.normalise(manifest),
+        "frames": frames and redacted(storage.normalise(frames)),
+        "manifest": manifest and redacted(storage.normalise(manifest)),
         "manifest_digest": manifest_digest,
         "limit": limit,
         "models": {
@@ -156,7 +159,7 @@ def identity(
 
 
 def begin_run(directory: RunDirectory, wanted: Mapping[str, Any], built: BuiltManifest) -> None:
-    """Write ``run.json``, after the manifest."""
+    """Write ``run.json``, after the manifest; or find that another command has begun the same run."""
     facts = {
         "fingerprint": built.fingerprint,
         "frames": built.frames,
@@ -164,6 +167,7 @@ def begin_run(directory: RunDirectory, wanted: Mapping[str, Any], built: BuiltMa
         "misnamed": built.misnamed,
         "shards": built.plan.shards,
         "first_shards": list(built.plan.first_shards),
+        "folder": built.folder,
     }
     directory.begin(wanted, manifest=facts)
 
@@ -174,6 +178,7 @@ def read_run(directory: RunDirectory) -> ScoringRun:
     models = run["identity"]["models"]
     return ScoringRun(
         directory=directory,
+        manifest=directory.path(run["manifest"]["folder"]),
         plan=Plan(run["manifest"]["shards"], tuple(run["manifest"]["first_shards"])),
         fingerprint=run["fingerprint"],
         models={name: model["bundle"] for name, model in models.items()},

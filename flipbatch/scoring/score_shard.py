@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from flipbatch import storage
 from flipbatch.frames.decode import InputSize
+from flipbatch.frames.guarded import Decoder, apart, time_limited
 from flipbatch.frames.load import LoadedFrames, begin_reading, load_frames
 from flipbatch.models.predictor import Predictor
 from flipbatch.schema import ORDER, PREDICTIONS, TRANSIENT, Status
@@ -45,6 +47,8 @@ class DecodedShard:
         When its turn began, in seconds since 1970.
     kept : pyarrow.Table or None
         Rows that were committed before and stay as they are.
+    retries : int
+        How often storage was asked again meanwhile.
     """
 
     shard: int
@@ -52,6 +56,7 @@ class DecodedShard:
     frames: Mapping[InputSize, LoadedFrames]
     began: float
     kept: pa.Table | None = None
+    retries: int = 0
 
     def __sizeof__(self) -> int:
         """Return its bytes, nearly all of them pixels: by them Ray tells when enough is gathered."""
@@ -64,7 +69,7 @@ class CommittedShard:
 
     Attributes
     ----------
-    shard, frames, errors : int
+    shard, frames, errors, retries : int
     began, decoded, committed : float
         When its turn began, when the last frame was decoded and when its rows were in storage, in seconds
         since 1970.
@@ -75,6 +80,7 @@ class CommittedShard:
     shard: int
     frames: int
     errors: int
+    retries: int
     began: float
     decoded: float
     committed: float
@@ -82,7 +88,11 @@ class CommittedShard:
 
 
 def decode_shards(
-    run: ScoringRun, sizes: Sequence[InputSize], shards: Iterable[int], again: bool = False
+    run: ScoringRun,
+    sizes: Sequence[InputSize],
+    shards: Iterable[int],
+    suspects: Collection[int] = (),
+    again: bool = False,
 ) -> Iterator[DecodedShard]:
     """Read the frames of shards and decode them once an input size; read ahead into the next shard meanwhile.
 
@@ -91,6 +101,8 @@ def decode_shards(
     run : ScoringRun
     sizes : sequence of InputSize
     shards : iterable of int
+    suspects : collection of int
+        Shards of which a frame may end the process: their frames are decoded in another.
     again : bool
         Whether the shards are committed, and only frames whose status is in `schema.TRANSIENT` are read.
     """
@@ -98,7 +110,9 @@ def decode_shards(
     ahead = next(opened, None)
     while ahead is not None:
         current, ahead = ahead, next(opened, None)
-        yield _decode(current, sizes)
+        with apart() if current.shard in suspects else time_limited() as decoder:
+            decoded = _decode(current, sizes, decoder)
+        yield decoded
 
 
 class _OpenShard(NamedTuple):
@@ -121,10 +135,10 @@ def _open_shard(run: ScoringRun, shard: int, again: bool) -> _OpenShard:
     return _OpenShard(shard, rows, kept, uris, begin_reading(uris))
 
 
-def _decode(opened: _OpenShard, sizes: Sequence[InputSize]) -> DecodedShard:
+def _decode(opened: _OpenShard, sizes: Sequence[InputSize], decoder: Decoder) -> DecodedShard:
     began = time.time()
-    frames = load_frames(opened.uris, sizes, opened.files)
-    return DecodedShard(opened.shard, opened.rows, frames, began, opened.kept)
+    frames = load_frames(opened.uris, sizes, opened.files, decoder)
+    return DecodedShard(opened.shard, opened.rows, frames, began, opened.kept, storage.take_retries())
 
 
 def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: DecodedShard) -> CommittedShard:
@@ -144,6 +158,7 @@ def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: Dec
         shard=decoded.shard,
         frames=len(ok),
         errors=len(ok) - int(ok.sum()),
+        retries=decoded.retries,
         began=decoded.began,
         decoded=came,
         committed=time.time(),

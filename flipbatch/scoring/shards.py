@@ -268,7 +268,12 @@ def write_parts(groups: Iterable[Group], folder: str, metadata: dict[str, str]) 
 
 def part_path(folder: str, part: int) -> str:
     """Return where a part lies."""
-    return storage.join(folder, f"part-{part:05d}.parquet")
+    return storage.join(folder, part_name(part))
+
+
+def part_name(part: int) -> str:
+    """Return what a part is called: of the manifest, of predictions and of videos."""
+    return f"part-{part:05d}.parquet"
 
 
 def read_shard(folder: str, plan: Plan, shard: int) -> pa.Table:

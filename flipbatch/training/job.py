@@ -40,6 +40,7 @@ from flipbatch.frames.manifest import fingerprint, load_manifest
 from flipbatch.models.architectures import ARCHITECTURES, architecture
 from flipbatch.models.bundle import CARD_FILE, Bundle, as_arrays, load_bundle, save_bundle
 from flipbatch.models.mobilenet_v2 import MobileNetV2, read_weights
+from flipbatch.redaction import redacted
 from flipbatch.run_directory import RunDirectory, require_same
 from flipbatch.schema import FAILURES, Label, Split, Status
 from flipbatch.tables import write_table
@@ -159,13 +160,17 @@ def _pretrained(options: TrainOptions) -> dict[str, torch.Tensor] | None:
 def _identity(options: TrainOptions, data_fingerprint: str) -> dict[str, Any]:
     return {
         "command": "train",
-        "frames": options.frames and storage.normalise(options.frames),
-        "manifest": options.manifest and storage.normalise(options.manifest),
+        "frames": options.frames and redacted(storage.normalise(options.frames)),
+        "manifest": options.manifest and redacted(storage.normalise(options.manifest)),
         "models": list(options.models),
-        "weights": options.weights if options.weights in _NO_FILE else storage.normalise(options.weights),
+        "weights": _weights_told(options.weights),
         "data_fingerprint": data_fingerprint,
         **{name: getattr(options.settings, name) for name in ("epochs", "patience", "min_delta", "seed")},
     }
+
+
+def _weights_told(weights: str) -> str:
+    return weights if weights in _NO_FILE else redacted(storage.normalise(weights))
 
 
 def _log_inputs(splits: SplitFrames, misnamed: int) -> None:
@@ -306,7 +311,7 @@ def _train_model(
             train_loop_config={
                 "name": name,
                 "pretrained": None if pretrained is None else ray.put(pretrained),
-                "weights": options.weights if pretrained is not None else "none",
+                "weights": redacted(options.weights) if pretrained is not None else "none",
                 "settings": options.settings,
                 "threads": max(1, int(cpus)),
                 "bundle": directory.path("models", name),

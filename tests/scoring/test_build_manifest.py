@@ -34,21 +34,21 @@ def scratch(tmp_path):
     return tmp_path / "scratch"
 
 
-def rows_of(folder, plan):
+def rows_of(folder, built):
     return [
         row
-        for shard in range(plan.shards)
-        for row in read_shard(f"{folder}/manifest", plan, shard).to_pylist()
+        for shard in range(built.plan.shards)
+        for row in read_shard(f"{folder}/{built.folder}", built.plan, shard).to_pylist()
     ]
 
 
 def test_a_built_manifest_is_the_one_that_is_built_in_memory(frames, tmp_path, scratch):
     whole = load_manifest(frames, None)
     built = build_manifest(frames, None, None, f"{tmp_path}/out", scratch)
-    assert rows_of(f"{tmp_path}/out", built.plan) == whole.frames.to_pylist()
+    assert rows_of(f"{tmp_path}/out", built) == whole.frames.to_pylist()
     assert (built.fingerprint, built.videos) == (fingerprint(whole.frames), whole.videos)
     assert (built.frames, built.misnamed, built.labels) == (90, 3, {"flip": 45, None: 45})
-    assert pq.read_table(tmp_path / "out/misnamed.parquet").equals(whole.misnamed)
+    assert pq.read_table(tmp_path / "out" / built.folder / "misnamed.parquet").equals(whole.misnamed)
 
 
 def test_files_are_the_same_bytes_however_rows_come(frames, tmp_path, scratch, monkeypatch):
@@ -69,7 +69,7 @@ def contents(folder: Path):
 def test_a_limit_keeps_the_first_frames_and_what_was_misnamed(frames, tmp_path, scratch):
     built = build_manifest(frames, None, 50, f"{tmp_path}/out", scratch)
     first = load_manifest(frames, None).frames.slice(0, 50)
-    assert rows_of(f"{tmp_path}/out", built.plan) == first.to_pylist()
+    assert rows_of(f"{tmp_path}/out", built) == first.to_pylist()
     assert (built.frames, built.misnamed, built.fingerprint) == (50, 3, fingerprint(first))
     assert build_manifest(frames, None, 1000, None, scratch).frames == 90
 
@@ -95,7 +95,7 @@ def test_another_process_builds_the_same(frames, tmp_path, scratch):
     with building_manifest(frames, None, 60, f"{tmp_path}/out") as building:
         built = building.result()
     assert built == build_manifest(frames, None, 60, None, scratch)
-    assert rows_of(f"{tmp_path}/out", built.plan) == load_manifest(frames, None).frames.to_pylist()[:60]
+    assert rows_of(f"{tmp_path}/out", built) == load_manifest(frames, None).frames.to_pylist()[:60]
 
 
 def test_what_another_process_refuses_is_refused_here(tmp_path):

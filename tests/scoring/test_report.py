@@ -75,7 +75,9 @@ def make_run(out, videos, models=None, parts=1, rows_per_group=2**20, frames="/f
     directory = RunDirectory.at(str(out))
     identity = {"frames": frames, "manifest": None, "limit": None}
     identity["models"] = {name: {"bundle": "b" * 64, "threshold": t} for name, t in models.items()}
-    directory.begin(identity, manifest={"fingerprint": "c" * 64, "shards": 1, "first_shards": [0]})
+    directory.begin(
+        identity, manifest={"fingerprint": "c" * 64, "shards": 1, "first_shards": [0], "folder": "m"}
+    )
     ids = sorted(videos)
     for part in range(parts):
         some = {video: videos[video] for video in ids[part::parts]}

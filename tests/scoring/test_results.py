@@ -263,9 +263,7 @@ def test_a_shard_that_is_damaged_says_what_to_do(run):
 def test_rows_that_do_not_add_up_are_refused(run):
     shard = pq.read_table(run.shard_path(0))
     write_table(shard.slice(1), run.shard_path(0))
-    with pytest.raises(
-        OutputError, match=r"predictions of 4 frames in 2 videos, and its manifest 5 in 2: it is"
-    ):
+    with pytest.raises(OutputError, match="does not hold each frame of the manifest once"):
         finished(run)
     assert not run.directory.is_finished
 

@@ -137,22 +137,26 @@ def test_a_run_is_read_as_it_was_begun(begin_at):
         "misnamed": 0,
         "shards": 1,
         "first_shards": [0],
+        "folder": facts["folder"],
     }
+    assert run.manifest == run.directory.path(facts["folder"])
+    assert facts["folder"].startswith(f"manifest/{facts['fingerprint'][:16]}-")
     assert (run.plan.shards, run.plan.first_shards) == (1, (0,))
     assert (run.models, run.thresholds) == ({"cnn_model": "bundle of cnn_model"}, {"cnn_model": 0.5})
 
 
 def test_misnamed_files_are_a_table_of_the_run(begin_at):
     run = begin_at(manifest_of(FRAMES, misnamed=["/f/x.txt"]))
-    table = pq.read_table(run.directory.path("misnamed.parquet"))
+    table = pq.read_table(f"{run.manifest}/misnamed.parquet")
     assert table.schema.equals(MISNAMED)
     assert table["uri"].to_pylist() == ["/f/x.txt"]
 
 
 def test_run_json_comes_last(begin_at, monkeypatch):
     written = []
-    write = storage.write
+    write, create = storage.write, storage.create
     monkeypatch.setattr(storage, "write", lambda uri, data: (written.append(uri), write(uri, data)))
+    monkeypatch.setattr(storage, "create", lambda uri, data: (written.append(uri), create(uri, data))[1])
     run = begin_at(manifest_of(FRAMES))
     assert written[-1] == run.directory.path("run.json")
     assert {uri.split("/out/")[1].split("/")[0] for uri in written[:-1]} == BEFORE_RUN_FILE

@@ -1,0 +1,157 @@
+"""Commands as people start them, and faults that are planned for them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+ROOT = Path(__file__).parents[2]
+INJECTION = Path(__file__).parent / "injection"
+RESULTS = ("predictions", "videos", "metrics.json", "misnamed.parquet", "_SUCCESS")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """SIGKILL, once, when a file is about to be opened for writing, renamed or removed.
+
+    Attributes
+    ----------
+    act : str
+        ``opened``, ``renamed`` or ``removed``.
+    path : str
+        Regular expression for the file's path.
+    who : str
+        ``process``: the one that is at it. ``job``: the command itself, too.
+    """
+
+    act: str
+    path: str
+    who: str = "job"
+
+
+@dataclass
+class Tally:
+    """What the suite has done so far, printed when it ends: only what was seen to be right counts."""
+
+    faults: Counter[str] = field(default_factory=Counter)
+    frames: int = 0
+
+    def count(self, fault: str, frames: int, times: int = 1) -> None:
+        """Count faults of a kind that a run got over, and the frames that it accounted for."""
+        self.faults[fault] += times
+        self.frames += frames
+
+    def lines(self) -> list[str]:
+        """Return a line for each kind."""
+        kinds = [f"{count:6,} {name}" for name, count in sorted(self.faults.items())]
+        whole = f"{self.faults.total():6,} faults in all; {self.frames:,} frames accounted for, none lost, "
+        return [*kinds, whole + "doubled or wrong"]
+
+
+TALLY = Tally()
+
+
+class Job:
+    """A command that scores or trains, and the faults that are planned for it."""
+
+    def __init__(
+        self, folder: Path, frames: Path, *arguments: str, faults: Sequence[Fault] = (), address: str = ""
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        plan = {"frames": str(frames), "faults": [asdict(fault) for fault in faults]}
+        (folder / "plan.json").write_text(json.dumps(plan))
+        environment = os.environ | {
+            "FLIPBATCH_FAULTS": str(folder),
+            "PYTHONPATH": f"{INJECTION}:{ROOT}",
+            "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",
+        }
+        environment.pop("RAY_ADDRESS", None)
+        environment |= {"RAY_ADDRESS": address} if address else {}
+        self._said = (folder / "said").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=self._said,
+            stderr=self._said,
+            start_new_session=True,
+        )
+        (folder / "command").write_text(str(self.process.pid))
+
+    def wait(self, seconds: float = 240) -> int:
+        """Return the exit code, negative where it was killed."""
+        try:
+            return self.process.wait(seconds)
+        finally:
+            self.kill()
+            self._said.close()
+
+    def kill(self) -> None:
+        """Kill the command, where it runs."""
+        if self.process.poll() is None:
+            os.kill(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    @property
+    def said(self) -> str:
+        """What it wrote."""
+        return (self._folder / "said").read_text(errors="replace")
+
+    @property
+    def opened(self) -> Counter[str]:
+        """How often each frame was opened."""
+        log = self._folder / "opened"
+        return Counter(log.read_text().splitlines() if log.exists() else [])
+
+    @property
+    def faults_done(self) -> int:
+        """How many of its faults came to pass."""
+        return len(list(self._folder.glob("done-*")))
+
+
+def results(out: Path) -> dict[str, bytes]:
+    """Return the bytes of everything that people read of a run."""
+    files = [file for name in RESULTS for file in [out / name, *sorted((out / name).rglob("*"))]]
+    return {str(file.relative_to(out)): file.read_bytes() for file in files if file.is_file()}
+
+
+def committed(out: Path) -> dict[str, set[str]]:
+    """Return the URIs of each committed shard."""
+    shards = sorted((out / "shards").glob("[0-9]*.parquet"))
+    return {file.name: set(pq.read_table(file, columns=["uri"])["uri"].to_pylist()) for file in shards}
+
+
+def workers_of(pid: int) -> list[int]:
+    """Return the processes of Ray that decode and predict for a command."""
+    return [worker for worker in descendants(pid) if "MapBatches" in command_line(worker)]
+
+
+def command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def descendants(pid: int) -> set[int]:
+    """Return a process's children and theirs."""
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(") ")[2].split()[1])
+        except OSError:
+            continue
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}

@@ -1,0 +1,54 @@
+"""Killed at any time, again and again: the command, its workers, or a whole node."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.faults.harness import TALLY, Job, committed, results, workers_of
+
+MANY = 50_000
+
+
+def test_a_command_that_is_killed_at_random_times_ends_as_if_it_had_not_been(
+    tmp_path: Path, frames: Path, score: tuple[str, ...], undisturbed: Path, rounds: int
+) -> None:
+    chance, out = random.Random(0), tmp_path / "out"
+    for number in range(4 * rounds):
+        done = set().union(*committed(out).values())
+        job = Job(tmp_path / str(number), frames, *score, "--out", str(out))
+        time.sleep(chance.uniform(1, 12))
+        job.kill()
+        assert not done & set(job.opened)
+    last = Job(tmp_path / "last", frames, *score, "--out", str(out))
+    assert last.wait() == 0, last.said
+    assert results(out) == results(undisturbed)
+    TALLY.count("SIGKILL of the command at a random time", 1200, 4 * rounds)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_workers_that_are_killed_every_ten_seconds_cost_few_frames(
+    tmp_path: Path, many_frames: Path, bundle: str
+) -> None:
+    out, kills, chance = tmp_path / "out", 0, random.Random(0)
+    command = ("jobs/score.py", "--frames", str(many_frames), "--model", bundle, "--max-error-rate", "1")
+    job = Job(tmp_path / "job", many_frames, *command, "--out", str(out))
+    while job.process.poll() is None:
+        time.sleep(10)
+        if workers := workers_of(job.process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(chance.choice(workers), signal.SIGKILL)
+                kills += 1
+    assert job.wait() == 0, job.said
+    opened = job.opened
+    assert len(opened) == MANY
+    assert sum(opened.values()) <= 1.15 * MANY
+    print(f"{kills} workers killed, {sum(opened.values()) / MANY - 1:.1%} more decodes")
+    TALLY.count("SIGKILL of a worker every 10 s", MANY, kills)

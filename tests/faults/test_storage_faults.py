@@ -1,0 +1,112 @@
+"""Storage that refuses, breaks off, forgets or fills up: what passes is tried again, what stays is a row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pyarrow.parquet as pq
+import pytest
+import s3fs
+
+from tests.faults.fault_proxy import HALF, LOST, RESET, SILENT, FaultProxy, by_chance, fault_proxy
+from tests.faults.harness import TALLY, Job, results
+
+PASSING = ["503 SlowDown", "500 InternalError", RESET, LOST]
+
+
+@pytest.fixture(scope="module")
+def bucket(s3_server: str, frames: Path) -> str:
+    """A bucket with 240 frames."""
+    client = boto3.client("s3", endpoint_url=s3_server)
+    client.create_bucket(Bucket="faults")
+    for file in sorted(frames.rglob("*.jpg"))[::5]:
+        client.upload_file(str(file), "faults", f"frames/{file.relative_to(frames)}")
+    return "s3://faults"
+
+
+@pytest.fixture
+def proxy(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    """What jobs take for the S3 server."""
+    with fault_proxy(s3_server) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+        yield proxy
+
+
+def score(bucket: str, bundle: str, folder: Path, out: str, *more: str) -> Job:
+    """Score the bucket's frames."""
+    options = ("--frames", f"{bucket}/frames", "--model", bundle, "--max-error-rate", "1", "--out", out)
+    return Job(folder, Path("/none"), "jobs/score.py", *options, *more)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(s3_server: str, bucket: str, bundle: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run over the same bucket without faults, on the local disk."""
+    folder = tmp_path_factory.mktemp("undisturbed-s3")
+    job = score(bucket, bundle, folder / "job", str(folder / "out"))
+    assert job.wait() == 0, job.said
+    return folder / "out"
+
+
+def downloaded(s3_server: str, bucket: str, name: str, to: Path) -> Path:
+    s3fs.S3FileSystem(endpoint_url=s3_server).get(f"{bucket}/{name}", str(to), recursive=True)
+    return to
+
+
+@pytest.mark.parametrize(
+    "seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]
+)
+def test_what_passes_is_tried_again_and_counted(
+    seed: int, proxy: FaultProxy, bucket: str, bundle: str, s3_server: str, tmp_path: Path, undisturbed: Path
+) -> None:
+    proxy.choose = by_chance(0.2, PASSING, seed)
+    job = score(bucket, bundle, tmp_path / "job", f"{bucket}/out{seed}")
+    assert job.wait() == 0, job.said
+    out = downloaded(s3_server, bucket, f"out{seed}", tmp_path / "out")
+    assert results(out) == results(undisturbed)
+    assert re.search(r"storage asked again [0-9]+ times", job.said)
+    for fault, times in proxy.faults.items():
+        TALLY.count(fault, 0, times)
+    TALLY.frames += 240
+
+
+def frames_by_chance(share: float, faults: list[str]):
+    chooser = by_chance(share, faults, 0)
+    return lambda method, path: chooser(method, path) if method == "GET" and ".jpg" in path else None
+
+
+@pytest.mark.slow
+def test_half_sent_and_silent_frames_are_read_whole_in_the_end(
+    proxy: FaultProxy, bucket: str, bundle: str, tmp_path: Path, undisturbed: Path
+) -> None:
+    proxy.choose = frames_by_chance(0.2, [HALF, HALF, HALF, HALF, HALF, SILENT])
+    job = score(bucket, bundle, tmp_path / "job", str(tmp_path / "out"))
+    assert job.wait() == 0, job.said
+    assert results(tmp_path / "out") == results(undisturbed)
+    for fault, times in proxy.faults.items():
+        TALLY.count(fault, 0, times)
+    TALLY.frames += 240
+
+
+def test_what_is_forbidden_is_a_row_and_is_read_again_when_it_is_allowed(
+    proxy: FaultProxy, bucket: str, bundle: str, tmp_path: Path, undisturbed: Path
+) -> None:
+    proxy.choose = lambda method, path: (
+        "403 AccessDenied" if method == "GET" and "/frames/notflip/0001" in path else None
+    )
+    out = str(tmp_path / "out")
+    job = score(bucket, bundle, tmp_path / "one", out)
+    assert job.wait() == 0, job.said
+    rows = pq.read_table(tmp_path / "out" / "predictions").to_pylist()
+    refused = [row for row in rows if row["video_id"] == "notflip/0001"]
+    assert {(row["status"], row["error"][:21]) for row in refused} == {
+        ("unreadable", "permission was denied")
+    }
+    assert len(refused) == proxy.faults["403 AccessDenied"] == 6
+    proxy.choose = lambda method, path: None
+    again = score(bucket, bundle, tmp_path / "two", out, "--retry-errors")
+    assert again.wait() == 0, again.said
+    assert results(tmp_path / "out") == results(undisturbed)
+    TALLY.count("403 AccessDenied", 240, 6)

@@ -1,0 +1,73 @@
+"""Training that is killed in any epoch ends, resumed, with the same epochs and the same weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import write_frames
+from tests.faults.harness import TALLY, Job, command_line, descendants
+
+EPOCHS = 6
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_frames(tmp_path_factory.mktemp("train"), videos=6, frames=4)
+
+
+def train(frames: Path, folder: Path, out: Path, *more: str) -> Job:
+    options = ("--models", "cnn_model", "--weights", "none", "--epochs", str(EPOCHS), "--patience", "3")
+    return Job(folder, frames, "jobs/train.py", "--frames", str(frames), "--out", str(out), *options, *more)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, labelled: Path) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed-training")
+    job = train(labelled, folder / "job", folder / "out")
+    assert job.wait() == 0, job.said
+    return folder / "out"
+
+
+def outcome(out: Path) -> tuple[bytes, dict[str, object]]:
+    folder = out / "models" / "cnn_model"
+    card = json.loads((folder / "model.json").read_text())
+    return (folder / "model.safetensors").read_bytes(), card["history"]
+
+
+def wait_for_epoch(job: Job, epoch: int) -> None:
+    while job.process.poll() is None and f"{epoch}/{EPOCHS} loss" not in job.said:
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "epoch", [2, *(pytest.param(epoch, marks=pytest.mark.slow) for epoch in (0, 1, 3, 4, 5, 6))]
+)
+@pytest.mark.parametrize("who", ["command", pytest.param("worker", marks=pytest.mark.slow)])
+def test_killed_in_any_epoch_it_ends_the_same(
+    who: str, epoch: int, labelled: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    first = train(labelled, tmp_path / "first", tmp_path / "out")
+    if epoch:
+        wait_for_epoch(first, epoch)
+    else:
+        time.sleep(4)
+    if who == "command":
+        first.kill()
+    else:
+        for worker in workers(first):
+            os.kill(worker, signal.SIGKILL)
+    if first.wait() != 0:
+        again = train(labelled, tmp_path / "again", tmp_path / "out", "--resume")
+        assert again.wait() == 0, again.said
+    assert outcome(tmp_path / "out") == outcome(undisturbed)
+    TALLY.count(f"SIGKILL of training's {who}", 48)
+
+
+def workers(job: Job) -> list[int]:
+    return [pid for pid in descendants(job.process.pid) if "RayTrainWorker" in command_line(pid)]
