@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -46,8 +47,17 @@ def takes(key: str) -> bool:
     return not any(component in ("", ".", "..") for component in key.split("/"))
 
 
-def read(bucket: str, key: str, limit: int | None = None) -> bytes:
+def read(
+    bucket: str, key: str, limit: int | None = None, accept: Callable[[str | None], None] | None = None
+) -> bytes:
     """Read an object, or its first `limit` bytes; the rest of a longer one is not fetched.
+
+    Parameters
+    ----------
+    bucket, key : str
+    limit : int, optional
+    accept : callable, optional
+        Given the object's ETag before its bytes are fetched; what it raises is raised.
 
     Raises
     ------
@@ -57,17 +67,26 @@ def read(bucket: str, key: str, limit: int | None = None) -> bytes:
     """
     try:
         found = _store(bucket).get(key)
+    except Exception as error:
+        raise _as_oserror(error) from error
+    if accept is not None:
+        accept(found.meta["e_tag"])
+    try:
         if limit is None:
             return bytes(found.bytes())
         # No range is asked for: S3 refuses any range of an empty object.
         return next(found.stream(limit), b"")[:limit]
-    except FileNotFoundError:
-        raise
-    except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise PermissionError(_in_short(error)) from error
     except Exception as error:
-        kind = ConnectionError if _may_pass(str(error)) else OSError
-        raise kind(_in_short(error)) from error
+        raise _as_oserror(error) from error
+
+
+def _as_oserror(error: Exception) -> OSError:
+    if isinstance(error, FileNotFoundError):
+        return FileNotFoundError(_in_short(error))
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError | NoCredentialsError):
+        return PermissionError(_in_short(error))
+    kind = ConnectionError if _may_pass(str(error)) else OSError
+    return kind(_in_short(error))
 
 
 def _may_pass(text: str) -> bool:

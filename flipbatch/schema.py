@@ -46,9 +46,10 @@ MANIFEST = pa.schema(
         pa.field("uri", pa.string(), nullable=False),
         pa.field("label", pa.string()),
         pa.field("split", pa.string()),
+        pa.field("version", pa.string()),
     ]
 )
-"""One row per frame, in the order of `ORDER`."""
+"""One row per frame, in the order of `ORDER`. A file of another version was replaced after it was listed."""
 
 ORDER = [("video_id", "ascending"), ("frame_number", "ascending"), ("uri", "ascending")]
 """How rows of frames are sorted, for `pyarrow.Table.sort_by`."""

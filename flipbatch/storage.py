@@ -16,6 +16,7 @@ import random
 import re
 import time
 import uuid
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,7 +24,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import fsspec
 from fsspec.config import conf as fsspec_settings
@@ -131,18 +132,41 @@ def _refusing_to(act: str) -> Iterator[None]:
 # ---------------------------------------------------------------------------------------- read
 
 
-def read(uri: str, limit: int | None = None) -> bytes:
+class ReplacedError(OSError):
+    """A file is no longer what it was when it was listed."""
+
+
+def require_version(found: str | None, listed: str | None) -> None:
+    """Refuse a file that was replaced since it was listed, where both versions are known.
+
+    Raises
+    ------
+    ReplacedError
+    """
+    if listed is not None and found is not None and found != listed:
+        raise ReplacedError(f"it was replaced after it was listed: it was {listed} and is {found}")
+
+
+def read(uri: str, limit: int | None = None, version: str | None = None) -> bytes:
     """Read a file, or its first `limit` bytes; try again where that may help.
+
+    Parameters
+    ----------
+    uri : str
+    limit : int, optional
+    version : str, optional
+        What `list_files` said of it. Local files and objects of S3 are held against it.
 
     Raises
     ------
     OSError
-        As the storage gives it; `FileNotFoundError` where there is no such file.
+        As the storage gives it; `FileNotFoundError` where there is no such file, `ReplacedError` where it is
+        of another version.
     """
     pauses = _pauses()
     while True:
         try:
-            return _read(uri, limit)
+            return _read(uri, limit, version)
         except OSError as error:
             pause = next(pauses, None) if _may_pass(error) else None
             if pause is None:
@@ -151,14 +175,14 @@ def read(uri: str, limit: int | None = None) -> bytes:
             time.sleep(pause)
 
 
-def _read(uri: str, limit: int | None) -> bytes:
+def _read(uri: str, limit: int | None, version: str | None) -> bytes:
     if is_local(uri):
         with open(uri, "rb", opener=_open_without_waiting) as file:
-            return _read_open(file, limit)
+            return _read_open(file, limit, version)
     protocol, path = split_protocol(uri)
     bucket, _, key = path.partition("/")
     if protocol in _S3 and _is_set_as_usual(protocol) and s3_objects.takes(key):
-        return s3_objects.read(bucket, key, limit)
+        return s3_objects.read(bucket, key, limit, partial(require_version, listed=version))
     return _read_any(uri, limit)
 
 
@@ -191,9 +215,10 @@ def take_retries() -> int:
     return count
 
 
-def _read_open(file: BinaryIO, limit: int | None) -> bytes:
+def _read_open(file: BinaryIO, limit: int | None, version: str | None) -> bytes:
     # To ask for `limit` bytes takes a buffer of that size first, which costs more than reading a small file.
     size = os.fstat(file.fileno()).st_size
+    require_version(_local_version(size), version)
     if limit is None or 0 < size < limit:
         return (file.read() or b"")[:limit]
     return file.read(limit) or b""
@@ -229,7 +254,9 @@ def _is_empty(storage: Any, path: str) -> bool:
         return False
 
 
-def read_many(uris: Iterable[str], limit: int | None = None) -> Iterator[bytes | OSError]:
+def read_many(
+    uris: Iterable[str], limit: int | None = None, versions: Iterable[str | None] = itertools.repeat(None)
+) -> Iterator[bytes | OSError]:
     """Read files in the order given, with many requests in flight where storage is remote.
 
     The first requests are sent at once, before the first item is asked for: who makes the iterator of the
@@ -240,30 +267,32 @@ def read_many(uris: Iterable[str], limit: int | None = None) -> Iterator[bytes |
     uris : iterable of str
     limit : int, optional
         Most bytes to read of each.
+    versions : iterable of (str or None), optional
+        What `list_files` said of each.
 
     Returns
     -------
     iterator of (bytes or OSError)
         One item a URI. At most `READS_IN_FLIGHT` files are held ahead of the item given last.
     """
-    remaining = iter(uris)
-    ahead = deque(_begin(uri, limit) for uri in itertools.islice(remaining, READS_IN_FLIGHT))
-    return _finish(ahead, remaining, limit)
+    remaining = (_begin(uri, limit, version) for uri, version in zip(uris, versions, strict=False))
+    ahead = deque(itertools.islice(remaining, READS_IN_FLIGHT))
+    return _finish(ahead, remaining)
 
 
-def _begin(uri: str, limit: int | None) -> Callable[[], bytes | OSError]:
+def _begin(uri: str, limit: int | None, version: str | None) -> Callable[[], bytes | OSError]:
     """Send the request of a remote file; a local one is read when it is its turn."""
     if is_local(uri):
-        return partial(_read_or_error, uri, limit)
-    return _readers().submit(_read_or_error, uri, limit).result
+        return partial(_read_or_error, uri, limit, version)
+    return _readers().submit(_read_or_error, uri, limit, version).result
 
 
 def _finish(
-    ahead: deque[Callable[[], bytes | OSError]], remaining: Iterator[str], limit: int | None
+    ahead: deque[Callable[[], bytes | OSError]], remaining: Iterator[Callable[[], bytes | OSError]]
 ) -> Iterator[bytes | OSError]:
     while ahead:
         data = ahead.popleft()()
-        ahead.extend(_begin(uri, limit) for uri in itertools.islice(remaining, 1))
+        ahead.extend(itertools.islice(remaining, 1))
         yield data
 
 
@@ -283,9 +312,9 @@ def _never_interrupt() -> None:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def _read_or_error(uri: str, limit: int | None) -> bytes | OSError:
+def _read_or_error(uri: str, limit: int | None, version: str | None) -> bytes | OSError:
     try:
-        return read(uri, limit)
+        return read(uri, limit, version)
     except OSError as error:
         return error
     except Exception as error:
@@ -452,7 +481,26 @@ def _is_directory(uri: str) -> bool:
         return storage.isdir(path)
 
 
-def list_files(uri: str) -> Iterator[str]:
+class ListedFile(NamedTuple):
+    """A file as a listing tells of it.
+
+    Attributes
+    ----------
+    uri : str
+    version : str or None
+        Equal as long as the file is the same: the ETag of an object of S3; of a local file its size alone,
+        because copies on several machines differ in their times. None where the storage doesn't tell.
+    """
+
+    uri: str
+    version: str | None
+
+
+def _local_version(size: int) -> str:
+    return f"{size} bytes"
+
+
+def list_files(uri: str) -> Iterator[ListedFile]:
     """List every file below a directory, or every file that a glob pattern matches.
 
     Directories are listed side by side. Links are followed, and each local directory is listed once: under
@@ -488,7 +536,7 @@ class _Pattern:
         return depth < len(self._components) and bool(self._depths[depth - 1].fullmatch(directory))
 
 
-def _walk(uri: str, pattern: _Pattern | None) -> Iterator[str]:
+def _walk(uri: str, pattern: _Pattern | None) -> Iterator[ListedFile]:
     """Walk breadth first, level by level, so that the order never depends on which listing is quicker."""
     storage, root = filesystem(uri)
     prefix, seen, level = join(uri, ""), set(), [root]
@@ -503,8 +551,10 @@ def _walk(uri: str, pattern: _Pattern | None) -> Iterator[str]:
                 if one.identity in seen:
                     continue
                 seen.add(one.identity)
-                files = map(below, one.files)
-                yield from (prefix + file for file in files if pattern is None or pattern.matches(file))
+                for path, version in one.files:
+                    file = below(path)
+                    if pattern is None or pattern.matches(file):
+                        yield ListedFile(prefix + file, version)
                 following += (
                     path for path in one.directories if pattern is None or pattern.leads_into(below(path))
                 )
@@ -526,10 +576,10 @@ def _in_order(
 
 @dataclass(frozen=True)
 class _Listing:
-    """One directory: what it is, whatever it is called, and the paths of what lies in it."""
+    """One directory: what it is, whatever it is called, and what lies in it: paths, files with versions."""
 
     identity: object
-    files: Iterable[str]
+    files: Iterable[tuple[str, str | None]]
     directories: list[str]
 
 
@@ -540,22 +590,37 @@ def _list_one(storage: Any, directory: str) -> _Listing:
     for entry in storage.ls(directory, detail=True):
         name = entry["name"].rstrip("/")
         # Object stores list a directory's own placeholder among its contents.
-        if name != directory.rstrip("/"):
-            (directories if entry["type"] == "directory" else files).append(name)
+        if name == directory.rstrip("/"):
+            continue
+        if entry["type"] == "directory":
+            directories.append(name)
+        else:
+            files.append((name, entry.get("ETag")))
     return _Listing(directory, files, directories)
 
 
 def _scan_local(directory: str) -> _Listing:
     status = os.stat(directory)
-    names, directories, prefix = [], [], os.path.join(directory, "")
+    names, sizes, directories, prefix = [], array("q"), [], os.path.join(directory, "")
     with os.scandir(directory) as entries:
         for entry in entries:
             if _leads_to_directory(entry):
                 directories.append(entry.path)
             else:
                 names.append(entry.name)
-    # Of a million files in one directory the names are held, and no million paths.
-    return _Listing((status.st_dev, status.st_ino), (prefix + name for name in names), directories)
+                sizes.append(_size(entry))
+    # Of a million files in one directory names and sizes are held, and no million paths.
+    versions = (None if size < 0 else _local_version(size) for size in sizes)
+    files = zip((prefix + name for name in names), versions, strict=True)
+    return _Listing((status.st_dev, status.st_ino), files, directories)
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    """Return a file's size in bytes, or -1 where it is no longer there or can't be looked at."""
+    try:
+        return entry.stat().st_size
+    except OSError:
+        return -1
 
 
 def _leads_to_directory(entry: os.DirEntry[str]) -> bool:

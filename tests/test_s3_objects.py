@@ -78,6 +78,17 @@ def test_a_missing_object_and_a_missing_bucket_are_file_not_found(bucket):
         assert why(uri) == "there is no such file, directory or bucket"
 
 
+@pytest.mark.parametrize("limit", [None, 3])
+def test_an_object_that_was_replaced_since_it_was_listed_is_refused(bucket, s3_server, limit):
+    client = boto3.client("s3", endpoint_url=s3_server)
+    client.put_object(Bucket="reads", Key="replaced/one", Body=b"one")
+    (listed,) = storage.list_files(f"{bucket}/replaced")
+    assert storage.read(listed.uri, limit, listed.version) == b"one"
+    client.put_object(Bucket="reads", Key="replaced/one", Body=b"two")
+    with pytest.raises(storage.ReplacedError, match="it was replaced after it was listed"):
+        storage.read(listed.uri, limit, listed.version)
+
+
 def test_an_object_beyond_the_limit_is_not_fetched_whole(proxy):
     assert storage.read("s3://reads/long", limit=1000) == bytes(1000)
     assert proxy.bytes_sent < LONG / 2

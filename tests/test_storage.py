@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from flipbatch import storage
 from flipbatch.errors import InputError, StorageError
+from flipbatch.storage import ListedFile
 
 NOBODY = 65534
 _numbers = count()
@@ -161,7 +162,7 @@ def test_a_storage_is_opened_with_the_host_of_its_uri():
     fsspec.register_implementation("hosted", HostedStorage, clobber=True)
     storage.write("hosted://server/hosted-frames/flip/a_1.jpg", b"1")
     assert storage.filesystem("hosted://server/x")[0].host == "server"
-    assert list(storage.list_files("hosted://server/hosted-frames")) == [
+    assert [file.uri for file in storage.list_files("hosted://server/hosted-frames")] == [
         "hosted://server/hosted-frames/flip/a_1.jpg"
     ]
 
@@ -374,7 +375,7 @@ def tree(request, tmp_path, remote):
 
 def listed(folder, pattern=""):
     uri = f"{folder}/{pattern}" if pattern else folder
-    return sorted(file.removeprefix(f"{folder}/") for file in storage.list_files(uri))
+    return sorted(file.uri.removeprefix(f"{folder}/") for file in storage.list_files(uri))
 
 
 def test_every_file_below_a_directory_is_listed_once(tree):
@@ -382,7 +383,21 @@ def test_every_file_below_a_directory_is_listed_once(tree):
 
 
 def test_listed_uris_can_be_read(tree):
-    assert all(storage.read(uri) == b"1" for uri in storage.list_files(tree))
+    assert all(storage.read(uri, version=version) == b"1" for uri, version in storage.list_files(tree))
+
+
+def test_a_local_file_of_another_size_than_was_listed_is_refused(tmp_path):
+    storage.write(f"{tmp_path}/a", b"123")
+    (file,) = storage.list_files(str(tmp_path))
+    assert storage.read(file.uri, version=file.version) == b"123"
+    storage.write(file.uri, b"12")
+    with pytest.raises(storage.ReplacedError, match="it was 3 bytes and is 2 bytes"):
+        storage.read(file.uri, version=file.version)
+
+
+def test_a_link_that_leads_nowhere_is_listed_without_a_version(tmp_path):
+    (tmp_path / "link").symlink_to("nowhere")
+    assert list(storage.list_files(str(tmp_path))) == [ListedFile(f"{tmp_path}/link", None)]
 
 
 def test_a_listing_has_the_same_order_every_time(tree):
@@ -433,7 +448,7 @@ def test_a_pattern_starts_from_the_directory_before_its_first_wildcard():
 
 def test_the_root_of_a_storage_can_be_listed(remote):
     storage.write(f"{remote}/a", b"1")
-    assert f"{remote}/a" in list(storage.list_files("memory://"))
+    assert ListedFile(f"{remote}/a", None) in list(storage.list_files("memory://"))
 
 
 def test_linked_files_are_listed_in_directories_and_by_patterns(tmp_path):
@@ -552,10 +567,10 @@ def reading(monkeypatch):
     monkeypatch.setattr(storage, "LONGEST_PAUSE_SECONDS", 0.01)
     storage.take_retries()
 
-    def read(uri, limit):
+    def read(*arguments):
         if errors:
             raise errors.pop(0)
-        return storage_read(uri, limit)
+        return storage_read(*arguments)
 
     monkeypatch.setattr(storage, "_read", read)
     return errors

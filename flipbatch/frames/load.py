@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -41,9 +42,17 @@ class LoadedFrames:
         return np.array([status is Status.OK for status in self.status], dtype=bool)
 
 
-def begin_reading(uris: Sequence[str]) -> Iterator[bytes | OSError]:
-    """Send for the first of these files now; `load_frames` takes what comes."""
-    return storage.read_many(uris, limit=MAX_BYTES + 1)
+def begin_reading(
+    uris: Sequence[str], versions: Iterable[str | None] = repeat(None)
+) -> Iterator[bytes | OSError]:
+    """Send for the first of these files now; `load_frames` takes what comes.
+
+    Parameters
+    ----------
+    uris, versions : sequence of str or None
+        Of `schema.MANIFEST`. A file of another version is refused.
+    """
+    return storage.read_many(uris, MAX_BYTES + 1, versions)
 
 
 def load_frames(

@@ -23,10 +23,16 @@ from flipbatch import storage
 from flipbatch.errors import InputError
 from flipbatch.frames.names import FrameName, Root, Word, parse_frame, read_folders
 from flipbatch.schema import MANIFEST, MISNAMED, MISNAMED_ORDER, ORDER, Label, Split
+from flipbatch.storage import ListedFile
 
 _ROWS_AT_A_TIME = 16_384
 _WHOLE_NUMBER = re.compile(r"([0-9]{1,18})(\.0*)?")
 _WIDE = {pa.string(): pa.large_string()}
+_GIVEN = [name for name in MANIFEST.names if name != "version"]
+"""Columns of a hand-written table. Nobody but who lists a file knows its version."""
+
+_Row = tuple[ListedFile, FrameName | str]
+"""A file, and either the frame that it is or why it is none."""
 
 
 @dataclass(frozen=True)
@@ -155,19 +161,20 @@ def _listed_rows(uri: str) -> Iterator[Rows]:
     return _in_chunks(_parse_listed(file, prefix, known) for file in storage.list_files(uri))
 
 
-def _parse_listed(file: str, prefix: int, root: Root) -> tuple[str, FrameName | str]:
+def _parse_listed(file: ListedFile, prefix: int, root: Root) -> _Row:
     try:
-        file.encode()
+        file.uri.encode()
     except UnicodeEncodeError:
-        return file.encode(errors="backslashreplace").decode(), "not named in UTF-8, as paths in tables are"
-    return file, parse_frame(file[prefix:], root)
+        spelled = file.uri.encode(errors="backslashreplace").decode()
+        return ListedFile(spelled, None), "not named in UTF-8, as paths in tables are"
+    return file, parse_frame(file.uri[prefix:], root)
 
 
-def _in_chunks(rows: Iterable[tuple[str, FrameName | str]]) -> Iterator[Rows]:
+def _in_chunks(rows: Iterable[_Row]) -> Iterator[Rows]:
     iterator = iter(rows)
     while chunk := list(islice(iterator, _ROWS_AT_A_TIME)):
-        named = [(uri, name) for uri, name in chunk if isinstance(name, FrameName)]
-        wrong = [(uri, why) for uri, why in chunk if isinstance(why, str)]
+        named = [(file, name) for file, name in chunk if isinstance(name, FrameName)]
+        wrong = [(file.uri, why) for file, why in chunk if isinstance(why, str)]
         misnamed = pa.record_batch([[uri for uri, _ in wrong], [why for _, why in wrong]], schema=MISNAMED)
         yield Rows(_frames_batch(named), misnamed)
 
@@ -182,13 +189,14 @@ def _sorted(table: pa.Table, order: list[tuple[str, str]]) -> pa.Table:
     return pa.concat_tables([table.schema.empty_table(), *pieces])
 
 
-def _frames_batch(rows: list[tuple[str, FrameName]]) -> pa.RecordBatch:
+def _frames_batch(rows: list[tuple[ListedFile, FrameName]]) -> pa.RecordBatch:
     columns = [
         [name.video_id for _, name in rows],
         [name.frame_number for _, name in rows],
-        [uri for uri, _ in rows],
+        [file.uri for file, _ in rows],
         [name.label for _, name in rows],
         [name.split for _, name in rows],
+        [file.version for file, _ in rows],
     ]
     return pa.record_batch(columns, schema=MANIFEST)
 
@@ -217,7 +225,7 @@ def _table_rows(uri: str) -> Iterator[Rows]:
     names = table.column_names
     if "uri" not in names:
         raise InputError(f"The manifest {uri} has no column uri: it has {', '.join(names)}.")
-    if twice := [name for name in MANIFEST.names if names.count(name) > 1]:
+    if twice := [name for name in _GIVEN if names.count(name) > 1]:
         raise InputError(f"The manifest {uri} has more than one column {twice[0]}: leave one.")
     if not table.num_rows:
         raise InputError(f"The manifest {uri} has no rows: nothing can be read.")
@@ -238,20 +246,20 @@ def _read_table(uri: str) -> pa.Table:
 def _parse_table(data: bytes) -> pa.Table:
     if data[:4] == b"PAR1":
         return pq.read_table(io.BytesIO(data))
-    text = {name: pa.string() for name in MANIFEST.names}
+    text = {name: pa.string() for name in _GIVEN}
     options = pa_csv.ConvertOptions(column_types=text, strings_can_be_null=True, null_values=[""])
     parse = pa_csv.ParseOptions(newlines_in_values=True)
     return pa_csv.read_csv(io.BytesIO(data), parse_options=parse, convert_options=options)
 
 
-def _complete(manifest_uri: str, table: pa.Table) -> Iterator[tuple[str, FrameName | str]]:
+def _complete(manifest_uri: str, table: pa.Table) -> Iterator[_Row]:
     base = manifest_uri.rpartition("/")[0]
-    text = pa.table({name: _as_text(manifest_uri, table, name) for name in MANIFEST.names})
+    text = pa.table({name: _as_text(manifest_uri, table, name) for name in _GIVEN})
     root = _common_directory(_absolute(base, row["uri"]) for row in _cells(text.select(["uri"])))
     prefix, known = len(root) + 1 if root else 0, Root.of(root)
     for row in _cells(text):
         uri = _absolute(base, row["uri"])
-        yield uri, _override(uri, uri[prefix:], known, row)
+        yield ListedFile(uri, None), _override(uri, uri[prefix:], known, row)
 
 
 def _as_text(manifest_uri: str, table: pa.Table, name: str) -> pa.ChunkedArray:

@@ -132,7 +132,7 @@ def _open_shard(run: ScoringRun, shard: int, again: bool) -> _OpenShard:
         failed = np.array([status in TRANSIENT for status in committed["status"].to_pylist()], dtype=bool)
         rows, kept = rows.filter(pa.array(failed)), committed.filter(pa.array(~failed))
     uris = rows["uri"].to_pylist()
-    return _OpenShard(shard, rows, kept, uris, begin_reading(uris))
+    return _OpenShard(shard, rows, kept, uris, begin_reading(uris, rows["version"].to_pylist()))
 
 
 def _decode(opened: _OpenShard, sizes: Sequence[InputSize], decoder: Decoder) -> DecodedShard:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from flipbatch.frames.decode import InputSize
-from flipbatch.frames.load import load_frames
+from flipbatch.frames.load import begin_reading, load_frames
 from flipbatch.schema import Label, Status
 
 _HALVED_AT_A_TIME = 256
@@ -28,7 +28,7 @@ Batch = Mapping[str, npt.NDArray[Any]]
 
 
 def cache_rows(frames: pa.Table) -> pa.Table:
-    """Return what a worker must know of each frame: its row, video, number, URI and class.
+    """Return what a worker must know of each frame: its row, video, number, URI, version and class.
 
     Parameters
     ----------
@@ -36,12 +36,13 @@ def cache_rows(frames: pa.Table) -> pa.Table:
         `schema.MANIFEST`, labelled.
     """
     positive = pa.array([label == Label.FLIP for label in frames["label"].to_pylist()], pa.bool_())
-    return frames.select(["video_id", "frame_number", "uri"]).append_column("positive", positive)
+    return frames.select(["video_id", "frame_number", "uri", "version"]).append_column("positive", positive)
 
 
 def decode_rows(batch: Batch, size: InputSize) -> dict[str, npt.NDArray[Any]]:
     """Decode `cache_rows`: adds ``pixels`` (N, height, width, 3) uint8, ``status`` and ``error``."""
-    loaded = load_frames([str(uri) for uri in batch["uri"]], [size])[size]
+    uris = [str(uri) for uri in batch["uri"]]
+    loaded = load_frames(uris, [size], begin_reading(uris, list(batch["version"])))[size]
     loaded.pixels[~loaded.ok] = 0
     status = np.array([str(status) for status in loaded.status], dtype=str)
     error = np.array([error or "" for error in loaded.error], dtype=str)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
@@ -110,3 +110,51 @@ def test_what_is_forbidden_is_a_row_and_is_read_again_when_it_is_allowed(
     assert again.wait() == 0, again.said
     assert results(tmp_path / "out") == results(undisturbed)
     TALLY.count("403 AccessDenied", 240, 6)
+
+
+def test_what_is_deleted_or_replaced_after_it_was_listed_is_a_row_until_it_is_back(
+    proxy: FaultProxy, bucket: str, bundle: str, s3_server: str, tmp_path: Path, undisturbed: Path
+) -> None:
+    client = boto3.client("s3", endpoint_url=s3_server)
+    listed = client.list_objects_v2(Bucket="faults", Prefix="frames/notflip/")["Contents"]
+    deleted, replaced = (one["Key"] for one in listed[-2:])
+    were = {key: client.get_object(Bucket="faults", Key=key)["Body"].read() for key in (deleted, replaced)}
+    disturb = Once(
+        lambda: (
+            client.delete_object(Bucket="faults", Key=deleted),
+            client.put_object(Bucket="faults", Key=replaced, Body=were[deleted] + b"!"),
+        )
+    )
+    proxy.choose = lambda method, path: disturb() if method == "GET" and ".jpg" in path else None
+    out = str(tmp_path / "out")
+    job = score(bucket, bundle, tmp_path / "one", out)
+    assert job.wait() == 0, job.said
+    rows = pq.read_table(tmp_path / "out" / "predictions").to_pylist()
+    found = {
+        row["uri"]: (row["status"], row["error"][:35])
+        for row in rows
+        if row["status"] != "corrupt" and row["error"]
+    }
+    assert found == {
+        f"{bucket}/{deleted}": ("missing", "there is no such file"),
+        f"{bucket}/{replaced}": ("unreadable", "it was replaced after it was listed"),
+    }
+    for key, body in were.items():
+        client.put_object(Bucket="faults", Key=key, Body=body)
+    again = score(bucket, bundle, tmp_path / "two", out, "--retry-errors")
+    assert again.wait() == 0, again.said
+    assert results(tmp_path / "out") == results(undisturbed)
+    TALLY.count("object deleted or replaced", 240, 2)
+
+
+class Once:
+    """Something that is done the first time only."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._act: Callable[[], object] | None = act
+
+    def __call__(self) -> None:
+        """Do it, if it was not done."""
+        act, self._act = self._act, None
+        if act is not None:
+            act()

@@ -28,6 +28,7 @@ from flipbatch.frames.manifest import (
 )
 from flipbatch.frames.names import FrameName, Root, parse_frame
 from flipbatch.schema import MANIFEST, MISNAMED
+from flipbatch.storage import ListedFile
 
 KEYS = ("video_id", "frame_number", "uri")
 LAST = "\U0010ffff" * 3
@@ -88,13 +89,15 @@ def test_every_listed_file_is_in_exactly_one_of_the_two_tables(files):
 
 @given(st.lists(st.tuples(st.text(max_size=2), st.integers(0, 11), st.text(max_size=2))))
 def test_frames_are_sorted_by_video_frame_number_and_uri(frames):
-    named = [(uri, FrameName(video_id, number, None, None)) for video_id, number, uri in frames]
+    named = [
+        (ListedFile(uri, None), FrameName(video_id, number, None, None)) for video_id, number, uri in frames
+    ]
     assert rows(gathered(named), *KEYS) == sorted(frames)
 
 
 def gathered(named):
     """The manifest of rows, and of one frame that goes behind them all."""
-    last = (LAST, FrameName(LAST, 0, None, None))
+    last = (ListedFile(LAST, None), FrameName(LAST, 0, None, None))
     manifest = module._gather(module._in_chunks([*named, last]), "/f")
     return Manifest(manifest.frames.slice(0, manifest.frames.num_rows - 1), manifest.misnamed)
 
@@ -108,6 +111,7 @@ def test_a_listed_frame_is_a_row_with_what_its_path_says(tmp_path):
         "uri": f"{tmp_path}/training/flip/0002_000000012.jpg",
         "label": "flip",
         "split": "train",
+        "version": "0 bytes",
     }
 
 
@@ -257,7 +261,7 @@ def test_what_the_table_says_goes_before_what_the_path_says(tmp_path, kind):
     columns = {name: [value] for name, value in given.items()}
     path = csv(tmp_path, ",".join(given), line) if kind == "csv" else parquet(tmp_path, **columns)
     (row,) = read_manifest(path).frames.to_pylist()
-    assert row == {**given, "uri": f"{tmp_path}/flip/a_1.jpg"}
+    assert row == {**given, "uri": f"{tmp_path}/flip/a_1.jpg", "version": None}
 
 
 def test_an_empty_cell_is_read_from_the_path(tmp_path):
@@ -388,7 +392,7 @@ def test_a_missing_manifest_is_a_storage_error(tmp_path):
 
 
 def table_of(*uris):
-    rows = [(uri, parse_frame(uri, Root())) for uri in uris]
+    rows = [(ListedFile(uri, None), parse_frame(uri, Root())) for uri in uris]
     return gathered(rows).frames
 
 
@@ -400,8 +404,11 @@ def test_equal_rows_have_one_fingerprint_however_they_are_chunked():
 
 
 def test_a_fingerprint_never_changes_between_versions():
-    table = pa.table([["ü/v", "b"], [1, 2], ["a'b", "c"], ["flip", None], [None, "val"]], schema=MANIFEST)
-    assert fingerprint(table) == "7877b4aa4106bd01122deb4ca208e663c9582a4d1f83946556422e2d55487087"
+    table = pa.table(
+        [["ü/v", "b"], [1, 2], ["a'b", "c"], ["flip", None], [None, "val"], ["1 bytes", None]],
+        schema=MANIFEST,
+    )
+    assert fingerprint(table) == "edab4393a6a72ffed4f0113b6a7c041d2843c759e50c0f8354c0c44e079f787c"
 
 
 def test_any_other_row_is_another_fingerprint():

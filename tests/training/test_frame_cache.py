@@ -57,7 +57,7 @@ def equal(one, other):
 
 
 def test_rows_say_class_and_frame_but_not_the_split(folder):
-    assert rows(folder, 1, 2).keys() == {"video_id", "frame_number", "uri", "positive"}
+    assert rows(folder, 1, 2).keys() == {"video_id", "frame_number", "uri", "version", "positive"}
     assert rows(folder, 1, 2)["positive"].tolist() == [True, False]
 
 
