@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError
 from botocore.session import Session
 from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
@@ -78,6 +78,11 @@ def read(
         return next(found.stream(limit), b"")[:limit]
     except Exception as error:
         raise _as_oserror(error) from error
+
+
+def is_of_the_connection(error: Exception) -> bool:
+    """Say whether s3fs raised it because the way to the server broke."""
+    return isinstance(error, HTTPClientError)
 
 
 def _as_oserror(error: Exception) -> OSError:

@@ -163,16 +163,7 @@ def read(uri: str, limit: int | None = None, version: str | None = None) -> byte
         As the storage gives it; `FileNotFoundError` where there is no such file, `ReplacedError` where it is
         of another version.
     """
-    pauses = _pauses()
-    while True:
-        try:
-            return _read(uri, limit, version)
-        except OSError as error:
-            pause = next(pauses, None) if _may_pass(error) else None
-            if pause is None:
-                raise
-            _retries.append(uri)
-            time.sleep(pause)
+    return _patiently(lambda: _read(uri, limit, version))
 
 
 def _read(uri: str, limit: int | None, version: str | None) -> bytes:
@@ -184,35 +175,6 @@ def _read(uri: str, limit: int | None, version: str | None) -> bytes:
     if protocol in _S3 and _is_set_as_usual(protocol) and s3_objects.takes(key):
         return s3_objects.read(bucket, key, limit, partial(require_version, listed=version))
     return _read_any(uri, limit)
-
-
-def _pauses() -> Iterator[float]:
-    """Yield how long to wait between tries, as long as there is to be another.
-
-    Drawn by chance, so that many readers whom a server refused do not all come back at once.
-    """
-    began, longest = time.monotonic(), FIRST_PAUSE_SECONDS
-    while time.monotonic() - began < RETRIED_FOR_SECONDS:
-        yield random.uniform(longest / 3, longest)
-        longest = min(LONGEST_PAUSE_SECONDS, longest * 3)
-
-
-_PASSING = (errno.EAGAIN, errno.EINTR, errno.ESTALE)
-
-
-def _may_pass(error: OSError) -> bool:
-    return isinstance(error, (ConnectionError, TimeoutError)) or error.errno in _PASSING
-
-
-_retries: deque[str] = deque()
-
-
-def take_retries() -> int:
-    """Return how often this process has tried to read again since this was called last."""
-    count = len(_retries)
-    for _ in range(count):
-        _retries.popleft()
-    return count
 
 
 def _read_open(file: BinaryIO, limit: int | None, version: str | None) -> bytes:
@@ -347,6 +309,55 @@ def digest(uri: str, what: str) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+# ---------------------------------------------------------------------------------------- try again
+
+
+def _patiently(act: Callable[[], Result]) -> Result:
+    """Do what storage may refuse for a moment; do it again, and count that, as long as it may help."""
+    pauses = _pauses()
+    while True:
+        try:
+            return act()
+        except Exception as error:
+            pause = next(pauses, None) if _may_pass(error) else None
+            if pause is None:
+                raise
+            _retries.append(None)
+            time.sleep(pause)
+
+
+def _pauses() -> Iterator[float]:
+    """Yield how long to wait between tries, as long as there is to be another.
+
+    Drawn by chance, so that many readers whom a server refused do not all come back at once.
+    """
+    began, longest = time.monotonic(), FIRST_PAUSE_SECONDS
+    while time.monotonic() - began < RETRIED_FOR_SECONDS:
+        yield random.uniform(longest / 3, longest)
+        longest = min(LONGEST_PAUSE_SECONDS, longest * 3)
+
+
+# The last two are what s3fs makes of S3's 503 and 500.
+_PASSING = (errno.EAGAIN, errno.EINTR, errno.ESTALE, errno.EBUSY, errno.EREMOTEIO)
+
+
+def _may_pass(error: Exception) -> bool:
+    if isinstance(error, (ConnectionError, TimeoutError)) or s3_objects.is_of_the_connection(error):
+        return True
+    return isinstance(error, OSError) and error.errno in _PASSING
+
+
+_retries: deque[None] = deque()  # its length is the count: appending needs no lock
+
+
+def take_retries() -> int:
+    """Return how often this process has tried to read or write again since this was called last."""
+    count = len(_retries)
+    for _ in range(count):
+        _retries.popleft()
+    return count
+
+
 # ---------------------------------------------------------------------------------------- write
 
 
@@ -363,7 +374,7 @@ def write(uri: str, data: bytes) -> None:
             _write_local(Path(uri), data)
         else:
             storage, path = filesystem(uri)
-            storage.pipe_file(path, data)
+            _patiently(lambda: storage.pipe_file(path, data))
 
 
 def create(uri: str, data: bytes) -> bool:
@@ -384,7 +395,7 @@ def create(uri: str, data: bytes) -> bool:
             return _create_local(Path(uri), data)
         storage, path = filesystem(uri)
         try:
-            storage.pipe_file(path, data, mode="create")
+            _patiently(lambda: storage.pipe_file(path, data, mode="create"))
         except Exception:
             if storage.exists(path):
                 return False

@@ -38,7 +38,7 @@ from flipbatch.scoring.run import (
 )
 from flipbatch.scoring.score_shard import decode_shards, predict_shard
 from flipbatch.scoring.shards import chunk_shards
-from flipbatch.scoring.tries import one_try
+from flipbatch.scoring.tries import one_start, one_try
 
 log = logging.getLogger(__name__)
 
@@ -263,7 +263,8 @@ class _Predict:
     def __init__(self, shared: ray.ObjectRef[Any], device: str) -> None:
         found = _fetch(shared)
         self._run = found.run
-        self._predictors = [Predictor(bundle, fastest_engine(bundle, device)) for bundle in found.bundles]
+        with one_start(found.run, str(ray.get_runtime_context().get_actor_id())):
+            self._predictors = [Predictor(bundle, fastest_engine(bundle, device)) for bundle in found.bundles]
 
     def __call__(self, batch: pd.DataFrame) -> Iterator[Batch]:
         for decoded in batch["decoded"]:

@@ -1,7 +1,7 @@
 """Which shards a worker ended over: each try at some shards leaves a mark, and takes it back when done.
 
 What is found marked was begun and not finished, by a worker that was killed, or over a frame that kills.
-Marks are advice: lost or left over, they cost time or a failed job, never a row.
+A worker's start leaves one, too: Ray would start again without end what ends whenever it starts. Marks are advice: lost or left over, they cost time or a failed job, never a row.
 
 Knows marks in a run's directory; knows no frames, no rows and no Ray.
 """
@@ -20,7 +20,8 @@ from flipbatch.scoring.run import ScoringRun
 
 TRIES_FOLDER = "tries"
 MOST_TRIES = 5
-"""How often workers of one job may end over a shard. A frame is found out by the second."""
+"""How often workers of one job may end over a shard, or one worker in its start. A frame is found out by the
+second."""
 
 _MARK = re.compile(r"(?P<first>[0-9]{9})-(?P<last>[0-9]{9})-(?P<job>[0-9a-f]{32})-[0-9a-f]{32}")
 
@@ -73,6 +74,31 @@ def one_try(run: ScoringRun, shards: Sequence[int], job: str, again: bool = Fals
         storage.remove(run.directory.path(TRIES_FOLDER, mark.name))
 
 
+@contextmanager
+def one_start(run: ScoringRun, worker: str) -> Iterator[None]:
+    """Mark that a worker starts, and that it has when the block is left without an error.
+
+    Parameters
+    ----------
+    run : ScoringRun
+    worker : str
+        The same name whenever it is started again; letters and digits.
+
+    Raises
+    ------
+    JobError
+        Where it has ended `MOST_TRIES` times before it had started.
+    """
+    found = [name for name in storage.names_in(run.directory.path(TRIES_FOLDER)) if f"-{worker}-" in name]
+    if len(found) >= MOST_TRIES:
+        raise _given_up(run, f"A worker ended {len(found)} times before it had loaded the models")
+    found.append(f"start-{worker}-{uuid.uuid4().hex}")
+    storage.write(run.directory.path(TRIES_FOLDER, found[-1]), b"")
+    yield
+    for name in found:
+        storage.remove(run.directory.path(TRIES_FOLDER, name))
+
+
 @dataclass(frozen=True)
 class _Mark:
     name: str
@@ -95,7 +121,11 @@ def _marks(run: ScoringRun) -> list[_Mark]:
 
 def _give_up(run: ScoringRun, shard: int, tries: int) -> None:
     if tries >= MOST_TRIES:
-        raise JobError(
-            f"{tries} workers ended over shard {shard} of {run.directory.uri}: most likely they lack memory, "
-            f"see Ray's logs. To try again, remove {run.directory.path(TRIES_FOLDER)} and repeat the command."
-        )
+        raise _given_up(run, f"{tries} workers ended over shard {shard} of {run.directory.uri}")
+
+
+def _given_up(run: ScoringRun, why: str) -> JobError:
+    return JobError(
+        f"{why}: most likely they lack memory, see Ray's logs. To try again, remove "
+        f"{run.directory.path(TRIES_FOLDER)} and repeat the command."
+    )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+import simplejpeg
 import torch
 
 from flipbatch.evaluation.calibration import Calibration
@@ -42,19 +44,29 @@ def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def many_frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """50,000 frames."""
-    return linked(tmp_path_factory.mktemp("many"), 50_000)
+    """50,000 frames of 1080 by 1920 pixels."""
+    return linked(tmp_path_factory.mktemp("many"), 50_000, scale=4)
 
 
-def linked(root: Path, count: int) -> Path:
+def linked(root: Path, count: int, scale: int = 1) -> Path:
     """Fill a folder with links to a few files, one of them damaged: a frame is a frame by its name."""
     few = sorted(write_frames(root.with_name(f"{root.name}-few"), videos=2, frames=3).rglob("*.jpg"))
+    for file in few:
+        grainy(file, scale)
     few[0].write_bytes(few[1].read_bytes()[:2000])
     for number in range(count):
         folder = root / ("flip", "notflip")[number // 30 % 2]
         folder.mkdir(exist_ok=True)
         os.link(few[number % len(few)], folder / f"{number // 30:04d}_{number:09d}.jpg")
     return root
+
+
+def grainy(file: Path, scale: int) -> None:
+    """Enlarge a picture, and let it be as costly to decode as a camera's."""
+    if scale > 1:
+        pixels = np.kron(simplejpeg.decode_jpeg(file.read_bytes()), np.ones((scale, scale, 1), np.uint8))
+        grain = np.random.default_rng(0).integers(0, 24, (*pixels.shape[:2], 1), dtype=np.uint8)
+        file.write_bytes(simplejpeg.encode_jpeg(np.maximum(pixels, 24) - grain, quality=85))
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,7 @@ class Tally:
 
     faults: Counter[str] = field(default_factory=Counter)
     frames: int = 0
+    notes: list[str] = field(default_factory=list)
 
     def count(self, fault: str, frames: int, times: int = 1) -> None:
         """Count faults of a kind that a run got over, and the frames that it accounted for."""
@@ -54,7 +55,7 @@ class Tally:
         """Return a line for each kind."""
         kinds = [f"{count:6,} {name}" for name, count in sorted(self.faults.items())]
         whole = f"{self.faults.total():6,} faults in all; {self.frames:,} frames accounted for, none lost, "
-        return [*kinds, whole + "doubled or wrong"]
+        return [*kinds, whole + "doubled or wrong", *self.notes]
 
 
 TALLY = Tally()

@@ -9,7 +9,7 @@ import pytest
 
 from flipbatch import storage
 from flipbatch.errors import JobError
-from flipbatch.scoring.tries import MOST_TRIES, TRIES_FOLDER, one_try
+from flipbatch.scoring.tries import MOST_TRIES, TRIES_FOLDER, one_start, one_try
 from tests.scoring.conftest import manifest_of
 
 JOB, OTHER_JOB = "1" * 32, "2" * 32
@@ -112,3 +112,27 @@ def test_a_stranger_in_the_folder_does_no_harm(run):
     with one_try(run, [0], JOB) as this:
         assert this.suspects == frozenset()
     assert Path(run.directory.path(TRIES_FOLDER, "notes.txt")).exists()
+
+
+def die_starting(run, worker):
+    with suppress(KilledError), one_start(run, worker):
+        raise KilledError
+
+
+def test_a_start_leaves_a_mark_until_it_is_done_that_tries_do_not_see(run):
+    die_starting(run, "a")
+    with one_try(run, [0], JOB) as this:
+        assert this.suspects == frozenset()
+    with one_start(run, "a"):
+        assert len(marks(run)) == 2
+    assert marks(run) == []
+
+
+def test_a_worker_that_ends_in_its_start_again_and_again_is_one_sentence(run):
+    for _ in range(MOST_TRIES):
+        die_starting(run, "a")
+        die_starting(run, "b1")
+    with one_start(run, "b"):
+        pass
+    with pytest.raises(JobError, match=r"A worker ended 5 times before .*lack memory"), one_start(run, "a"):
+        pass
