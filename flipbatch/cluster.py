@@ -19,7 +19,12 @@ from flipbatch.errors import FlipbatchError, InputError, JobError
 
 log = logging.getLogger(__name__)
 
-_CHATTY = ("ray.data", "ray.train", "ray._private.authentication")
+# What ends a job Ray Data logs with a traceback, and raises: `errors_for_a_person` makes a sentence of it.
+_SAID_FROM = {
+    "ray.data": logging.CRITICAL,
+    "ray.train": logging.ERROR,
+    "ray._private.authentication": logging.ERROR,
+}
 
 
 @contextmanager
@@ -28,8 +33,8 @@ def connected() -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name, level in _SAID_FROM.items():
+        logging.getLogger(name).setLevel(level)
     # What workers log stays in Ray's own files; the jobs say themselves what people should know.
     try:
         ray.init(logging_level=logging.WARNING, include_dashboard=False, log_to_driver=False)

@@ -44,6 +44,16 @@ def write_table(table: pa.Table, uri: str, metadata: Mapping[str, str] | None = 
     storage.write(uri, to_parquet(table, metadata))
 
 
+def create_table(table: pa.Table, uri: str, metadata: Mapping[str, str] | None = None) -> None:
+    """Do as `write_table` does where there is no such file, and nothing where there is.
+
+    Raises
+    ------
+    StorageError
+    """
+    storage.create(uri, to_parquet(table, metadata))
+
+
 def write_batches(
     batches: Iterable[pa.RecordBatch], schema: pa.Schema, uri: str, metadata: Mapping[str, str]
 ) -> None:

@@ -6,12 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from ray.exceptions import RayTaskError
 
 from flipbatch.cluster import for_a_person, refuse_relative, warn_without_gpu
 from flipbatch.errors import InputError, JobError, StorageError
+
+ROOT = Path(__file__).parents[1]
 
 
 def wrapped(cause: Exception) -> Exception:
@@ -94,3 +97,49 @@ def test_whatever_is_imported_first_ray_starts_no_worker_through_uv(module: str)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     said = subprocess.check_output([sys.executable, "-c", program], env=environment, text=True)
     assert said.strip() == "False"
+
+
+OWNER = """
+from flipbatch import cluster
+import ray
+with cluster.connected():
+    print(ray.get_runtime_context().gcs_address, flush=True)
+    input()
+"""
+STRANGER = "import ray, sys; ray.init(sys.argv[1], logging_level='ERROR')"
+
+
+def test_a_ray_that_was_started_here_serves_no_stranger() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as owner:
+        assert owner.stdout is not None
+        address = owner.stdout.readline().strip()
+        stranger = [sys.executable, "-c", STRANGER, address]
+        refused = subprocess.run(stranger, env=environment, capture_output=True, text=True, check=False)
+        owner.communicate("\n")
+    assert owner.returncode == 0
+    assert refused.returncode == 1
+    assert "token" in refused.stderr
+
+
+def test_where_ray_runs_already_or_is_set_up_nothing_is_changed() -> None:
+    program = "import os, flipbatch; print(os.environ.get('RAY_AUTH_MODE'), 'RAY_AUTH_TOKEN' in os.environ)"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+
+    def said(**more: str) -> str:
+        whole = environment | more
+        return subprocess.check_output(
+            [sys.executable, "-c", program], cwd=ROOT, env=whole, text=True
+        ).strip()
+
+    assert said() == "token True"
+    assert said(RAY_ADDRESS="127.0.0.1:1") == "None False"
+    assert said(RAY_AUTH_MODE="disabled") == "disabled False"
+    assert said(RAY_AUTH_TOKEN_PATH="/a/token") == "token False"

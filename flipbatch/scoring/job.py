@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +39,7 @@ from flipbatch.scoring.run import (
 )
 from flipbatch.scoring.score_shard import decode_shards, predict_shard
 from flipbatch.scoring.shards import chunk_shards
-from flipbatch.scoring.tries import one_start, one_try
+from flipbatch.scoring.tries import begin_try, end_try
 
 log = logging.getLogger(__name__)
 
@@ -250,25 +251,34 @@ def _decoding(shared: ray.ObjectRef[Any]) -> Callable[[Any], Iterator[pd.DataFra
         run, bundles, chunks, job, again = _fetch(shared)
         sizes = list(dict.fromkeys(bundle.input_size for bundle in bundles))
         for chunk in batch["id"]:
-            with one_try(run, chunks[chunk].tolist(), job, again) as this:
-                for decoded in decode_shards(run, sizes, this.shards, this.suspects, again):
-                    yield pd.DataFrame({"decoded": [decoded]})
+            this = begin_try(run, chunks[chunk].tolist(), job, again)
+            for decoded in decode_shards(run, sizes, this.shards, this.suspects, again):
+                marks = this.marks if decoded.shard == this.shards[-1] else ()
+                yield pd.DataFrame({"decoded": [decoded], "marks": [marks]})
 
     return decode
 
 
 class _Predict:
-    """The second step: decoded shards are predicted and committed. Lives in an actor."""
+    """The second step: decoded shards are predicted and committed. Lives in an actor.
+
+    Models are loaded with the first shard, not before: an actor that ends in its construction is started
+    again without end, and what it raises there never becomes a sentence.
+    """
 
     def __init__(self, shared: ray.ObjectRef[Any], device: str) -> None:
-        found = _fetch(shared)
-        self._run = found.run
-        with one_start(found.run, str(ray.get_runtime_context().get_actor_id())):
-            self._predictors = [Predictor(bundle, fastest_engine(bundle, device)) for bundle in found.bundles]
+        self._shared, self._device = shared, device
+
+    @cached_property
+    def _predictors(self) -> list[Predictor]:
+        bundles = _fetch(self._shared).bundles
+        return [Predictor(bundle, fastest_engine(bundle, self._device)) for bundle in bundles]
 
     def __call__(self, batch: pd.DataFrame) -> Iterator[Batch]:
-        for decoded in batch["decoded"]:
-            committed = predict_shard(self._run, self._predictors, decoded)
+        run = _fetch(self._shared).run
+        for decoded, marks in zip(batch["decoded"], batch["marks"], strict=True):
+            committed = predict_shard(run, self._predictors, decoded)
+            end_try(run, marks)
             yield {name: np.array([value]) for name, value in asdict(committed).items()}
 
 

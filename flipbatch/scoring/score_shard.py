@@ -26,7 +26,7 @@ from flipbatch.models.predictor import Predictor
 from flipbatch.schema import ORDER, PREDICTIONS, TRANSIENT, Status
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.shards import read_shard
-from flipbatch.tables import read_table, write_table
+from flipbatch.tables import create_table, read_table, write_table
 
 SHARD_COLUMNS = ["video_id", "frame_number", "uri", "label", "status", "error"]
 """Of `schema.PREDICTIONS`; a shard file has one more column a model, its probabilities, under its name."""
@@ -142,7 +142,10 @@ def _decode(opened: _OpenShard, sizes: Sequence[InputSize], decoder: Decoder) ->
 
 
 def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: DecodedShard) -> CommittedShard:
-    """Predict with every model, and commit the shard's rows by one atomic write."""
+    """Predict with every model, and commit the shard's rows by one atomic write.
+
+    What another command has committed meanwhile stays: whoever merges, now or later, finds the same rows.
+    """
     came = time.time()
     status, error = _outcomes(decoded)
     ok = np.array([one is Status.OK for one in status], dtype=bool)
@@ -150,10 +153,7 @@ def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: Dec
     columns |= {"status": pa.array(status, pa.string()), "error": pa.array(error, pa.string())}
     for predictor in predictors:
         columns[predictor.name] = _probabilities(predictor, decoded.frames[predictor.input_size].pixels, ok)
-    table = pa.table(columns)
-    if decoded.kept is not None:
-        table = pa.concat_tables([decoded.kept.replace_schema_metadata(None), table]).sort_by(ORDER)
-    write_table(table, run.shard_path(decoded.shard), run.metadata())
+    _commit(run, decoded, pa.table(columns))
     return CommittedShard(
         shard=decoded.shard,
         frames=len(ok),
@@ -164,6 +164,15 @@ def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: Dec
         committed=time.time(),
         worker=f"{socket.gethostname()}:{os.getpid()}",
     )
+
+
+def _commit(run: ScoringRun, decoded: DecodedShard, rows: pa.Table) -> None:
+    path = run.shard_path(decoded.shard)
+    if decoded.kept is None:
+        create_table(rows, path, run.metadata())
+    else:
+        whole = pa.concat_tables([decoded.kept.replace_schema_metadata(None), rows]).sort_by(ORDER)
+        write_table(whole, path, run.metadata())
 
 
 def _outcomes(decoded: DecodedShard) -> tuple[list[Status], list[str | None]]:

@@ -21,14 +21,14 @@ RESULTS = ("predictions", "videos", "metrics.json", "misnamed.parquet", "_SUCCES
 
 @dataclass(frozen=True)
 class Fault:
-    """SIGKILL, once, when a file is about to be opened for writing, renamed or removed.
+    """SIGKILL, once, when a file is about to be opened for writing, renamed or removed, or a module imported.
 
     Attributes
     ----------
     act : str
-        ``opened``, ``renamed`` or ``removed``.
+        ``opened``, ``renamed``, ``removed`` or ``imported``.
     path : str
-        Regular expression for the file's path.
+        Regular expression for the file's path, or the module's name.
     who : str
         ``process``: the one that is at it. ``job``: the command itself, too.
     """

@@ -1,4 +1,4 @@
-"""A full disk is one sentence, and the same command ends the run once there is room."""
+"""A disk that is full or read-only is one sentence, and the same command ends the run once there is room."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.harness import TALLY, Job, results
+from tests.faults.harness import TALLY, Fault, Job, committed, results
 
 
 @pytest.fixture
@@ -42,3 +42,27 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on_when_there_is_room(
     assert again.wait() == 0, again.said
     assert results(small_disk / "out") == results(undisturbed)
     TALLY.count("disk full", 1200)
+
+
+def test_a_read_only_disk_is_one_sentence_and_the_run_goes_on_when_it_can_be_written(
+    small_disk: Path, tmp_path: Path, frames: Path, score: tuple[str, ...], undisturbed: Path
+) -> None:
+    out = small_disk / "out"
+    begun = Job(tmp_path / "begun", frames, *score, "--out", str(out), faults=[Fault("removed", "/shards/")])
+    assert begun.wait() != 0
+    done = set().union(*committed(out).values())
+    remount(small_disk, "ro")
+    first = Job(tmp_path / "first", frames, *score, "--out", str(out))
+    assert first.wait() == 1, first.said
+    assert "Read-only file system" in first.said
+    assert "Traceback" not in first.said
+    remount(small_disk, "rw")
+    again = Job(tmp_path / "again", frames, *score, "--out", str(out))
+    assert again.wait() == 0, again.said
+    assert not done & (set(first.opened) | set(again.opened))
+    assert results(out) == results(undisturbed)
+    TALLY.count("disk read-only", 1200)
+
+
+def remount(folder: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how},size=1m", str(folder)], check=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -83,15 +84,24 @@ def test_what_was_committed_is_counted(run, predictor):
     assert run.committed() == {0}
 
 
-def test_committing_twice_gives_the_same_bytes_and_one_file(run, predictor):
+def test_what_was_committed_first_stays(run, frames, predictor):
     predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
-    path = run.shard_path(0)
-    with open(path, "rb") as file:
-        first = file.read()
+    first = Path(run.shard_path(0)).read_bytes()
+    good = Path(frames[0][2])
+    good.rename(good.with_suffix(".away"))
     predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
-    with open(path, "rb") as file:
-        assert file.read() == first
+    good.with_suffix(".away").rename(good)
+    assert Path(run.shard_path(0)).read_bytes() == first
     assert run.committed() == {0}
+
+
+def test_committing_elsewhere_gives_the_same_bytes(run, predictor):
+    decoded = decode_shard(run, [SIZE], 0)
+    predict_shard(run, [predictor], decoded)
+    first = Path(run.shard_path(0)).read_bytes()
+    Path(run.shard_path(0)).unlink()
+    predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    assert Path(run.shard_path(0)).read_bytes() == first
 
 
 def test_a_shard_without_any_good_frame_is_committed(begin_at, predictor):
@@ -148,6 +158,7 @@ def test_a_frame_is_ok_only_where_every_input_size_could_be_decoded(run, predict
 def test_scoring_on_cpus_imports_no_torch():
     code = """
 import sys
+from pathlib import Path
 import flipbatch.scoring.job, flipbatch.models.cpu_engine
 print({"torch", "torchvision", "duckdb"} & sys.modules.keys())
 """

@@ -12,7 +12,13 @@ import signal
 import sys
 from typing import Any
 
-_EVENTS = {"open": "opened", "os.rename": "renamed", "os.link": "renamed", "os.remove": "removed"}
+_EVENTS = {
+    "open": "opened",
+    "os.rename": "renamed",
+    "os.link": "renamed",
+    "os.remove": "removed",
+    "import": "imported",
+}
 
 
 class _Plan:
