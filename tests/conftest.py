@@ -28,7 +28,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what the fault suite did, where it ran."""
     from tests.faults.harness import TALLY
 
-    if TALLY.faults:
+    if TALLY.faults or TALLY.inputs:
         terminalreporter.section("faults that nothing was lost by")
         terminalreporter.write_line("\n".join(TALLY.lines()))
 

@@ -93,16 +93,19 @@ def _read_shards(run: ScoringRun, part: int) -> Iterator[pa.Table]:
             raise OutputError(
                 f"The committed shard {path} can't be read ({storage.reason(data)}): run the command again."
             )
-        yield _parse_shard(data, path)
+        yield _parse_shard(run, data, path)
 
 
-def _parse_shard(data: bytes, path: str) -> pa.Table:
+def _parse_shard(run: ScoringRun, data: bytes, path: str) -> pa.Table:
     try:
-        return parse_table(data, path)
+        shard = parse_table(data, path)
     except StorageError as error:
         raise OutputError(
             f"The committed shard {path} is damaged: delete it and run the command again."
         ) from error
+    if (shard.schema.metadata or {}).get(b"flipbatch.run") != run.fingerprint.encode():
+        raise OutputError(f"The shard {path} is another run's: delete it and run the command again.")
+    return shard
 
 
 def _whole_videos(shards: Iterable[pa.Table]) -> Iterator[pa.Table]:

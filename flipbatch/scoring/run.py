@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flipbatch import storage
-from flipbatch.errors import InputError
+from flipbatch.errors import InputError, OutputError
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.models.bundle import Bundle, load_bundle
 from flipbatch.redaction import redacted
@@ -81,7 +81,7 @@ def _load_model(argument: str, threshold: float | None) -> ScoringModel:
     name, uri = name_and_uri(argument)
     bundle, digest = load_bundle(uri)
     name = name or bundle.name
-    if name in PREDICTIONS.names or not _NAME.fullmatch(name):
+    if not _is_name(name):
         raise InputError(f"A model can't be called {name!r}: rename it with --model NAME={uri}.")
     calibration = bundle.calibration
     if threshold is not None:
@@ -173,14 +173,48 @@ def begin_run(directory: RunDirectory, wanted: Mapping[str, Any], built: BuiltMa
 
 
 def read_run(directory: RunDirectory) -> ScoringRun:
-    """Read the run that a directory holds: `RunDirectory.identity` has said that it is one."""
+    """Read the run that a directory holds: `RunDirectory.identity` has said that it is one.
+
+    Raises
+    ------
+    OutputError
+        Where its file is damaged.
+    StorageError
+    """
     run = directory.read_json(RUN_FILE)
-    models = run["identity"]["models"]
+    try:
+        return _parse_run(directory, run)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise OutputError(
+            f"{directory.path(RUN_FILE)} is damaged: {error!r}. Choose another --out."
+        ) from error
+
+
+def _parse_run(directory: RunDirectory, run: Mapping[str, Any]) -> ScoringRun:
+    models, manifest = run["identity"]["models"], run["manifest"]
     return ScoringRun(
         directory=directory,
-        manifest=directory.path(run["manifest"]["folder"]),
-        plan=Plan(run["manifest"]["shards"], tuple(run["manifest"]["first_shards"])),
-        fingerprint=run["fingerprint"],
-        models={name: model["bundle"] for name, model in models.items()},
-        thresholds={name: model["threshold"] for name, model in models.items()},
+        manifest=directory.path(_inside(manifest["folder"])),
+        plan=Plan(int(manifest["shards"]), tuple(int(shard) for shard in manifest["first_shards"])),
+        fingerprint=str(run["fingerprint"]),
+        models={_name(name): str(model["bundle"]) for name, model in models.items()},
+        thresholds={name: float(model["threshold"]) for name, model in models.items()},
     )
+
+
+def _inside(folder: str) -> str:
+    if not re.fullmatch(rf"{MANIFEST_FOLDER}/[0-9a-f-]+", folder):
+        msg = f"{folder!r} is no folder of a manifest"
+        raise ValueError(msg)
+    return folder
+
+
+def _is_name(name: str) -> bool:
+    return name not in PREDICTIONS.names and _NAME.fullmatch(name) is not None
+
+
+def _name(name: str) -> str:
+    if not _is_name(name):
+        msg = f"no model can be called {name!r}"
+        raise ValueError(msg)
+    return name

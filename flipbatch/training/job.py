@@ -34,7 +34,7 @@ from ray.util.queue import Empty, Queue
 
 from flipbatch import storage
 from flipbatch.cluster import errors_for_a_person, warn_without_gpu
-from flipbatch.errors import InputError, OutputError
+from flipbatch.errors import InputError, OutputError, StorageError
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.manifest import fingerprint, load_manifest
 from flipbatch.models.architectures import ARCHITECTURES, architecture
@@ -42,7 +42,7 @@ from flipbatch.models.bundle import CARD_FILE, Bundle, as_arrays, load_bundle, s
 from flipbatch.models.mobilenet_v2 import MobileNetV2, read_weights
 from flipbatch.redaction import redacted
 from flipbatch.run_directory import RunDirectory, require_same
-from flipbatch.schema import FAILURES, Label, Split, Status
+from flipbatch.schema import FAILURES, TRANSIENT, Label, Split, Status
 from flipbatch.tables import write_table
 from flipbatch.training.assess import ScoredFrame, calibrate, measure_all, scored_frames
 from flipbatch.training.comparison import compare
@@ -60,7 +60,11 @@ MAX_BLOCKS = 1000
 FRAMES_A_BLOCK = 64
 DECODED_AT_A_TIME = 256
 WORKER_FAILURES = 3
+MOST_UNREAD = 0.05
+"""Share of frames that storage may withhold; as much as scoring allows by default."""
+
 CHECKPOINTS_FOLDER = "checkpoints"
+FAILURES_FILE = "failures.parquet"
 _CHECKPOINT_FILE = "checkpoint.pt"
 _NO_FILE = ("imagenet", "none")
 _BEFORE_RUN_FILE = frozenset({"splits.parquet", "misnamed.parquet"})
@@ -164,6 +168,7 @@ def _identity(options: TrainOptions, data_fingerprint: str) -> dict[str, Any]:
         "manifest": options.manifest and redacted(storage.normalise(options.manifest)),
         "models": list(options.models),
         "weights": _weights_told(options.weights),
+        "weights_digest": _weights_digest(options.weights),
         "data_fingerprint": data_fingerprint,
         **{name: getattr(options.settings, name) for name in ("epochs", "patience", "min_delta", "seed")},
     }
@@ -171,6 +176,10 @@ def _identity(options: TrainOptions, data_fingerprint: str) -> dict[str, Any]:
 
 def _weights_told(weights: str) -> str:
     return weights if weights in _NO_FILE else redacted(storage.normalise(weights))
+
+
+def _weights_digest(weights: str) -> str | None:
+    return None if weights in _NO_FILE else storage.digest(storage.normalise(weights), "the weights")
 
 
 def _log_inputs(splits: SplitFrames, misnamed: int) -> None:
@@ -245,6 +254,7 @@ def _check_decoded(
     """List the frames that could not be decoded; return how many each split has and lacks."""
     outcomes = {split: pa.concat_tables(_outcomes(dataset)) for split, dataset in decoded.items()}
     _write_failures(directory, pa.concat_tables(outcomes.values()))
+    _require_storage(pa.concat_tables(outcomes.values()))
     for split, name in ((Split.TRAIN, "training"), (Split.VAL, "validation")):
         left = set(outcomes[split].filter(pa.array(_is_ok(outcomes[split])))["positive"].to_pylist())
         if missing := {True, False} - left:
@@ -263,8 +273,20 @@ def _check_decoded(
 def _write_failures(directory: RunDirectory, outcomes: pa.Table) -> None:
     failures = outcomes.filter(pa.array(~_is_ok(outcomes))).select(FAILURES.names).cast(FAILURES)
     if failures.num_rows:
-        write_table(failures.sort_by("uri"), directory.path("failures.parquet"))
+        write_table(failures.sort_by("uri"), directory.path(FAILURES_FILE))
         log.warning("%d frames can't be decoded: they are listed in failures.parquet.", failures.num_rows)
+    else:
+        storage.remove(directory.path(FAILURES_FILE))  # a try before this one may have left it
+
+
+def _require_storage(outcomes: pa.Table) -> None:
+    """Refuse to train on what is left where storage gave too little: it would be other data."""
+    lost = sum(status in TRANSIENT for status in outcomes["status"].to_pylist())
+    if lost > MOST_UNREAD * outcomes.num_rows:
+        raise StorageError(
+            f"{lost} of {outcomes.num_rows} frames are missing or unreadable, more than {MOST_UNREAD:.0%}: "
+            f"see {FAILURES_FILE}. The same command with --resume goes on once they can be."
+        )
 
 
 def _is_ok(outcomes: pa.Table) -> npt.NDArray[np.bool_]:

@@ -44,6 +44,7 @@ class Tally:
 
     faults: Counter[str] = field(default_factory=Counter)
     frames: int = 0
+    inputs: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
     def count(self, fault: str, frames: int, times: int = 1) -> None:
@@ -55,7 +56,8 @@ class Tally:
         """Return a line for each kind."""
         kinds = [f"{count:6,} {name}" for name, count in sorted(self.faults.items())]
         whole = f"{self.faults.total():6,} faults in all; {self.frames:,} frames accounted for, none lost, "
-        return [*kinds, whole + "doubled or wrong", *self.notes]
+        inputs = [f"{count:6,} inputs, {name}: no crash" for name, count in sorted(self.inputs.items())]
+        return [*kinds, whole + "doubled or wrong", *inputs, *self.notes]
 
 
 TALLY = Tally()

@@ -7,13 +7,15 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from flipbatch.errors import InputError, OutputError
+from flipbatch.errors import InputError, OutputError, StorageError
 from flipbatch.models.bundle import load_bundle
+from flipbatch.training import job
 from flipbatch.training.fit import Settings
 from flipbatch.training.job import TrainOptions, train
 from tests.conftest import write_frames
@@ -21,9 +23,9 @@ from tests.conftest import write_frames
 pytestmark = pytest.mark.usefixtures("ray_session")
 
 
-def options(frames: Path, out: Path, **changes: object) -> TrainOptions:
+def options(frames: Path | None, out: Path, **changes: object) -> TrainOptions:
     chosen: dict[str, object] = {
-        "frames": str(frames),
+        "frames": frames and str(frames),
         "out": str(out),
         "models": ("cnn_model",),
         "weights": "none",
@@ -148,6 +150,31 @@ def test_frames_that_cannot_be_decoded_are_listed_and_left_out(tmp_path: Path) -
     assert [(row["uri"], row["status"]) for row in failures] == [
         (str(frames / "flip" / "0000_000000000.jpg"), "unsupported")
     ]
+
+
+def test_where_storage_withholds_frames_training_waits_for_them(tmp_path: Path) -> None:
+    frames = write_frames(tmp_path / "frames", videos=4, frames=4)
+    away = [frames / "flip" / f"0000_00000000{number}.jpg" for number in range(2)]
+    table = tmp_path / "frames.csv"
+    table.write_text("uri\n" + "\n".join(map(str, sorted(frames.rglob("*.jpg")))))
+    for file in away:
+        file.rename(file.with_suffix(".away"))
+    wanted = options(None, tmp_path / "out", manifest=str(table), settings=Settings(epochs=1))
+    with pytest.raises(StorageError, match=r"2 of 32 frames are missing or unreadable, more than 5%"):
+        train(wanted)
+    for file in away:
+        file.with_suffix(".away").rename(file)
+    train(replace(wanted, resume=True))
+    assert (tmp_path / "out" / "_SUCCESS").exists()
+    assert not (tmp_path / "out" / "failures.parquet").exists()
+
+
+def test_weights_of_another_content_are_other_weights(tmp_path: Path) -> None:
+    file = tmp_path / "weights.safetensors"
+    file.write_bytes(b"one")
+    one = job._identity(options(tmp_path, tmp_path, weights=str(file)), "data")
+    file.write_bytes(b"two")
+    assert job._identity(options(tmp_path, tmp_path, weights=str(file)), "data") != one
 
 
 def test_the_bundle_counts_frames_that_trained_not_those_listed(tmp_path: Path) -> None:
