@@ -380,6 +380,9 @@ def write(uri: str, data: bytes) -> None:
 def create(uri: str, data: bytes) -> bool:
     """Put a whole file where there is none, atomically: of several who try at once, one does.
 
+    Storage that can't do it (no hard links, no conditional requests) is looked at before: there, of several
+    who try within a moment, the last one counts.
+
     Returns
     -------
     bool
@@ -396,11 +399,19 @@ def create(uri: str, data: bytes) -> bool:
         storage, path = filesystem(uri)
         try:
             _patiently(lambda: storage.pipe_file(path, data, mode="create"))
-        except Exception:
+        except Exception as error:
             if storage.exists(path):
                 return False
-            raise
+            if not _is_unknown(error):
+                raise
+            _patiently(lambda: storage.pipe_file(path, data))
         return True
+
+
+def _is_unknown(error: Exception) -> bool:
+    """Say whether a storage does not know what it was asked for."""
+    unknown = (errno.ENOSYS, errno.ENOTSUP, errno.EPERM)
+    return isinstance(error, (TypeError, NotImplementedError)) or getattr(error, "errno", None) in unknown
 
 
 def _write_local(path: Path, data: bytes) -> None:
@@ -409,10 +420,18 @@ def _write_local(path: Path, data: bytes) -> None:
 
 
 def _create_local(path: Path, data: bytes) -> bool:
-    with _temporary(path, data) as temporary, suppress(FileExistsError):
-        os.link(temporary, path)  # unlike a rename, it never replaces
+    with _temporary(path, data) as temporary:
+        try:
+            os.link(temporary, path)  # unlike a rename, it never replaces
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if not _is_unknown(error):
+                raise
+            if path.exists():
+                return False
+            os.replace(temporary, path)
         return True
-    return False
 
 
 @contextmanager

@@ -559,6 +559,30 @@ def test_of_many_who_create_a_file_at_once_one_does(tmp_path):
     assert storage.read(f"{tmp_path}/file") == b"%d" % done.index(True)
 
 
+def refusing(*_, **__):
+    raise OSError(errno.EPERM, "no such thing here")
+
+
+def test_without_hard_links_a_file_is_created_all_the_same_and_never_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "link", refusing)
+    assert storage.create(f"{tmp_path}/file", b"1")
+    assert not storage.create(f"{tmp_path}/file", b"2")
+    assert storage.read(f"{tmp_path}/file") == b"1"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_without_conditional_requests_too(remote, monkeypatch):
+    pipe_file = MemoryFileSystem.pipe_file
+
+    def plain(self, path, data, mode="overwrite"):
+        return refusing() if mode == "create" else pipe_file(self, path, data)
+
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", plain)
+    assert storage.create(f"{remote}/file", b"1")
+    assert not storage.create(f"{remote}/file", b"2")
+    assert storage.read(f"{remote}/file") == b"1"
+
+
 @pytest.fixture
 def reading(monkeypatch):
     """Let the first tries to read end in these errors; pauses are short."""
