@@ -18,10 +18,17 @@ from flipbatch.redaction import redacted
 
 
 class FlipbatchError(Exception):
-    """Base of all errors whose message is meant for a person; it never holds credentials."""
+    """Base of all errors whose message is meant for a person.
+
+    It never holds credentials, nor what would move a terminal's cursor: names of files may hold anything.
+    """
 
     def __init__(self, message: str) -> None:
-        super().__init__(redacted(message))
+        super().__init__(_printable(redacted(message)))
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 class InputError(FlipbatchError):

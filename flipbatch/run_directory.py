@@ -61,7 +61,7 @@ class RunDirectory:
         """Read a JSON file that must be there."""
         try:
             value = json.loads(storage.read_required(self.path(name), "the run's file"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise OutputError(f"{self.path(name)} is damaged: {error}. Choose another --out.") from error
         if not isinstance(value, dict):
             raise OutputError(f"{self.path(name)} is damaged: it holds no object. Choose another --out.")

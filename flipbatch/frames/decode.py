@@ -6,9 +6,10 @@ can't be decoded completely is refused, never guessed. The picture is turned upr
 orientation says, fitted into the input with its aspect kept, centred, and padded with mean grey.
 
 What a file can hide: a JPEG, WebP or BMP carries no checksum, so damage that still reads as valid code (most
-single flipped bits; zeros over raw pixels) goes unseen. Only PNG is checked bit by bit. Colour profiles are
-ignored, and of several pictures in one file (animated WebP or PNG, pages of a TIFF, the second JPEG
-of a phone's multi-picture file) the first counts.
+single flipped bits; zeros over raw pixels; a progressive JPEG that ends between two scans) goes unseen. Only
+PNG is checked bit by bit; docs/reliability.md has figures. Colour profiles are ignored, and of several
+pictures in one file (animated WebP or PNG, pages of a TIFF, the second JPEG of a phone's multi-picture file)
+the first counts.
 
 Knows bytes and pixels; knows no files, URIs, names, models, nor that a batch exists.
 """
@@ -23,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
+from itertools import islice
 
 import numpy as np
 import simplejpeg
@@ -32,16 +34,23 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from flipbatch.frames.completeness import require_png_rows, require_tiff_pieces
 from flipbatch.schema import Status
 
 MAX_BYTES = 64 * 2**20
 """Longer files are refused unopened: a 1080x1920 frame has 0.3 MB."""
 
 MAX_SCANS = 500
-"""A progressive JPEG of more would be decoded for hours: cameras and encoders make about ten."""
+"""A JPEG of more would be decoded for hours: cameras and encoders make about ten."""
+
+MAX_SEGMENTS = 1000
+"""So many segments before its pixels has no JPEG: the largest colour profile, 16 MB, takes 255."""
 
 MAX_PIXELS = 100_000_000
 """Larger pictures are refused by their header: three 8K video frames, and up to 1.2 GB while decoding."""
+
+MAX_WEBP_PIXELS = 50_000_000
+"""WebP takes 19 bytes a pixel while decoding, the others up to 12."""
 
 PAD_COLOUR = (124, 116, 104)
 """RGB of the bars around a fitted picture and behind transparent pixels: the mean of ImageNet."""
@@ -65,6 +74,8 @@ _MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCb
 
 # JPEG markers, and how big a gap in a file is at least: a disk's sector
 _SOF0, _SOF1, _SOF2, _DHT, _SOS, _APP1, _END = 0xC0, 0xC1, 0xC2, 0xC4, 0xDA, 0xE1, b"\xff\xd9"
+_ARITHMETIC = {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}  # never out of data: a file without pixels is decoded, too
+_FILL = re.compile(rb"\xff+")
 _SCAN = b"\xff\xda"
 _SECTOR = 512
 _APPLICATION = {*range(0xE0, 0xF0), 0xFE}
@@ -233,12 +244,12 @@ class _Plan:
     orientation: int
 
 
-def _check_pixels(height: int, width: int) -> None:
+def _check_pixels(height: int, width: int, most: int = MAX_PIXELS) -> None:
     """Believe the header: refuse before anything of that size is allocated."""
     if height < 1 or width < 1:
         raise _RejectedError(Status.CORRUPT, f"the header says {height} x {width} pixels")
-    if height * width > MAX_PIXELS:
-        error = f"{height} x {width} pixels; at most {MAX_PIXELS:,} are read"
+    if height * width > most:
+        error = f"{height} x {width} pixels; at most {most:,} are read"
         raise _RejectedError(Status.TOO_LARGE, error)
 
 
@@ -333,7 +344,7 @@ def _decode_jpeg(canvas: np.ndarray, data: bytes, size: InputSize) -> None:
     """
     height, width = _jpeg_size(data)
     _check_pixels(height, width)
-    _check_scans(data)
+    _check_effort(data)
     plan = _plan(height, width, _jpeg_orientation(data), size)
     direct = plan.scaled == plan.fitted == size and plan.orientation == 1
     pixels = _jpeg_pixels(data, plan.scaled, canvas if direct else None)
@@ -343,10 +354,21 @@ def _decode_jpeg(canvas: np.ndarray, data: bytes, size: InputSize) -> None:
         _place(canvas, pixels, plan)
 
 
-def _check_scans(data: bytes) -> None:
-    # Only a progressive one has many, and to count them in all would cost a tenth of decoding.
-    if any(marker == _SOF2 for marker, _, _ in _jpeg_segments(data)) and data.count(_SCAN) > MAX_SCANS:
+def _check_effort(data: bytes) -> None:
+    """Refuse what no camera makes and few bytes of which would be decoded for minutes."""
+    segments = list(islice(_jpeg_segments(data), MAX_SEGMENTS + 1))
+    if len(segments) > MAX_SEGMENTS:
+        raise _RejectedError(Status.UNSUPPORTED, f"a JPEG of more than {MAX_SEGMENTS} segments")
+    if any(marker in _ARITHMETIC for marker, _, _ in segments):
+        raise _RejectedError(Status.UNSUPPORTED, "an arithmetic-coded JPEG")
+    # To count scans in all would cost a tenth of decoding: most have one, with all components in it.
+    if not _is_one_scan(segments) and data.count(_SCAN) > MAX_SCANS:
         raise _RejectedError(Status.UNSUPPORTED, f"a JPEG of more than {MAX_SCANS} scans")
+
+
+def _is_one_scan(segments: list[tuple[int, bytes, int]]) -> bool:
+    components = next((payload[5:6] for marker, payload, _ in segments if marker in {_SOF0, _SOF1}), None)
+    return components is not None and segments[-1][1][:1] == components
 
 
 def _jpeg_pixels(data: bytes, scaled: InputSize, buffer: np.ndarray | None) -> np.ndarray:
@@ -379,14 +401,20 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF:
         marker = data[position + 1]
-        if marker == 0xFF:  # padding
-            position += 1
+        if marker == 0xFF:
+            position = _after_fill(data, position) - 1
             continue
         end = position + 2 + int.from_bytes(data[position + 2 : position + 4])
         yield marker, data[position + 4 : end], end
         if marker == _SOS:
             return
         position = max(end, position + 2)
+
+
+def _after_fill(data: bytes, position: int) -> int:
+    """Return where bytes of 0xFF, which may stand before any marker, end."""
+    fill = _FILL.match(data, position)
+    return fill.end() if fill else position
 
 
 def _has_hole(data: bytes) -> bool:
@@ -465,12 +493,15 @@ def _decode_other(canvas: np.ndarray, data: bytes, size: InputSize, kind: str) -
 def _load(data: bytes, kind: str) -> ImageFile.ImageFile:
     with _refusing(kind):
         image = _PLUGINS[kind](BytesIO(data))
-    _check_pixels(image.height, image.width)
+    _check_pixels(image.height, image.width, MAX_WEBP_PIXELS if kind == "WebP" else MAX_PIXELS)
     if reason := _not_taken(image):
         raise _RejectedError(Status.UNSUPPORTED, f"{reason} is not read")
     with _refusing(kind):
         if isinstance(image, PngImageFile):
             PngImageFile(BytesIO(data)).verify()  # loading alone skips the checksums of pixels
+            require_png_rows(data)
+        if isinstance(image, TiffImageFile):
+            require_tiff_pieces(image)
         image.load()
     return image
 

@@ -222,11 +222,6 @@ def read_manifest(uri: str) -> Manifest:
 
 def _table_rows(uri: str) -> Iterator[Rows]:
     table = _read_table(uri)
-    names = table.column_names
-    if "uri" not in names:
-        raise InputError(f"The manifest {uri} has no column uri: it has {', '.join(names)}.")
-    if twice := [name for name in _GIVEN if names.count(name) > 1]:
-        raise InputError(f"The manifest {uri} has more than one column {twice[0]}: leave one.")
     if not table.num_rows:
         raise InputError(f"The manifest {uri} has no rows: nothing can be read.")
     return _in_chunks(_complete(uri, table))
@@ -235,21 +230,33 @@ def _table_rows(uri: str) -> Iterator[Rows]:
 def _read_table(uri: str) -> pa.Table:
     data = storage.read_required(uri, "the manifest")
     try:
-        table = _parse_table(data)
-        table.column_names  # noqa: B018  (raises where they are no text)
-        return table
+        return _parse_parquet(uri, data) if data[:4] == b"PAR1" else _parse_csv(uri, data)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         why = str(error).splitlines()[0]
         raise InputError(f"The manifest {uri} is neither Parquet nor CSV with a header: {why}.") from error
 
 
-def _parse_table(data: bytes) -> pa.Table:
-    if data[:4] == b"PAR1":
-        return pq.read_table(io.BytesIO(data))
+def _parse_parquet(uri: str, data: bytes) -> pa.Table:
+    file = pq.ParquetFile(io.BytesIO(data))
+    names = file.schema_arrow.names
+    _check_columns(uri, names)
+    return file.read(columns=[name for name in _GIVEN if name in names])  # others may be of any size
+
+
+def _parse_csv(uri: str, data: bytes) -> pa.Table:
     text = {name: pa.string() for name in _GIVEN}
     options = pa_csv.ConvertOptions(column_types=text, strings_can_be_null=True, null_values=[""])
     parse = pa_csv.ParseOptions(newlines_in_values=True)
-    return pa_csv.read_csv(io.BytesIO(data), parse_options=parse, convert_options=options)
+    table = pa_csv.read_csv(io.BytesIO(data), parse_options=parse, convert_options=options)
+    _check_columns(uri, table.column_names)
+    return table
+
+
+def _check_columns(uri: str, names: list[str]) -> None:
+    if "uri" not in names:
+        raise InputError(f"The manifest {uri} has no column uri: it has {', '.join(names)}.")
+    if twice := [name for name in _GIVEN if names.count(name) > 1]:
+        raise InputError(f"The manifest {uri} has more than one column {twice[0]}: leave one.")
 
 
 def _complete(manifest_uri: str, table: pa.Table) -> Iterator[_Row]:
@@ -267,11 +274,14 @@ def _as_text(manifest_uri: str, table: pa.Table, name: str) -> pa.ChunkedArray:
     if name not in table.column_names:
         return pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
     try:
-        return table[name].cast(pa.string())
+        text = table[name].cast(pa.string())
+        text.validate(full=True)
+        return text
     except pa.ArrowException:
         kind = table.schema.field(name).type
         raise InputError(
-            f"The manifest {manifest_uri} has a column {name} of type {kind}: it must be text or numbers."
+            f"The manifest {manifest_uri} has a column {name} of type {kind}: it must be text in UTF-8 or "
+            "numbers."
         ) from None
 
 
@@ -286,6 +296,8 @@ def _cells(text: pa.Table) -> Iterator[dict[str, str | None]]:
 def _absolute(base: str, uri: str | None) -> str:
     if not uri:
         raise InputError("The manifest has a row without uri: fill it in or remove the row.")
+    if "\0" in uri:
+        raise InputError(f"The manifest's uri {uri!r} holds a zero byte: correct it or remove the row.")
     relative = "://" not in uri and not uri.startswith(("/", "~"))
     return storage.normalise(storage.resolve(base, uri) if relative else uri)
 

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 """Raised whenever an older flipbatch would misread a bundle."""
 
+LARGEST_INPUT = 4096
+"""Pixels of an input's longer side that a card may ask for: workers make room for a whole shard of such."""
+
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "model.json"
 
@@ -177,15 +180,24 @@ def _parse_card(uri: str, data: bytes) -> dict[str, Any]:
     try:
         card = json.loads(data)
         found = int(card["format_version"])
-    except (ValueError, KeyError, TypeError) as error:
+        versions = dict(card.get("versions", {}))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, AttributeError) as error:
         raise BundleError(f"The bundle {uri} is damaged: its {CARD_FILE} can't be read ({error}).") from error
     if found > FORMAT_VERSION:
-        made_by = card.get("versions", {}).get("flipbatch", "a newer version")
+        made_by = versions.get("flipbatch", "a newer version")
         raise BundleError(
             f"The bundle {uri} has format {found}, made by flipbatch {made_by}; this is flipbatch "
             f"{__version__}, which reads up to format {FORMAT_VERSION}: upgrade it."
         )
     return card
+
+
+def _input_size(told: dict[str, Any]) -> InputSize:
+    size = InputSize(int(told["height"]), int(told["width"]))
+    if max(size.height, size.width) > LARGEST_INPUT:
+        msg = f"an input of {size.height} x {size.width} pixels is no model's"
+        raise ValueError(msg)
+    return size
 
 
 _CHECKSUM = "weights_sha256"
@@ -197,13 +209,13 @@ def _assemble(uri: str, card: dict[str, Any], weights: bytes) -> Bundle:
         bundle = Bundle(
             name=str(card["name"]),
             architecture=str(card["architecture"]),
-            input_size=InputSize(int(card["input"]["height"]), int(card["input"]["width"])),
+            input_size=_input_size(card["input"]),
             calibration=Calibration(float(card["temperature"]), float(card["threshold"])),
             weights=safetensors.numpy.load(weights),
             record={key: value for key, value in card.items() if key not in _OWN_KEYS},
         )
         prepared, checksum = card["preprocessing"], card[_CHECKSUM]
-    except (KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, safetensors.SafetensorError) as error:
         raise BundleError(f"The bundle {uri} is damaged: {type(error).__name__} {error}.") from error
     if checksum != hashlib.sha256(weights).hexdigest():
         raise BundleError(f"The bundle {uri} is damaged: its {WEIGHTS_FILE} is not the one of its card.")

@@ -7,6 +7,7 @@ Torchvision is imported only where a network is built: it takes seconds.
 from __future__ import annotations
 
 import io
+import pickle
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -142,7 +143,12 @@ def _read_file(uri: str) -> dict[str, Tensor]:
     data = storage.read_required(uri, "the weights")
     if uri.endswith(".safetensors"):
         return safetensors.torch.load(data)
-    weights = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    if not isinstance(weights, Mapping):
+    try:
+        weights = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # torch's own text says how to execute it all the same
+        raise StorageError(f"{uri} is damaged, or holds more than weights, which is not executed") from error
+    if not isinstance(weights, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
+    ):
         raise StorageError(f"{uri} holds no state dict")
     return dict(weights)

@@ -547,3 +547,52 @@ def test_an_unfit_buffer_is_the_callers_mistake(out):
 def test_an_input_has_pixels():
     with pytest.raises(ValueError, match="no pixels"):
         InputSize(0, 5)
+
+
+# ---------------------------------------------------------------------------------------- effort
+
+
+def tiny_jpeg(marker: int, scans: int, components: int = 1) -> bytes:
+    """A JPEG of no tables to speak of, with so many empty scans of one component each."""
+    frame = struct.pack(">HBHHB", 8 + 3 * components, 8, 64, 64, components)
+    frame += b"".join(bytes([one + 1, 0x11, 0]) for one in range(components))
+    scan = b"\xff\xda\0\x08\1\1\0\0\0\0"
+    return (
+        b"\xff\xd8\xff\xdb\0\x43\0"
+        + b"\1" * 64
+        + b"\xff"
+        + bytes([marker])
+        + frame
+        + scan * scans
+        + b"\xff\xd9"
+    )
+
+
+@pytest.mark.parametrize("marker", [0xC9, 0xCA])
+def test_arithmetic_coding_is_not_read_it_decodes_files_without_pixels(marker):
+    refused = rejection(tiny_jpeg(marker, scans=1))
+    assert (refused.status, refused.error) == (Status.UNSUPPORTED, "an arithmetic-coded JPEG")
+
+
+@pytest.mark.parametrize(("marker", "components"), [(0xC2, 1), (0xC0, 3)])
+def test_a_jpeg_of_too_many_scans_is_not_read(marker, components):
+    refused = rejection(tiny_jpeg(marker, 501, components))
+    assert (refused.status, refused.error) == (Status.UNSUPPORTED, "a JPEG of more than 500 scans")
+
+
+def test_a_jpeg_of_too_many_segments_is_not_read():
+    refused = rejection(FRAME[:2] + b"\xff\xfe\0\2" * 1000 + FRAME[2:])
+    assert (refused.status, refused.error) == (Status.UNSUPPORTED, "a JPEG of more than 1000 segments")
+
+
+def test_bytes_that_fill_a_header_are_passed_over_at_once():
+    filled = FRAME[:2] + b"\xff" * 1000 + FRAME[2:]
+    assert np.array_equal(pixels(filled), pixels(FRAME))
+    assert [one[:2] for one in module._jpeg_segments(filled)] == [
+        one[:2] for one in module._jpeg_segments(FRAME)
+    ]
+
+
+def test_a_webp_may_have_half_as_many_pixels():
+    wide = b"RIFF\x1c\0\0\0WEBPVP8L\x10\0\0\0/\xfe\xff\xf4\x15\x88\x88\x08" + bytes(8)
+    assert rejection(wide).status is Status.TOO_LARGE

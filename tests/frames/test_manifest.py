@@ -365,8 +365,32 @@ def test_a_table_that_can_not_be_used_says_what_is_wrong(tmp_path, lines, compla
 
 
 def test_a_column_that_is_no_text_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"a column uri of type list<.*>: it must be text or numbers"):
+    with pytest.raises(
+        InputError, match=r"a column uri of type list<.*>: it must be text in UTF-8 or numbers"
+    ):
         read_manifest(parquet(tmp_path, uri=[["a_1.jpg"]]))
+
+
+def test_text_that_is_no_utf8_is_refused(tmp_path):
+    offsets, characters = pa.py_buffer(b"\0\0\0\0\7\0\0\0"), pa.py_buffer(b"\x80a_1.jp")
+    with pytest.raises(InputError, match=r"a column uri of type string: it must be text in UTF-8"):
+        read_manifest(
+            parquet(tmp_path, uri=pa.Array.from_buffers(pa.string(), 1, [None, offsets, characters]))
+        )
+
+
+def test_a_zero_byte_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"uri '~\\x00' holds a zero byte"):
+        read_manifest(csv(tmp_path, "uri", "~\0"))
+
+
+def test_columns_that_nobody_asked_for_are_not_read(tmp_path, monkeypatch):
+    asked, read = [], pq.ParquetFile.read
+    monkeypatch.setattr(
+        pq.ParquetFile, "read", lambda self, columns: asked.append(columns) or read(self, columns=columns)
+    )
+    read_manifest(parquet(tmp_path, uri=["a_1.jpg"], blob=["y" * 1000], label=["flip"]))
+    assert asked == [["uri", "label"]]
 
 
 def test_a_null_uri_is_refused(tmp_path):

@@ -143,7 +143,11 @@ def test_a_directory_that_is_not_there_is_no_bundle(tmp_path):
         load_bundle(str(tmp_path / "nowhere"))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"card"', "{}", '{"format_version": null}', "\x00"])
+DAMAGED = ["", "{", "[]", "null", '"card"', "{}", '{"format_version": null}', "\x00", "[" * 100_000]
+DAMAGED += ['{"format_version": Infinity}', '{"format_version": 2, "versions": [1]}']
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
 def test_a_damaged_card_is_refused(saved, text):
     (saved / CARD_FILE).write_text(text)
     with pytest.raises(BundleError, match=f"is damaged: its {CARD_FILE} can't be read"):
@@ -163,11 +167,19 @@ def test_a_card_that_lacks_something_is_refused(saved, key):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"threshold": 2}, {"temperature": 0}, {"input": [1]}, {"input": {"height": 0, "width": 5}}],
+    [
+        {"threshold": 2},
+        {"temperature": 0},
+        {"temperature": 10**400},
+        {"input": [1]},
+        {"input": {"height": 0, "width": 5}},
+        {"input": {"height": 10**12, "width": 5}},
+        {"input": {"height": float("inf"), "width": 5}},
+    ],
 )
 def test_a_card_that_makes_no_sense_is_refused(saved, changes):
     change_card(saved, **changes)
-    with pytest.raises(BundleError, match=r"is damaged: (Value|Type)Error"):
+    with pytest.raises(BundleError, match=r"is damaged: (Value|Type|Overflow)Error"):
         load_bundle(str(saved))
 
 

@@ -134,9 +134,15 @@ class MakesDirectory:
 
 def test_a_file_that_would_execute_code_is_refused(tmp_path):
     torch.save({"features": MakesDirectory(str(tmp_path / "executed"))}, tmp_path / "weights.pth")
-    with pytest.raises(WeightsError, match=THREE_WAYS_OUT):
+    with pytest.raises(WeightsError, match=r"holds more than weights, which is not executed.*Three ways out"):
         read_weights(str(tmp_path / "weights.pth"))
     assert not (tmp_path / "executed").exists()
+
+
+def test_a_file_whose_names_are_no_text_is_refused(tmp_path):
+    torch.save({None: 1}, tmp_path / "weights.pth")
+    with pytest.raises(WeightsError, match="holds no state dict"):
+        read_weights(str(tmp_path / "weights.pth"))
 
 
 @pytest.mark.parametrize("content", [b"", b"not weights", np.arange(100).tobytes()])
