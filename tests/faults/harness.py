@@ -123,8 +123,11 @@ class Job:
 
 
 def results(out: Path) -> dict[str, bytes]:
-    """Return the bytes of everything that people read of a run."""
-    files = [file for name in RESULTS for file in [out / name, *sorted((out / name).rglob("*"))]]
+    """Return the bytes of everything that people read of a run.
+
+    A hidden temporary file, which a process that was killed may leave, no reader of tables reads.
+    """
+    files = [file for name in RESULTS for file in [out / name, *sorted((out / name).rglob("[!.]*"))]]
     return {str(file.relative_to(out)): file.read_bytes() for file in files if file.is_file()}
 
 
