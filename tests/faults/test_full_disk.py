@@ -44,6 +44,7 @@ def test_a_full_disk_is_one_sentence_and_the_run_goes_on_when_there_is_room(
     TALLY.count("disk full", 1200)
 
 
+@pytest.mark.slow
 def test_a_read_only_disk_is_one_sentence_and_the_run_goes_on_when_it_can_be_written(
     small_disk: Path, tmp_path: Path, frames: Path, score: tuple[str, ...], undisturbed: Path
 ) -> None:

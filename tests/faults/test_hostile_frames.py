@@ -43,7 +43,7 @@ def test_every_hostile_frame_is_a_row_that_says_why(tmp_path: Path, bundle: str)
     TALLY.inputs["hostile files"] += len(rows)
 
 
-@pytest.mark.parametrize("ending", ["kills", "hangs"])
+@pytest.mark.parametrize("ending", ["kills", pytest.param("hangs", marks=pytest.mark.slow)])
 def test_a_frame_that_ends_the_process_is_found_and_the_rest_goes_on(
     ending: str, tmp_path: Path, bundle: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,11 +16,12 @@ from tests.faults.harness import TALLY, Job, committed, results, workers_of
 MANY = 50_000
 
 
+@pytest.mark.parametrize("kills", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_a_command_that_is_killed_at_random_times_ends_as_if_it_had_not_been(
-    tmp_path: Path, frames: Path, score: tuple[str, ...], undisturbed: Path, rounds: int
+    kills: int, tmp_path: Path, frames: Path, score: tuple[str, ...], undisturbed: Path, rounds: int
 ) -> None:
-    chance, out = random.Random(0), tmp_path / "out"
-    for number in range(4 * rounds):
+    chance, out = random.Random(kills), tmp_path / "out"
+    for number in range(kills * rounds):
         done = set().union(*committed(out).values())
         job = Job(tmp_path / str(number), frames, *score, "--out", str(out))
         time.sleep(chance.uniform(1, 12))
@@ -29,7 +30,7 @@ def test_a_command_that_is_killed_at_random_times_ends_as_if_it_had_not_been(
     last = Job(tmp_path / "last", frames, *score, "--out", str(out))
     assert last.wait() == 0, last.said
     assert results(out) == results(undisturbed)
-    TALLY.count("SIGKILL of the command at a random time", 1200, 4 * rounds)
+    TALLY.count("SIGKILL of the command at a random time", 1200, kills * rounds)
 
 
 @pytest.mark.slow
