@@ -77,21 +77,20 @@ def _number(text: str) -> float:
         return math.nan
 
 
-class Redacting(logging.Filter):
-    """Leaves credentials out of what is logged."""
+class Redacting(logging.Formatter):
+    """Leaves credentials out of what is logged, tracebacks included."""
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Let a record pass, without credentials."""
-        record.msg, record.args = redacted(record.getMessage()), None
-        return True
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record."""
+        return redacted(super().format(record))
 
 
 def run(parser: argparse.ArgumentParser, main: Callable[[argparse.Namespace], int]) -> int:
     """Parse, run, and return the exit code; an error meant for a person becomes its one sentence."""
     arguments = parser.parse_args()
-    logging.basicConfig(format="%(message)s", stream=sys.stderr, level=logging.WARNING)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     for handler in logging.getLogger().handlers:
-        handler.addFilter(Redacting())
+        handler.setFormatter(Redacting("%(message)s"))
     logging.getLogger("flipbatch").setLevel(logging.INFO)
     try:
         return main(arguments)

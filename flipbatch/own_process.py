@@ -51,7 +51,7 @@ class Pending(Generic[Result]):
         """
         try:
             outcome = self._connection.recv()
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):  # also in the middle of what it was sending
             raise JobError(
                 f"The process that {self._what} was killed (exit code {self._process.wait()}), as happens "
                 "where memory runs out: give it more, and start the same command again."
@@ -135,7 +135,7 @@ class Apart(Generic[Result]):
             if not connection.poll(self._seconds):
                 raise DiedError(f"it took longer than {self._seconds:g} seconds")
             outcome = connection.recv()
-        except (EOFError, ConnectionError, DiedError) as error:
+        except (EOFError, OSError, DiedError) as error:  # also in the middle of what it was sending
             self.close()
             raise DiedError(str(error) if isinstance(error, DiedError) else _ended(process)) from None
         if isinstance(outcome, BaseException):

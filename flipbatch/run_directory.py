@@ -51,7 +51,7 @@ class RunDirectory:
 
     def reopen(self) -> None:
         """Take back that everything was written, before something is written anew."""
-        storage.remove(self.path(SUCCESS_FILE))
+        storage.remove_file(self.path(SUCCESS_FILE))
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a JSON file; equal values give equal bytes."""

@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from botocore.exceptions import ClientError, HTTPClientError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+)
+from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.session import Session
 from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
@@ -65,8 +72,9 @@ def read(
         `FileNotFoundError` where there is no such object or bucket; `PermissionError` where it is forbidden;
         `ConnectionError` where the server is in trouble or out of reach, which may pass.
     """
+    store = _opened(bucket)
     try:
-        found = _store(bucket).get(key)
+        found = store.get(key)
     except Exception as error:
         raise _as_oserror(error) from error
     if accept is not None:
@@ -80,24 +88,45 @@ def read(
         raise _as_oserror(error) from error
 
 
-def is_of_the_connection(error: Exception) -> bool:
-    """Say whether s3fs raised it because the way to the server broke."""
-    return isinstance(error, HTTPClientError)
+def _opened(bucket: str) -> S3Store:
+    try:
+        return _store(bucket)
+    except NoCredentialsError as error:
+        raise PermissionError(str(error)) from error
+    except _BROKEN as error:
+        raise ConnectionError(str(error)) from error
+    except (BotoCoreError, ValueError, OSError) as error:
+        raise OSError(f"S3 is not set up: {error}") from error
+
+
+def may_pass(error: Exception) -> bool:
+    """Say whether what s3fs raised may pass: the way to the server broke, or it is in trouble."""
+    cause = error.__cause__
+    if isinstance(cause, ClientError):
+        return _is_trouble(int(cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)))
+    return isinstance(error, _BROKEN)
+
+
+_BROKEN = (HTTPClientError, BotoConnectionError, CredentialRetrievalError)
+
+
+def _is_trouble(status: int) -> bool:
+    """Say whether another try may help: not where S3 says that the request itself is at fault."""
+    return status >= 500 or status in (408, 429)
 
 
 def _as_oserror(error: Exception) -> OSError:
     if isinstance(error, FileNotFoundError):
         return FileNotFoundError(_in_short(error))
-    if isinstance(error, PermissionDeniedError | UnauthenticatedError | NoCredentialsError):
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
         return PermissionError(_in_short(error))
     kind = ConnectionError if _may_pass(str(error)) else OSError
     return kind(_in_short(error))
 
 
 def _may_pass(text: str) -> bool:
-    """Say whether another try may help: not where S3 says that the request itself is at fault."""
     status = _STATUS.search(text)
-    return status is None or status[1][0] == "5" or status[1][:3] in ("408", "429")
+    return status is None or _is_trouble(int(status[1][:3]))
 
 
 def _in_short(error: Exception) -> str:

@@ -37,7 +37,7 @@ class Status(StrEnum):
 
 
 TRANSIENT = frozenset({Status.MISSING, Status.UNREADABLE})
-"""What may pass: storage failed, not the frame."""
+"""What may pass: storage failed, not the frame; or the frame is another one than was listed."""
 
 MANIFEST = pa.schema(
     [

@@ -14,6 +14,7 @@ import os
 import posixpath
 import random
 import re
+import shutil
 import time
 import uuid
 from array import array
@@ -337,12 +338,11 @@ def _pauses() -> Iterator[float]:
         longest = min(LONGEST_PAUSE_SECONDS, longest * 3)
 
 
-# The last two are what s3fs makes of S3's 503 and 500.
-_PASSING = (errno.EAGAIN, errno.EINTR, errno.ESTALE, errno.EBUSY, errno.EREMOTEIO)
+_PASSING = (errno.EAGAIN, errno.EINTR, errno.ESTALE)
 
 
 def _may_pass(error: Exception) -> bool:
-    if isinstance(error, (ConnectionError, TimeoutError)) or s3_objects.is_of_the_connection(error):
+    if isinstance(error, (ConnectionError, TimeoutError)) or s3_objects.may_pass(error):
         return True
     return isinstance(error, OSError) and error.errno in _PASSING
 
@@ -380,8 +380,8 @@ def write(uri: str, data: bytes) -> None:
 def create(uri: str, data: bytes) -> bool:
     """Put a whole file where there is none, atomically: of several who try at once, one does.
 
-    Storage that can't do it (no hard links, no conditional requests) is looked at before: there, of several
-    who try within a moment, the last one counts.
+    Storage that can't do it (no hard links, no conditional requests) is only looked at before: there, of
+    several who try within a moment, the last one counts.
 
     Returns
     -------
@@ -397,6 +397,8 @@ def create(uri: str, data: bytes) -> bool:
         if is_local(uri):
             return _create_local(Path(uri), data)
         storage, path = filesystem(uri)
+        if storage.exists(path):  # there are servers that pass over the condition, and say nothing
+            return False
         try:
             _patiently(lambda: storage.pipe_file(path, data, mode="create"))
         except Exception as error:
@@ -449,8 +451,8 @@ def _temporary(path: Path, data: bytes) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def remove(uri: str) -> None:
-    """Remove a file, or a directory with all below it; what is not there is removed already.
+def remove_file(uri: str) -> None:
+    """Remove a file; what is not there is removed already.
 
     Raises
     ------
@@ -458,7 +460,24 @@ def remove(uri: str) -> None:
     """
     with _refusing_to(f"remove {uri}"), suppress(FileNotFoundError):
         storage, path = filesystem(uri)
-        storage.rm(path, recursive=True)
+        storage.rm_file(path)  # `rm` takes a name for a pattern
+
+
+def remove_folder(uri: str) -> None:
+    """Remove a directory with all below it; what is not there is removed already.
+
+    Raises
+    ------
+    StorageError
+    """
+    with _refusing_to(f"remove {uri}"), suppress(FileNotFoundError):
+        if is_local(uri):
+            shutil.rmtree(uri)
+            return
+        storage, path = filesystem(uri)
+        for file in storage.find(path):
+            with suppress(FileNotFoundError):
+                storage.rm_file(file)
 
 
 # ---------------------------------------------------------------------------------------- look

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.session import Session
 from botocore.stub import Stubber
 from fsspec.config import conf as fsspec_settings
+from s3fs.errors import translate_boto_error
 
 from flipbatch import s3_objects, storage
 from tests.slow_proxy import slow_proxy
@@ -170,6 +172,21 @@ def test_no_credentials_are_said_as_ever(bucket, monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     assert why(f"{bucket}/12").startswith("no credentials were found; set AWS_ACCESS_KEY_ID")
+
+
+@pytest.mark.usefixtures("fresh")
+def test_settings_that_make_no_sense_are_not_tried_again(bucket, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "none")
+    storage.take_retries()
+    assert why(f"{bucket}/12") == "S3 is not set up: The config profile (none) could not be found"
+    assert storage.take_retries() == 0
+
+
+@pytest.mark.parametrize("status", [403, 404, 408, 412, 429, 500, 502, 503, 504])
+def test_what_s3fs_raises_may_pass_as_its_status_says(status):
+    answer = {"Error": {"Code": str(status)}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    error = translate_boto_error(ClientError(answer, "PutObject"))
+    assert s3_objects.may_pass(error) == (status in (408, 429) or status >= 500)
 
 
 @pytest.mark.usefixtures("fresh")

@@ -583,6 +583,20 @@ def test_without_conditional_requests_too(remote, monkeypatch):
     assert storage.read(f"{remote}/file") == b"1"
 
 
+def test_a_name_with_wildcards_is_removed_alone(remote):
+    for name in ("run[1]/a", "run1/a", "run*/a"):
+        storage.write(f"{remote}/{name}", b"")
+    storage.remove_file(f"{remote}/run[1]/a")
+    storage.remove_folder(f"{remote}/run*")
+    assert [file.uri for file in storage.list_files(remote)] == [f"{remote}/run1/a"]
+
+
+def test_what_is_not_there_is_removed_already(remote, tmp_path):
+    for folder in (remote, str(tmp_path)):
+        storage.remove_file(f"{folder}/none")
+        storage.remove_folder(f"{folder}/none")
+
+
 @pytest.fixture
 def reading(monkeypatch):
     """Let the first tries to read end in these errors; pauses are short."""

@@ -23,7 +23,7 @@ from flipbatch import storage
 from flipbatch.cluster import connected, errors_for_a_person, warn_without_gpu
 from flipbatch.models.bundle import Bundle
 from flipbatch.models.predictor import Predictor, fastest_engine
-from flipbatch.run_directory import RUN_FILE, RunDirectory, require_same
+from flipbatch.run_directory import RunDirectory, require_same
 from flipbatch.schema import Label
 from flipbatch.scoring.build_manifest import building_manifest
 from flipbatch.scoring.progress import Progress
@@ -119,7 +119,7 @@ def _go_on(directory: RunDirectory, models: Sequence[ScoringModel], options: Sco
     _score_missing_shards(run, models, options.gpu)
     if options.retry_errors:
         _score_failed_frames(run, models, options.gpu)
-    if directory.is_finished:
+    if directory.is_finished and not options.retry_errors:
         log.info("%s is finished: files added since it was listed are not in it.", directory.uri)
         return directory.read_json(METRICS_FILE)
     return finish_run(run, _merge(run), {model.name: model.bundle.card() for model in models})
@@ -172,18 +172,17 @@ def _score_missing_shards(run: ScoringRun, models: Sequence[ScoringModel], gpu: 
     todo = np.array([shard for shard in range(run.plan.shards) if shard not in committed], dtype=np.int64)
     if committed:
         log.info("going on: %d of %d shards are committed.", len(committed), run.plan.shards)
-    frames = run.directory.read_json(RUN_FILE)["manifest"]["frames"]
-    done = round(frames * len(committed) / run.plan.shards)
+    done = round(run.frames * len(committed) / run.plan.shards)
     if len(todo):
-        _drain(pipeline(run, models, todo, gpu), Progress(frames, done))
+        _drain(pipeline(run, models, todo, gpu), Progress(run.frames, done))
 
 
 def _score_failed_frames(run: ScoringRun, models: Sequence[ScoringModel], gpu: bool) -> None:
     """Read frames again whose storage failed; predictions of all others stay as they are."""
     failed = failed_frames(run)
     log.info("%d frames failed in a way that may pass: they are read again.", sum(failed.values()))
+    run.directory.reopen()  # merged anew, whatever another command merged meanwhile
     if failed:
-        run.directory.reopen()
         todo = np.array(sorted(failed), dtype=np.int64)
         _drain(pipeline(run, models, todo, gpu, again=True), Progress(sum(failed.values())))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,6 @@ from flipbatch import storage
 from flipbatch.errors import OutputError, StorageError
 from flipbatch.evaluation.metrics import ModelTally
 from flipbatch.evaluation.videos import tally, videos_of
-from flipbatch.run_directory import RUN_FILE
 from flipbatch.schema import PREDICTIONS, TRANSIENT, VIDEOS, Label, Status
 from flipbatch.scoring.build_manifest import MISNAMED_FILE
 from flipbatch.scoring.reconcile import reconcile_part, require_only_parts
@@ -79,15 +79,15 @@ def merge_part(run: ScoringRun, part: int) -> PartTally:
     """
     merged = _PartWriter(run)
     total = PartTally()
-    for rows in _whole_videos(_read_shards(run, part)):
+    for rows in _whole_videos(_read_shards(run, run.plan.shards_of(part))):
         total += merged.add(rows)
     merged.write(part)
     reconcile_part(run, part)
     return total
 
 
-def _read_shards(run: ScoringRun, part: int) -> Iterator[pa.Table]:
-    paths = [run.shard_path(shard) for shard in run.plan.shards_of(part)]
+def _read_shards(run: ScoringRun, shards: Iterable[int]) -> Iterator[pa.Table]:
+    paths = [run.shard_path(shard) for shard in shards]
     for path, data in zip(paths, storage.read_many(paths), strict=True):
         if isinstance(data, OSError):
             raise OutputError(
@@ -181,12 +181,11 @@ def failed_frames(run: ScoringRun) -> dict[int, int]:
     OutputError
         Where a shard can't be read.
     """
-    failed: dict[int, int] = {}
-    for part in range(len(run.plan.first_shards)):
-        for shard, table in zip(run.plan.shards_of(part), _read_shards(run, part), strict=True):
-            count = sum(status in TRANSIENT for status in table["status"].to_pylist())
-            if count:
-                failed[shard] = count
+    committed, failed = sorted(run.committed()), dict[int, int]()
+    for shard, table in zip(committed, _read_shards(run, committed), strict=True):
+        count = sum(status in TRANSIENT for status in table["status"].to_pylist())
+        if count:
+            failed[shard] = count
     return failed
 
 
@@ -214,29 +213,29 @@ def finish_run(run: ScoringRun, total: PartTally, cards: Mapping[str, Mapping[st
     OutputError
         Where it is not.
     """
-    expected = run.directory.read_json(RUN_FILE)["manifest"]
-    if (total.frames, total.videos) != (expected["frames"], expected["videos"]):
+    if (total.frames, total.videos) != (run.frames, run.videos):
         raise OutputError(
             f"{run.directory.uri} has predictions of {total.frames} frames in {total.videos} videos, and its "
-            f"manifest {expected['frames']} in {expected['videos']}: it is damaged; choose another --out."
+            f"manifest {run.frames} in {run.videos}: it is damaged; choose another --out."
         )
     require_only_parts(run)
     misnamed = storage.read_required(storage.join(run.manifest, MISNAMED_FILE), "the list of misnamed files")
     storage.write(run.directory.path(MISNAMED_FILE), misnamed)
-    metrics = _metrics(run, total, expected["misnamed"])
+    metrics = _metrics(run, total)
     run.directory.write_json(METRICS_FILE, metrics)
     write_report(run, metrics, cards)
-    storage.remove(run.directory.path(TRIES_FOLDER))
     run.directory.finish()
+    with suppress(StorageError):  # another command may be at it
+        storage.remove_folder(run.directory.path(TRIES_FOLDER))
     return metrics
 
 
-def _metrics(run: ScoringRun, total: PartTally, misnamed: int) -> dict[str, Any]:
+def _metrics(run: ScoringRun, total: PartTally) -> dict[str, Any]:
     errors = {str(status): total.status[status] for status in Status if status is not Status.OK}
     models = {
         name: {"threshold": run.thresholds[name], **one.to_json()} for name, one in total.models.items()
     }
     frames = {"total": total.frames, "scored": total.status[Status.OK], "errors": errors}
-    frames |= {"labelled": total.labelled, "misnamed": misnamed}
+    frames |= {"labelled": total.labelled, "misnamed": run.misnamed}
     note = None if total.labelled else "No frame has a label: precision, recall and F1 can't be measured."
     return {"frames": frames, "videos": total.videos, "models": models, "note": note}

@@ -99,6 +99,8 @@ class ScoringRun:
     manifest : str
         The folder of the manifest's parts.
     plan : Plan
+    frames, videos, misnamed : int
+        Their numbers.
     fingerprint : str
         Of the run: its command, models and manifest.
     models : dict of str to str
@@ -110,6 +112,9 @@ class ScoringRun:
     directory: RunDirectory
     manifest: str
     plan: Plan
+    frames: int
+    videos: int
+    misnamed: int
     fingerprint: str
     models: Mapping[str, str]
     thresholds: Mapping[str, float]
@@ -196,6 +201,9 @@ def _parse_run(directory: RunDirectory, run: Mapping[str, Any]) -> ScoringRun:
         directory=directory,
         manifest=directory.path(_inside(manifest["folder"])),
         plan=Plan(int(manifest["shards"]), tuple(int(shard) for shard in manifest["first_shards"])),
+        frames=int(manifest["frames"]),
+        videos=int(manifest["videos"]),
+        misnamed=int(manifest["misnamed"]),
         fingerprint=str(run["fingerprint"]),
         models={_name(name): str(model["bundle"]) for name, model in models.items()},
         thresholds={name: float(model["threshold"]) for name, model in models.items()},

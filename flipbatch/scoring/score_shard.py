@@ -23,13 +23,34 @@ from flipbatch.frames.decode import InputSize
 from flipbatch.frames.guarded import Decoder, apart, time_limited
 from flipbatch.frames.load import LoadedFrames, begin_reading, load_frames
 from flipbatch.models.predictor import Predictor
-from flipbatch.schema import ORDER, PREDICTIONS, TRANSIENT, Status
+from flipbatch.schema import PREDICTIONS, TRANSIENT, Status
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.shards import read_shard
 from flipbatch.tables import create_table, read_table, write_table
 
 SHARD_COLUMNS = ["video_id", "frame_number", "uri", "label", "status", "error"]
 """Of `schema.PREDICTIONS`; a shard file has one more column a model, its probabilities, under its name."""
+
+
+@dataclass(frozen=True)
+class Before:
+    """A shard as it was committed, some of whose frames are read again.
+
+    Attributes
+    ----------
+    rows : pyarrow.Table
+    failed : ndarray
+        (N,), bool: the rows that are read again.
+    """
+
+    rows: pa.Table
+    failed: npt.NDArray[np.bool_]
+
+    def healed(self, again: pa.Table) -> pa.Table:
+        """Return all rows in their order, those that failed as they are now."""
+        places = np.arange(len(self.failed))
+        places[self.failed] = len(self.failed) + np.arange(again.num_rows)
+        return pa.concat_tables([self.rows.replace_schema_metadata(None), again]).take(pa.array(places))
 
 
 @dataclass(frozen=True)
@@ -45,8 +66,8 @@ class DecodedShard:
         One entry for each input size that the run's models take.
     began : float
         When its turn began, in seconds since 1970.
-    kept : pyarrow.Table or None
-        Rows that were committed before and stay as they are.
+    before : Before or None
+        Where it was committed before, and `rows` are those of its frames that are read again.
     retries : int
         How often storage was asked again meanwhile.
     """
@@ -55,7 +76,7 @@ class DecodedShard:
     rows: pa.Table
     frames: Mapping[InputSize, LoadedFrames]
     began: float
-    kept: pa.Table | None = None
+    before: Before | None = None
     retries: int = 0
 
     def __sizeof__(self) -> int:
@@ -120,25 +141,25 @@ class _OpenShard(NamedTuple):
 
     shard: int
     rows: pa.Table
-    kept: pa.Table | None
+    before: Before | None
     uris: list[str]
     files: Iterator[bytes | OSError]
 
 
 def _open_shard(run: ScoringRun, shard: int, again: bool) -> _OpenShard:
-    rows, kept = read_shard(run.manifest, run.plan, shard), None
+    rows, before = read_shard(run.manifest, run.plan, shard), None
     if again:
         committed = read_table(run.shard_path(shard))
         failed = np.array([status in TRANSIENT for status in committed["status"].to_pylist()], dtype=bool)
-        rows, kept = rows.filter(pa.array(failed)), committed.filter(pa.array(~failed))
+        rows, before = rows.filter(pa.array(failed)), Before(committed, failed)
     uris = rows["uri"].to_pylist()
-    return _OpenShard(shard, rows, kept, uris, begin_reading(uris, rows["version"].to_pylist()))
+    return _OpenShard(shard, rows, before, uris, begin_reading(uris, rows["version"].to_pylist()))
 
 
 def _decode(opened: _OpenShard, sizes: Sequence[InputSize], decoder: Decoder) -> DecodedShard:
     began = time.time()
     frames = load_frames(opened.uris, sizes, opened.files, decoder)
-    return DecodedShard(opened.shard, opened.rows, frames, began, opened.kept, storage.take_retries())
+    return DecodedShard(opened.shard, opened.rows, frames, began, opened.before, storage.take_retries())
 
 
 def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: DecodedShard) -> CommittedShard:
@@ -168,11 +189,10 @@ def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: Dec
 
 def _commit(run: ScoringRun, decoded: DecodedShard, rows: pa.Table) -> None:
     path = run.shard_path(decoded.shard)
-    if decoded.kept is None:
+    if decoded.before is None:
         create_table(rows, path, run.metadata())
     else:
-        whole = pa.concat_tables([decoded.kept.replace_schema_metadata(None), rows]).sort_by(ORDER)
-        write_table(whole, path, run.metadata())
+        write_table(decoded.before.healed(rows), path, run.metadata())
 
 
 def _outcomes(decoded: DecodedShard) -> tuple[list[Status], list[str | None]]:

@@ -62,7 +62,9 @@ def begin_try(run: ScoringRun, shards: Sequence[int], job: str, again: bool = Fa
         Where `MOST_TRIES` workers have ended over the first that is left.
     """
     found = [mark for mark in _marks(run) if mark.first <= shards[-1] and shards[0] <= mark.last]
-    left = list(shards) if again or not found else [shard for shard in shards if not run.has(shard)]
+    # Without a mark they are new, or were all done: Ray does again what was lost with a node.
+    new = not found and not run.has(shards[0])
+    left = list(shards) if again or new else [shard for shard in shards if not run.has(shard)]
     if not left:
         end_try(run, [mark.name for mark in found])
         return Try([], frozenset(), ())
@@ -74,7 +76,7 @@ def begin_try(run: ScoringRun, shards: Sequence[int], job: str, again: bool = Fa
 def end_try(run: ScoringRun, marks: Iterable[str]) -> None:
     """Take back marks: what they stand for is committed."""
     for mark in marks:
-        storage.remove(run.directory.path(TRIES_FOLDER, mark))
+        storage.remove_file(run.directory.path(TRIES_FOLDER, mark))
 
 
 @dataclass(frozen=True)
@@ -101,5 +103,5 @@ def _give_up(run: ScoringRun, shard: int, tries: int) -> None:
     if tries >= MOST_TRIES:
         raise JobError(
             f"{tries} workers ended over shard {shard} of {run.directory.uri}: most likely they lack memory, "
-            f"see Ray's logs. To try again, remove {run.directory.path(TRIES_FOLDER)} and repeat the command."
+            "see Ray's logs. The same command tries again."
         )

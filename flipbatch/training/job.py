@@ -142,7 +142,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
             _train_models(directory, options, splits, data, pretrained)
         comparison = compare({name: _bundle(directory, name).record for name in options.models})
         directory.write_json("comparison.json", comparison)
-        storage.remove(directory.path(CHECKPOINTS_FOLDER))
+        storage.remove_folder(directory.path(CHECKPOINTS_FOLDER))
         directory.finish()
     return directory.read_json("comparison.json")
 
@@ -276,7 +276,7 @@ def _write_failures(directory: RunDirectory, outcomes: pa.Table) -> None:
         write_table(failures.sort_by("uri"), directory.path(FAILURES_FILE))
         log.warning("%d frames can't be decoded: they are listed in failures.parquet.", failures.num_rows)
     else:
-        storage.remove(directory.path(FAILURES_FILE))  # a try before this one may have left it
+        storage.remove_file(directory.path(FAILURES_FILE))  # a try before this one may have left it
 
 
 def _require_storage(outcomes: pa.Table) -> None:

@@ -16,7 +16,7 @@ from flipbatch.frames.decode import InputSize, decode
 from flipbatch.frames.load import LoadedFrames
 from flipbatch.models.predictor import Predictor
 from flipbatch.schema import PREDICTIONS, Status
-from flipbatch.scoring.score_shard import SHARD_COLUMNS, DecodedShard, decode_shards, predict_shard
+from flipbatch.scoring.score_shard import SHARD_COLUMNS, Before, DecodedShard, decode_shards, predict_shard
 from tests.conftest import jpeg
 from tests.scoring.conftest import begin, manifest_of
 
@@ -164,3 +164,11 @@ print({"torch", "torchvision", "duckdb"} & sys.modules.keys())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_rows_that_are_healed_stay_in_their_places():
+    rows = pa.table({"uri": list("abcd"), "status": ["ok", "missing", "ok", "unreadable"]})
+    before = Before(rows, np.array([False, True, False, True]))
+    again = pa.table({"uri": ["b", "d"], "status": ["ok", "corrupt"]})
+    assert before.healed(again)["status"].to_pylist() == ["ok", "ok", "ok", "corrupt"]
+    assert before.healed(again)["uri"].to_pylist() == list("abcd")
