@@ -166,7 +166,7 @@ def _ended(process: subprocess.Popen[bytes]) -> str:
 
 def serve(caller: Connection) -> None:
     """Answer calls in the new process, until the caller is gone."""
-    with suppress(EOFError, ConnectionError):
+    with suppress(EOFError, OSError):
         function = caller.recv()
         while True:
             arguments = caller.recv()

@@ -120,11 +120,11 @@ def _as_oserror(error: Exception) -> OSError:
         return FileNotFoundError(_in_short(error))
     if isinstance(error, PermissionDeniedError | UnauthenticatedError):
         return PermissionError(_in_short(error))
-    kind = ConnectionError if _may_pass(str(error)) else OSError
+    kind = ConnectionError if _says_trouble(str(error)) else OSError
     return kind(_in_short(error))
 
 
-def _may_pass(text: str) -> bool:
+def _says_trouble(text: str) -> bool:
     status = _STATUS.search(text)
     return status is None or _is_trouble(int(status[1][:3]))
 

@@ -137,7 +137,7 @@ class ReplacedError(OSError):
     """A file is no longer what it was when it was listed."""
 
 
-def require_version(found: str | None, listed: str | None) -> None:
+def _require_version(found: str | None, listed: str | None) -> None:
     """Refuse a file that was replaced since it was listed, where both versions are known.
 
     Raises
@@ -174,14 +174,14 @@ def _read(uri: str, limit: int | None, version: str | None) -> bytes:
     protocol, path = split_protocol(uri)
     bucket, _, key = path.partition("/")
     if protocol in _S3 and _is_set_as_usual(protocol) and s3_objects.takes(key):
-        return s3_objects.read(bucket, key, limit, partial(require_version, listed=version))
+        return s3_objects.read(bucket, key, limit, partial(_require_version, listed=version))
     return _read_any(uri, limit)
 
 
 def _read_open(file: BinaryIO, limit: int | None, version: str | None) -> bytes:
     # To ask for `limit` bytes takes a buffer of that size first, which costs more than reading a small file.
     size = os.fstat(file.fileno()).st_size
-    require_version(_local_version(size), version)
+    _require_version(_local_version(size), version)
     if limit is None or 0 < size < limit:
         return (file.read() or b"")[:limit]
     return file.read(limit) or b""

@@ -253,8 +253,9 @@ def _check_decoded(
 ) -> dict[str, Any]:
     """List the frames that could not be decoded; return how many each split has and lacks."""
     outcomes = {split: pa.concat_tables(_outcomes(dataset)) for split, dataset in decoded.items()}
-    _write_failures(directory, pa.concat_tables(outcomes.values()))
-    _require_storage(pa.concat_tables(outcomes.values()))
+    of_all = pa.concat_tables(outcomes.values())
+    _write_failures(directory, of_all)
+    _require_storage(of_all)
     for split, name in ((Split.TRAIN, "training"), (Split.VAL, "validation")):
         left = set(outcomes[split].filter(pa.array(_is_ok(outcomes[split])))["positive"].to_pylist())
         if missing := {True, False} - left:

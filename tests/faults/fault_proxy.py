@@ -9,10 +9,10 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from tests.proxy import Proxy, ProxyHandler, running
 
 SILENT_SECONDS = 12
 """Longer than a reader waits for the next byte."""
@@ -28,22 +28,14 @@ Chooser = Callable[[str, str], str | None]
 """From method and path to what goes wrong, or None."""
 
 
-class FaultProxy(ThreadingHTTPServer):
+class FaultProxy(Proxy):
     """Passes requests on, but for those that `choose` names a fault for; `faults` counts them."""
 
-    daemon_threads = True
-    request_queue_size = 1024
-
     def __init__(self, target: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.target = urlsplit(target).netloc
+        super().__init__(target, _Handler)
         self.choose: Chooser = lambda method, path: None
         self.faults: Counter[str] = Counter()
         self.counting = threading.Lock()
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
 
     def fault_for(self, method: str, path: str) -> str | None:
         with self.counting:
@@ -52,19 +44,15 @@ class FaultProxy(ThreadingHTTPServer):
                 self.faults[fault] += 1
         return fault
 
-    def handle_error(self, request, client_address):
-        """Say nothing: clients may leave in the middle."""
 
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(ProxyHandler):
     server: FaultProxy  # pyright: ignore[reportIncompatibleVariableOverride]
-    protocol_version = "HTTP/1.1"
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault = self.server.fault_for(self.command, self.path)
         if fault in REFUSALS:
-            self._refuse(*REFUSALS[fault])
+            self.refuse(*REFUSALS[fault])
         elif fault == RESET:
             self._reset()
         elif fault == SILENT:
@@ -74,14 +62,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._forward(body, fault)
 
     do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _answer  # noqa: N815  (the library's names)
-
-    def _refuse(self, status: int, code: str) -> None:
-        body = f'<?xml version="1.0"?>\n<Error><Code>{code}</Code></Error>'.encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
 
     def _reset(self) -> None:
         # Closing with this option sends RST instead of the usual end.
@@ -108,23 +88,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
             self._reset()
 
-    def log_message(self, format, *args):
-        pass
 
-
-@contextmanager
-def fault_proxy(target: str) -> Iterator[FaultProxy]:
+def fault_proxy(target: str) -> AbstractContextManager[FaultProxy]:
     """Run a proxy in front of a server."""
-    proxy = FaultProxy(target)
-    thread = threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield proxy
-    finally:
-        with suppress(OSError):
-            proxy.shutdown()
-            proxy.server_close()
-        thread.join()
+    return running(FaultProxy(target))
 
 
 def by_chance(share: float, faults: list[str], seed: int) -> Chooser:
