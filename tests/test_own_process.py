@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from flipbatch.errors import InputError, JobError
-from flipbatch.own_process import own_process
+from flipbatch.own_process import Apart, DiedError, own_process
 
 
 def process_id_and(word: str, scratch: Path) -> tuple[int, str, Path]:
@@ -31,6 +33,12 @@ def divide(scratch: Path) -> float:
 def die(scratch: Path) -> None:
     (scratch / "file").touch()
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def break_off(*_: object) -> None:
+    """End the process in the middle of what it sends."""
+    os.write(int(sys.argv[1]), struct.pack("!i", 1000) + b"the first bytes")
+    os._exit(1)
 
 
 def sleep(pid_file: str, scratch: Path) -> None:
@@ -86,6 +94,13 @@ def test_a_process_that_was_killed_is_one_sentence():
         ),
     ):
         pending.result()
+
+
+def test_one_that_ends_in_the_middle_of_its_answer_is_a_sentence_too():
+    with own_process("adds", break_off) as pending, pytest.raises(JobError, match=r"killed \(exit code 1\)"):
+        pending.result()
+    with closing(Apart(break_off, 5)) as apart, pytest.raises(DiedError, match=r"\(exit code 1\)"):
+        apart()
 
 
 def test_the_main_module_is_not_run_again():

@@ -583,6 +583,16 @@ def test_without_conditional_requests_too(remote, monkeypatch):
     assert storage.read(f"{remote}/file") == b"1"
 
 
+def test_where_a_server_passes_over_the_condition_what_is_there_stays(remote, monkeypatch):
+    pipe_file = MemoryFileSystem.pipe_file
+    monkeypatch.setattr(
+        MemoryFileSystem, "pipe_file", lambda self, path, data, **_: pipe_file(self, path, data)
+    )
+    assert storage.create(f"{remote}/file", b"1")
+    assert not storage.create(f"{remote}/file", b"2")
+    assert storage.read(f"{remote}/file") == b"1"
+
+
 def test_a_name_with_wildcards_is_removed_alone(remote):
     for name in ("run[1]/a", "run1/a", "run*/a"):
         storage.write(f"{remote}/{name}", b"")

@@ -16,12 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flipbatch import storage
-from flipbatch.errors import OutputError
+from flipbatch.errors import OutputError, StorageError
 from flipbatch.schema import PREDICTIONS, VIDEOS
 from flipbatch.scoring import results, shards
 from flipbatch.scoring.results import PartTally, finish_run, merge_part
 from flipbatch.scoring.score_shard import SHARD_COLUMNS
 from flipbatch.scoring.shards import read_shard
+from flipbatch.scoring.tries import TRIES_FOLDER, begin_try
 from flipbatch.tables import write_table
 from tests.scoring.conftest import begin, manifest_of
 
@@ -194,6 +195,21 @@ def test_a_run_is_finished_last(run, monkeypatch):
     monkeypatch.setattr(storage, "write", lambda uri, data: (written.append(uri), write(uri, data)))
     finished(run)
     assert [uri.rpartition("/")[2] for uri in written[-2:]] == ["report.html", "_SUCCESS"]
+    assert run.directory.is_finished
+
+
+def test_marks_of_tries_go_once_a_run_is_finished(run):
+    begin_try(run, [0], "1" * 32)
+    finished(run)
+    assert TRIES_FOLDER not in storage.names_in(run.directory.uri)
+
+
+def test_marks_that_can_not_be_removed_do_no_harm(run, monkeypatch):
+    def refuse(uri):
+        raise StorageError(f"Can't remove {uri}.")
+
+    monkeypatch.setattr(storage, "remove_folder", refuse)
+    finished(run)
     assert run.directory.is_finished
 
 

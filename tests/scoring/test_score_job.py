@@ -161,6 +161,8 @@ def test_a_run_that_lost_shards_scores_only_those_again(
     (tmp_path / "out" / "_SUCCESS").unlink()
     lost, kept = sorted(shards.iterdir())[:2]
     lost.unlink()
+    lines = dry_run(dataclasses.replace(options, retry_errors=True))
+    assert lines[1:3] == ["shards: 2, 1 committed", "frames to read again: 2"]
     written = kept.stat().st_mtime_ns
     score(options)
     assert contents(tmp_path / "out") == before
@@ -192,6 +194,7 @@ def test_retrying_errors_reads_only_frames_whose_storage_failed(
     assert undisturbed["frames"]["scored"] == again["frames"]["scored"] + 1
     assert rows[rows.status == "ok"].equals(other[other.uri.isin(rows[rows.status == "ok"].uri)])
     before = contents(out)
+    next((out / "predictions").rglob("*.parquet")).unlink()
     score(dataclasses.replace(options, retry_errors=True))
     assert contents(out) == before
 

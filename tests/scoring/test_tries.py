@@ -71,6 +71,13 @@ def test_where_nothing_is_left_marks_are_taken_back(run):
     assert marks(run) == []
 
 
+def test_what_was_committed_before_its_node_was_lost_is_not_done_again(run):
+    this = begin_try(run, [0, 1], JOB)
+    commit(run, 0, 1)
+    end_try(run, this.marks)
+    assert begin_try(run, [0, 1], JOB).shards == []
+
+
 def test_shards_that_are_done_again_are_not_left_out(run):
     commit(run, 0, 1)
     die(run, [0, 1])
