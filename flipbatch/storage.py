@@ -1,4 +1,4 @@
-"""Any URI: list, read, write atomically.
+"""Any URI: read, write atomically, look, try again.
 
 Knows fsspec, and how each kind of storage says that something is missing, forbidden or unreachable;
 knows nothing of frames, bundles or runs. A URI here is a local path or ``protocol://…``; local paths
@@ -17,37 +17,30 @@ import re
 import shutil
 import time
 import uuid
-from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import fsspec
 from fsspec.config import conf as fsspec_settings
 from fsspec.core import split_protocol
-from fsspec.implementations.local import LocalFileSystem
-from fsspec.utils import glob_translate
 
 from flipbatch import s3_objects
 from flipbatch.errors import FlipbatchError, InputError, StorageError
 from flipbatch.redaction import redacted
 
-LISTINGS_IN_FLIGHT = 16
 READS_IN_FLIGHT = 64
 RETRIED_FOR_SECONDS = 30.0
 FIRST_PAUSE_SECONDS = 0.3
 LONGEST_PAUSE_SECONDS = 5.0
 
-Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _S3 = ("s3", "s3a")
-_WILDCARD = re.compile(r"[*?\[]")
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp", re.DOTALL)
 
 
@@ -120,7 +113,7 @@ def _filesystem(protocol: str, options: tuple[tuple[str, Any], ...]) -> Any:
 
 
 @contextmanager
-def _refusing_to(act: str) -> Iterator[None]:
+def refusing_to(act: str) -> Iterator[None]:
     """Turn whatever storage raises into one sentence."""
     try:
         yield
@@ -135,6 +128,11 @@ def _refusing_to(act: str) -> Iterator[None]:
 
 class ReplacedError(OSError):
     """A file is no longer what it was when it was listed."""
+
+
+def local_version(size: int) -> str:
+    """Return what a local file is known by: its size alone, as copies on machines differ in their times."""
+    return f"{size} bytes"
 
 
 def _require_version(found: str | None, listed: str | None) -> None:
@@ -156,7 +154,7 @@ def read(uri: str, limit: int | None = None, version: str | None = None) -> byte
     uri : str
     limit : int, optional
     version : str, optional
-        What `list_files` said of it. Local files and objects of S3 are held against it.
+        What `listing.list_files` said of it. Local files and objects of S3 are held against it.
 
     Raises
     ------
@@ -181,7 +179,7 @@ def _read(uri: str, limit: int | None, version: str | None) -> bytes:
 def _read_open(file: BinaryIO, limit: int | None, version: str | None) -> bytes:
     # To ask for `limit` bytes takes a buffer of that size first, which costs more than reading a small file.
     size = os.fstat(file.fileno()).st_size
-    _require_version(_local_version(size), version)
+    _require_version(local_version(size), version)
     if limit is None or 0 < size < limit:
         return (file.read() or b"")[:limit]
     return file.read(limit) or b""
@@ -231,7 +229,7 @@ def read_many(
     limit : int, optional
         Most bytes to read of each.
     versions : iterable of (str or None), optional
-        What `list_files` said of each.
+        What `listing.list_files` said of each.
 
     Returns
     -------
@@ -292,7 +290,7 @@ def read_required(uri: str, what: str) -> bytes:
     StorageError
         With `what` the file is, where it lies and what went wrong.
     """
-    with _refusing_to(f"read {what} {uri}"):
+    with refusing_to(f"read {what} {uri}"):
         return read(uri)
 
 
@@ -304,7 +302,7 @@ def digest(uri: str, what: str) -> str:
     StorageError
         With `what` the file is, where it lies and what went wrong.
     """
-    with _refusing_to(f"read {what} {uri}"):
+    with refusing_to(f"read {what} {uri}"):
         storage, path = filesystem(uri)
         with storage.open(path, "rb", cache_type="readahead") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -369,7 +367,7 @@ def write(uri: str, data: bytes) -> None:
     StorageError
         Where the storage can't be written.
     """
-    with _refusing_to(f"write {uri}"):
+    with refusing_to(f"write {uri}"):
         if is_local(uri):
             _write_local(Path(uri), data)
         else:
@@ -393,7 +391,7 @@ def create(uri: str, data: bytes) -> bool:
     StorageError
         Where the storage can't be written.
     """
-    with _refusing_to(f"write {uri}"):
+    with refusing_to(f"write {uri}"):
         if is_local(uri):
             return _create_local(Path(uri), data)
         storage, path = filesystem(uri)
@@ -458,7 +456,7 @@ def remove_file(uri: str) -> None:
     ------
     StorageError
     """
-    with _refusing_to(f"remove {uri}"), suppress(FileNotFoundError):
+    with refusing_to(f"remove {uri}"), suppress(FileNotFoundError):
         storage, path = filesystem(uri)
         storage.rm_file(path)  # `rm` takes a name for a pattern
 
@@ -470,7 +468,7 @@ def remove_folder(uri: str) -> None:
     ------
     StorageError
     """
-    with _refusing_to(f"remove {uri}"), suppress(FileNotFoundError):
+    with refusing_to(f"remove {uri}"), suppress(FileNotFoundError):
         if is_local(uri):
             shutil.rmtree(uri)
             return
@@ -491,7 +489,7 @@ def exists(uri: str) -> bool:
     StorageError
         Where the storage doesn't answer: no credentials, no such bucket.
     """
-    with _refusing_to(f"look at {uri}"):
+    with refusing_to(f"look at {uri}"):
         storage, path = filesystem(uri)
         try:
             storage.info(path)
@@ -505,7 +503,7 @@ def names_in(uri: str) -> list[str]:
 
     What an interrupted `write` left is not among them.
     """
-    with _refusing_to(f"list {uri}"):
+    with refusing_to(f"list {uri}"):
         storage, path = filesystem(uri)
         try:
             paths = storage.ls(path, detail=False)
@@ -513,173 +511,6 @@ def names_in(uri: str) -> list[str]:
             return []
         names = (str(path).rstrip("/").rpartition("/")[2] for path in paths)
         return sorted(name for name in names if name and not _TEMPORARY.fullmatch(name))
-
-
-def listing_root(uri: str) -> str:
-    """Return the directory that a glob pattern starts from, or the URI itself where it is no pattern."""
-    wildcard = _WILDCARD.search(uri)
-    if wildcard is None or _is_directory(uri):
-        return uri
-    root = uri[: uri.rindex("/", 0, wildcard.start()) + 1]
-    return root if root.endswith("://") else root.rstrip("/") or "/"
-
-
-def _is_directory(uri: str) -> bool:
-    with _refusing_to(f"look at {uri}"):
-        storage, path = filesystem(uri)
-        return storage.isdir(path)
-
-
-class ListedFile(NamedTuple):
-    """A file as a listing tells of it.
-
-    Attributes
-    ----------
-    uri : str
-    version : str or None
-        Equal as long as the file is the same: the ETag of an object of S3; of a local file its size alone,
-        because copies on several machines differ in their times. None where the storage doesn't tell.
-    """
-
-    uri: str
-    version: str | None
-
-
-def _local_version(size: int) -> str:
-    return f"{size} bytes"
-
-
-def list_files(uri: str) -> Iterator[ListedFile]:
-    """List every file below a directory, or every file that a glob pattern matches.
-
-    Directories are listed side by side. Links are followed, and each local directory is listed once: under
-    the shortest of its names, of equally deep ones the first.
-
-    Raises
-    ------
-    StorageError
-        Where any directory can't be listed: a part of the frames is never taken for the whole.
-    """
-    with _refusing_to(f"list {uri}"):
-        root = listing_root(uri)
-        pattern = None if root == uri else _Pattern(uri[len(join(root, "")) :])
-        yield from _walk(root, pattern)
-
-
-class _Pattern:
-    """A glob pattern below a directory; all paths are relative to that directory."""
-
-    def __init__(self, pattern: str) -> None:
-        self._components = pattern.split("/")
-        ends = range(1, len(self._components) + 1)
-        self._depths = [re.compile(glob_translate("/".join(self._components[:end]))) for end in ends]
-
-    def matches(self, file: str) -> bool:
-        return self._depths[-1].fullmatch(file) is not None
-
-    def leads_into(self, directory: str) -> bool:
-        """Whether files that match may lie below a directory."""
-        depth = directory.count("/") + 1
-        if "**" in self._components[:depth]:
-            return True
-        return depth < len(self._components) and bool(self._depths[depth - 1].fullmatch(directory))
-
-
-def _walk(uri: str, pattern: _Pattern | None) -> Iterator[ListedFile]:
-    """Walk breadth first, level by level, so that the order never depends on which listing is quicker."""
-    storage, root = filesystem(uri)
-    prefix, seen, level = join(uri, ""), set(), [root]
-
-    def below(path: str) -> str:
-        return path[len(root) :].removeprefix("/")
-
-    with ThreadPoolExecutor(LISTINGS_IN_FLIGHT, thread_name_prefix="list") as pool:
-        while level:
-            following: list[str] = []
-            for one in _in_order(pool, lambda path: _list_one(storage, path), level, LISTINGS_IN_FLIGHT):
-                if one.identity in seen:
-                    continue
-                seen.add(one.identity)
-                for path, version in one.files:
-                    file = below(path)
-                    if pattern is None or pattern.matches(file):
-                        yield ListedFile(prefix + file, version)
-                following += (
-                    path for path in one.directories if pattern is None or pattern.leads_into(below(path))
-                )
-            level = sorted(following)
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item], most: int
-) -> Iterator[Result]:
-    """Call for each item on a pool, with at most so many under way, and give results in the items' order."""
-    window: deque[Future[Result]] = deque()
-    for item in items:
-        window.append(pool.submit(function, item))
-        if len(window) == most:
-            yield window.popleft().result()
-    while window:
-        yield window.popleft().result()
-
-
-@dataclass(frozen=True)
-class _Listing:
-    """One directory: what it is, whatever it is called, and what lies in it: paths, files with versions."""
-
-    identity: object
-    files: Iterable[tuple[str, str | None]]
-    directories: list[str]
-
-
-def _list_one(storage: Any, directory: str) -> _Listing:
-    if isinstance(storage, LocalFileSystem):
-        return _scan_local(directory)
-    files, directories = [], []
-    for entry in storage.ls(directory, detail=True):
-        name = entry["name"].rstrip("/")
-        # Object stores list a directory's own placeholder among its contents.
-        if name == directory.rstrip("/"):
-            continue
-        if entry["type"] == "directory":
-            directories.append(name)
-        else:
-            files.append((name, entry.get("ETag")))
-    return _Listing(directory, files, directories)
-
-
-def _scan_local(directory: str) -> _Listing:
-    status = os.stat(directory)
-    names, sizes, directories, prefix = [], array("q"), [], os.path.join(directory, "")
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            if _leads_to_directory(entry):
-                directories.append(entry.path)
-            else:
-                names.append(entry.name)
-                sizes.append(_size(entry))
-    # Of a million files in one directory names and sizes are held, and no million paths.
-    versions = (None if size < 0 else _local_version(size) for size in sizes)
-    files = zip((prefix + name for name in names), versions, strict=True)
-    return _Listing((status.st_dev, status.st_ino), files, directories)
-
-
-def _size(entry: os.DirEntry[str]) -> int:
-    """Return a file's size in bytes, or -1 where it is no longer there or can't be looked at."""
-    try:
-        return entry.stat().st_size
-    except OSError:
-        return -1
-
-
-def _leads_to_directory(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError as error:
-        # A link that leads to itself is a file that can't be read.
-        if error.errno == errno.ELOOP:
-            return False
-        raise
 
 
 # ---------------------------------------------------------------------------------------- say why

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +21,9 @@ os.environ["FLIPBATCH_TESTS"] = str(os.getpid())
 os.environ["RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"] = "0.1"
 
 FRAME_HEIGHT, FRAME_WIDTH = 480, 270
+NOBODY = 65534
+
+_numbers = count()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,6 +38,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if TALLY.faults or TALLY.inputs:
         terminalreporter.section("faults that nothing was lost by")
         terminalreporter.write_line("\n".join(TALLY.lines()))
+
+
+def errors_as_nobody(*statements: str) -> str:
+    """Run statements where permissions count, as they do for anybody but root; return what they complain."""
+    become = f"os.setuid({NOBODY})" if os.getuid() == 0 else ""
+    program = "\n".join(["import os", "from flipbatch import listing, storage", become, *statements])
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stderr
+
+
+@pytest.fixture
+def remote() -> str:
+    """A directory of its own in memory, with its URI."""
+    return f"memory://remote-{next(_numbers)}"
+
+
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """A folder that anybody may enter: pytest's own are its user's alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
 
 
 def draw_frame(flip: bool, seed: int) -> npt.NDArray[np.uint8]:

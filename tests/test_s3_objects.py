@@ -14,6 +14,7 @@ from fsspec.config import conf as fsspec_settings
 from s3fs.errors import translate_boto_error
 
 from flipbatch import s3_objects, storage
+from flipbatch.listing import list_files
 from tests.slow_proxy import slow_proxy
 
 LONG = 32 * 2**20
@@ -84,7 +85,7 @@ def test_a_missing_object_and_a_missing_bucket_are_file_not_found(bucket):
 def test_an_object_that_was_replaced_since_it_was_listed_is_refused(bucket, s3_server, limit):
     client = boto3.client("s3", endpoint_url=s3_server)
     client.put_object(Bucket="reads", Key="replaced/one", Body=b"one")
-    (listed,) = storage.list_files(f"{bucket}/replaced")
+    (listed,) = list_files(f"{bucket}/replaced")
     assert storage.read(listed.uri, limit, listed.version) == b"one"
     client.put_object(Bucket="reads", Key="replaced/one", Body=b"two")
     with pytest.raises(storage.ReplacedError, match="it was replaced after it was listed"):

@@ -9,11 +9,9 @@ import re
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from pathlib import Path
 
 import fsspec
 import pytest
@@ -23,16 +21,8 @@ from hypothesis import strategies as st
 
 from flipbatch import storage
 from flipbatch.errors import InputError, StorageError
-from flipbatch.storage import ListedFile
-
-NOBODY = 65534
-_numbers = count()
-
-
-@pytest.fixture
-def remote():
-    """A directory of its own in memory, with its URI."""
-    return f"memory://remote-{next(_numbers)}"
+from flipbatch.listing import list_files
+from tests.conftest import errors_as_nobody
 
 
 class HostedStorage(MemoryFileSystem):
@@ -71,21 +61,6 @@ class BrokenStorage(MemoryFileSystem):
 def broken(monkeypatch):
     fsspec.register_implementation("broken", BrokenStorage, clobber=True)
     return lambda error: monkeypatch.setattr(BrokenStorage, "error", error)
-
-
-def errors_as_nobody(*statements):
-    """Run statements where permissions count, as they do for anybody but root; return what they complain."""
-    become = f"os.setuid({NOBODY})" if os.getuid() == 0 else ""
-    program = "\n".join(["import os", "from flipbatch import storage", become, *statements])
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stderr
-
-
-@pytest.fixture
-def public_folder():
-    """A folder that anybody may enter: pytest's own are its user's alone."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        yield Path(folder)
 
 
 # ---------------------------------------------------------------------------------------- spelling
@@ -146,7 +121,7 @@ def test_a_relative_path_may_lead_up(directory, resolved):
 
 
 def test_an_unknown_protocol_is_refused_in_one_sentence():
-    for act in (storage.exists, storage.names_in, lambda uri: list(storage.list_files(uri))):
+    for act in (storage.exists, storage.names_in, lambda uri: list(list_files(uri))):
         with pytest.raises(
             InputError, match=r"^nope:// can't be opened here: .* package for this storage\.$"
         ):
@@ -162,7 +137,7 @@ def test_a_storage_is_opened_with_the_host_of_its_uri():
     fsspec.register_implementation("hosted", HostedStorage, clobber=True)
     storage.write("hosted://server/hosted-frames/flip/a_1.jpg", b"1")
     assert storage.filesystem("hosted://server/x")[0].host == "server"
-    assert [file.uri for file in storage.list_files("hosted://server/hosted-frames")] == [
+    assert [file.uri for file in list_files("hosted://server/hosted-frames")] == [
         "hosted://server/hosted-frames/flip/a_1.jpg"
     ]
 
@@ -359,154 +334,6 @@ def test_a_storage_that_does_not_answer_is_a_storage_error(broken):
         storage.write("broken://a", b"1")
 
 
-# ---------------------------------------------------------------------------------------- list
-
-
-TREE = ("a_1.jpg", "flip/b_1.jpg", "flip/deep/c_1.jpg", "notflip/b_1.jpg", "notflip/.hidden", "x.txt")
-
-
-@pytest.fixture(params=["local", "remote"])
-def tree(request, tmp_path, remote):
-    folder = str(tmp_path) if request.param == "local" else remote
-    for name in TREE:
-        storage.write(f"{folder}/{name}", b"1")
-    return folder
-
-
-def listed(folder, pattern=""):
-    uri = f"{folder}/{pattern}" if pattern else folder
-    return sorted(file.uri.removeprefix(f"{folder}/") for file in storage.list_files(uri))
-
-
-def test_every_file_below_a_directory_is_listed_once(tree):
-    assert listed(tree) == sorted(TREE)
-
-
-def test_listed_uris_can_be_read(tree):
-    assert all(storage.read(uri, version=version) == b"1" for uri, version in storage.list_files(tree))
-
-
-def test_a_local_file_of_another_size_than_was_listed_is_refused(tmp_path):
-    storage.write(f"{tmp_path}/a", b"123")
-    (file,) = storage.list_files(str(tmp_path))
-    assert storage.read(file.uri, version=file.version) == b"123"
-    storage.write(file.uri, b"12")
-    with pytest.raises(storage.ReplacedError, match="it was 3 bytes and is 2 bytes"):
-        storage.read(file.uri, version=file.version)
-
-
-def test_a_link_that_leads_nowhere_is_listed_without_a_version(tmp_path):
-    (tmp_path / "link").symlink_to("nowhere")
-    assert list(storage.list_files(str(tmp_path))) == [ListedFile(f"{tmp_path}/link", None)]
-
-
-def test_a_listing_has_the_same_order_every_time(tree):
-    assert list(storage.list_files(tree)) == list(storage.list_files(tree))
-
-
-@pytest.mark.parametrize(
-    ("pattern", "files"),
-    [
-        ("*.jpg", ["a_1.jpg"]),
-        ("*/*.jpg", ["flip/b_1.jpg", "notflip/b_1.jpg"]),
-        ("**/*.jpg", ["a_1.jpg", "flip/b_1.jpg", "flip/deep/c_1.jpg", "notflip/b_1.jpg"]),
-        ("flip/**", ["flip/b_1.jpg", "flip/deep/c_1.jpg"]),
-        ("fl?p/*", ["flip/b_1.jpg"]),
-        ("[fn]*/[!.]*.jpg", ["flip/b_1.jpg", "notflip/b_1.jpg"]),
-        ("*/deep/*", ["flip/deep/c_1.jpg"]),
-        ("*/nothing/*", []),
-    ],
-)
-def test_a_glob_pattern_lists_the_files_that_match(tree, pattern, files):
-    assert listed(tree, pattern) == files
-
-
-def test_a_pattern_does_not_look_into_directories_that_can_not_match(public_folder):
-    storage.write(f"{public_folder}/flip/a_1.jpg", b"1")
-    (public_folder / "secret").mkdir(mode=0)
-    (public_folder / "flip").chmod(0o755)
-    assert errors_as_nobody(f"assert len(list(storage.list_files('{public_folder}/flip*/*.jpg'))) == 1") == ""
-
-
-def test_a_malformed_pattern_is_refused(tmp_path):
-    with pytest.raises(StorageError, match=r"Can't list .*/a\*\*/b: Invalid pattern"):
-        list(storage.list_files(f"{tmp_path}/a**/b"))
-
-
-def test_a_directory_whose_name_looks_like_a_pattern_is_a_directory(tree):
-    storage.write(f"{tree}/[x]/d_1.jpg", b"1")
-    assert listed(f"{tree}/[x]") == ["d_1.jpg"]
-    assert storage.listing_root(f"{tree}/[x]") == f"{tree}/[x]"
-
-
-def test_a_pattern_starts_from_the_directory_before_its_first_wildcard():
-    assert storage.listing_root("/data/*/flip/a?.jpg") == "/data"
-    assert storage.listing_root("/*.jpg") == "/"
-    assert storage.listing_root("memory://*.jpg") == "memory://"
-    assert storage.listing_root("/data/frames") == "/data/frames"
-
-
-def test_the_root_of_a_storage_can_be_listed(remote):
-    storage.write(f"{remote}/a", b"1")
-    assert ListedFile(f"{remote}/a", None) in list(storage.list_files("memory://"))
-
-
-def test_linked_files_are_listed_in_directories_and_by_patterns(tmp_path):
-    storage.write(f"{tmp_path}/store/data", b"1")
-    (tmp_path / "frames").mkdir()
-    (tmp_path / "frames/a_1.jpg").symlink_to(tmp_path / "store/data")
-    assert listed(f"{tmp_path}/frames") == listed(f"{tmp_path}/frames", "*.jpg") == ["a_1.jpg"]
-
-
-def test_a_link_that_leads_back_up_ends(tmp_path):
-    storage.write(f"{tmp_path}/flip/a_1.jpg", b"1")
-    (tmp_path / "flip/up").symlink_to(tmp_path)
-    assert listed(str(tmp_path)) == listed(str(tmp_path), "**") == ["flip/a_1.jpg"]
-
-
-def test_a_directory_of_two_names_is_listed_under_the_shorter_then_the_first(tmp_path):
-    storage.write(f"{tmp_path}/deep/er/a_1.jpg", b"1")
-    for name in "hcfbadge":
-        (tmp_path / name).symlink_to(tmp_path / "deep/er")
-    assert listed(str(tmp_path)) == ["a/a_1.jpg"]
-
-
-def test_a_broken_link_and_a_link_to_itself_are_files(tmp_path):
-    (tmp_path / "gone_1.jpg").symlink_to(tmp_path / "nowhere")
-    (tmp_path / "self_1.jpg").symlink_to("self_1.jpg")
-    assert listed(str(tmp_path)) == ["gone_1.jpg", "self_1.jpg"]
-
-
-def test_an_empty_directory_has_no_files(tmp_path):
-    assert listed(str(tmp_path)) == []
-
-
-def test_more_directories_than_threads_are_all_listed(tmp_path):
-    names = [f"{i:03d}/a_1.jpg" for i in range(5 * storage.LISTINGS_IN_FLIGHT)]
-    for name in names:
-        storage.write(f"{tmp_path}/{name}", b"")
-    assert listed(str(tmp_path)) == names
-
-
-@pytest.mark.parametrize(
-    ("name", "why"),
-    [("none", "there is no such file, directory or bucket"), ("file", "it is not a directory")],
-)
-def test_what_is_no_directory_can_not_be_listed(tmp_path, name, why):
-    storage.write(f"{tmp_path}/file", b"1")
-    with pytest.raises(StorageError, match=rf"^Can't list {tmp_path}/{name}: {why}\.$"):
-        list(storage.list_files(f"{tmp_path}/{name}"))
-
-
-@pytest.mark.parametrize("pattern", ["", "/*/*.jpg"])
-def test_one_directory_without_permission_refuses_the_whole_listing(public_folder, pattern):
-    storage.write(f"{public_folder}/open/a_1.jpg", b"1")
-    (public_folder / "secret").mkdir(mode=0)
-    error = errors_as_nobody(f"list(storage.list_files({str(public_folder) + pattern!r}))")
-    assert f"Can't list {public_folder}{pattern}: permission was denied" in error
-    assert f"{public_folder}/secret" in error
-
-
 # ---------------------------------------------------------------------------------------- say why
 
 
@@ -598,7 +425,7 @@ def test_a_name_with_wildcards_is_removed_alone(remote):
         storage.write(f"{remote}/{name}", b"")
     storage.remove_file(f"{remote}/run[1]/a")
     storage.remove_folder(f"{remote}/run*")
-    assert [file.uri for file in storage.list_files(remote)] == [f"{remote}/run1/a"]
+    assert [file.uri for file in list_files(remote)] == [f"{remote}/run1/a"]
 
 
 def test_what_is_not_there_is_removed_already(remote, tmp_path):

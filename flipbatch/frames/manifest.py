@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 from flipbatch import storage
 from flipbatch.errors import InputError
 from flipbatch.frames.names import FrameName, Root, Word, parse_frame, read_folders
+from flipbatch.listing import ListedFile, list_files, listing_root
 from flipbatch.schema import MANIFEST, MISNAMED, MISNAMED_ORDER, ORDER, Label, Split
-from flipbatch.storage import ListedFile
 
 _ROWS_AT_A_TIME = 16_384
 _WHOLE_NUMBER = re.compile(r"([0-9]{1,18})(\.0*)?")
@@ -156,9 +156,9 @@ def list_frames(uri: str) -> Manifest:
 
 
 def _listed_rows(uri: str) -> Iterator[Rows]:
-    root = storage.listing_root(uri)
+    root = listing_root(uri)
     prefix, known = len(storage.join(root, "")), Root.of(root)
-    return _in_chunks(_parse_listed(file, prefix, known) for file in storage.list_files(uri))
+    return _in_chunks(_parse_listed(file, prefix, known) for file in list_files(uri))
 
 
 def _parse_listed(file: ListedFile, prefix: int, root: Root) -> _Row:
