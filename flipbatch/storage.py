@@ -60,6 +60,17 @@ def normalise(uri: str) -> str:
     return f"{protocol}://{path.rstrip('/')}"
 
 
+def told(uri: str | None) -> str | None:
+    """Return a URI as run.json tells it: in its one spelling, without credentials. None is none.
+
+    Raises
+    ------
+    InputError
+        Where it is empty.
+    """
+    return None if uri is None else redacted(normalise(uri))
+
+
 def join(uri: str, *parts: str) -> str:
     """Append path components to a URI."""
     return (uri if uri.endswith("://") else uri.rstrip("/") + "/") + "/".join(parts)

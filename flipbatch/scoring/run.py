@@ -15,7 +15,6 @@ from flipbatch import storage
 from flipbatch.errors import InputError, OutputError
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.models.bundle import Bundle, load_bundle
-from flipbatch.redaction import redacted
 from flipbatch.run_directory import RUN_FILE, RunDirectory
 from flipbatch.schema import PREDICTIONS
 from flipbatch.scoring.build_manifest import MANIFEST_FOLDER, BuiltManifest
@@ -152,8 +151,8 @@ def identity(
     """
     return {
         "command": "score",
-        "frames": frames and redacted(storage.normalise(frames)),
-        "manifest": manifest and redacted(storage.normalise(manifest)),
+        "frames": storage.told(frames),
+        "manifest": storage.told(manifest),
         "manifest_digest": manifest_digest,
         "limit": limit,
         "models": {

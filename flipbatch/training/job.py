@@ -164,18 +164,14 @@ def _pretrained(options: TrainOptions) -> dict[str, torch.Tensor] | None:
 def _identity(options: TrainOptions, data_fingerprint: str) -> dict[str, Any]:
     return {
         "command": "train",
-        "frames": options.frames and redacted(storage.normalise(options.frames)),
-        "manifest": options.manifest and redacted(storage.normalise(options.manifest)),
+        "frames": storage.told(options.frames),
+        "manifest": storage.told(options.manifest),
         "models": list(options.models),
-        "weights": _weights_told(options.weights),
+        "weights": options.weights if options.weights in _NO_FILE else storage.told(options.weights),
         "weights_digest": _weights_digest(options.weights),
         "data_fingerprint": data_fingerprint,
         **{name: getattr(options.settings, name) for name in ("epochs", "patience", "min_delta", "seed")},
     }
-
-
-def _weights_told(weights: str) -> str:
-    return weights if weights in _NO_FILE else redacted(storage.normalise(weights))
 
 
 def _weights_digest(weights: str) -> str | None:
