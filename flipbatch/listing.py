@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import glob_translate
 
-from flipbatch.storage import filesystem, join, local_version, refusing_to
+from flipbatch.storage import filesystem, join, local_version, patiently, refusing_to
 
 LISTINGS_IN_FLIGHT = 16
 
@@ -145,7 +145,7 @@ def _list_one(storage: Any, directory: str) -> _Listing:
     if isinstance(storage, LocalFileSystem):
         return _scan_local(directory)
     files, directories = [], []
-    for entry in storage.ls(directory, detail=True):
+    for entry in patiently(lambda: storage.ls(directory, detail=True)):
         name = entry["name"].rstrip("/")
         # Object stores list a directory's own placeholder among its contents.
         if name == directory.rstrip("/"):

@@ -133,11 +133,13 @@ class Apart(Generic[Result]):
         try:
             connection.send(arguments)
             if not connection.poll(self._seconds):
-                raise DiedError(f"it took longer than {self._seconds:g} seconds")
+                self.close()
+                raise DiedError(f"it took longer than {self._seconds:g} seconds", by_itself=True)
             outcome = connection.recv()
-        except (EOFError, OSError, DiedError) as error:  # also in the middle of what it was sending
+        except (EOFError, OSError):  # also in the middle of what it was sending
+            died = _ended(process)
             self.close()
-            raise DiedError(str(error) if isinstance(error, DiedError) else _ended(process)) from None
+            raise died from None
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
@@ -156,12 +158,27 @@ class Apart(Generic[Result]):
 
 
 class DiedError(Exception):
-    """The process of a call ended; says how, in the same words each time."""
+    """The process of a call ended; says how, in the same words each time.
+
+    Attributes
+    ----------
+    by_itself : bool
+        Whether what it did ended it or took too long. Else it was killed, as where memory runs out, or could
+        not even start.
+    """
+
+    def __init__(self, how: str, by_itself: bool) -> None:
+        super().__init__(how)
+        self.by_itself = by_itself
 
 
-def _ended(process: subprocess.Popen[bytes]) -> str:
+_FATAL = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL, -signal.SIGPROF}
+
+
+def _ended(process: subprocess.Popen[bytes]) -> DiedError:
     code = process.wait()
-    return f"it ended the process ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
+    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    return DiedError(f"it ended the process ({how})", code in _FATAL)
 
 
 def serve(caller: Connection) -> None:

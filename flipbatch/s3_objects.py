@@ -111,8 +111,11 @@ _BROKEN = (HTTPClientError, BotoConnectionError, CredentialRetrievalError)
 
 
 def _is_trouble(status: int) -> bool:
-    """Say whether another try may help: not where S3 says that the request itself is at fault."""
-    return status >= 500 or status in (408, 429)
+    """Say whether another try may help after a status of HTTP: not where the request itself is at fault.
+
+    409 is what S3 answers while another conditional request for the same object is under way.
+    """
+    return (status >= 500 and status != 501) or status in (408, 409, 429)
 
 
 def _as_oserror(error: Exception) -> OSError:

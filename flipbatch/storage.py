@@ -173,7 +173,12 @@ def read(uri: str, limit: int | None = None, version: str | None = None) -> byte
         As the storage gives it; `FileNotFoundError` where there is no such file, `ReplacedError` where it is
         of another version.
     """
-    return _patiently(lambda: _read(uri, limit, version))
+    try:
+        return patiently(lambda: _read(uri, limit, version))
+    except (OSError, FlipbatchError):
+        raise
+    except Exception as error:
+        raise OSError(_first_line(error)) from error
 
 
 def _read(uri: str, limit: int | None, version: str | None) -> bytes:
@@ -184,7 +189,7 @@ def _read(uri: str, limit: int | None, version: str | None) -> bytes:
     bucket, _, key = path.partition("/")
     if protocol in _S3 and _is_set_as_usual(protocol) and s3_objects.takes(key):
         return s3_objects.read(bucket, key, limit, partial(_require_version, listed=version))
-    return _read_any(uri, limit)
+    return _read_any(uri, limit, version)
 
 
 def _read_open(file: BinaryIO, limit: int | None, version: str | None) -> bytes:
@@ -201,8 +206,10 @@ def _is_set_as_usual(protocol: str) -> bool:
     return not fsspec_settings.get(protocol)
 
 
-def _read_any(uri: str, limit: int | None) -> bytes:
+def _read_any(uri: str, limit: int | None, version: str | None) -> bytes:
     storage, path = filesystem(uri)
+    if version is not None:
+        _require_version(storage.info(path).get("ETag"), version)
     try:
         return storage.cat_file(path, start=0 if limit else None, end=limit)
     except FileNotFoundError:
@@ -211,7 +218,7 @@ def _read_any(uri: str, limit: int | None) -> bytes:
         # An empty object has no first byte: some storages refuse any range of it.
         if limit is not None and _is_empty(storage, path):
             return b""
-        raise error if isinstance(error, OSError) else OSError(_first_line(error)) from error
+        raise error
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
@@ -289,8 +296,8 @@ def _read_or_error(uri: str, limit: int | None, version: str | None) -> bytes | 
         return read(uri, limit, version)
     except OSError as error:
         return error
-    except Exception as error:
-        return OSError(_first_line(error))
+    except FlipbatchError as error:
+        return OSError(str(error))
 
 
 def read_required(uri: str, what: str) -> bytes:
@@ -322,7 +329,7 @@ def digest(uri: str, what: str) -> str:
 # ---------------------------------------------------------------------------------------- try again
 
 
-def _patiently(act: Callable[[], Result]) -> Result:
+def patiently(act: Callable[[], Result]) -> Result:
     """Do what storage may refuse for a moment; do it again, and count that, as long as it may help."""
     pauses = _pauses()
     while True:
@@ -383,7 +390,7 @@ def write(uri: str, data: bytes) -> None:
             _write_local(Path(uri), data)
         else:
             storage, path = filesystem(uri)
-            _patiently(lambda: storage.pipe_file(path, data))
+            patiently(lambda: storage.pipe_file(path, data))
 
 
 def create(uri: str, data: bytes) -> bool:
@@ -406,16 +413,16 @@ def create(uri: str, data: bytes) -> bool:
         if is_local(uri):
             return _create_local(Path(uri), data)
         storage, path = filesystem(uri)
-        if storage.exists(path):  # there are servers that pass over the condition, and say nothing
+        if _exists(storage, path):  # there are servers that pass over the condition, and say nothing
             return False
         try:
-            _patiently(lambda: storage.pipe_file(path, data, mode="create"))
+            patiently(lambda: storage.pipe_file(path, data, mode="create"))
         except Exception as error:
-            if storage.exists(path):
+            if _exists(storage, path):
                 return False
             if not _is_unknown(error):
                 raise
-            _patiently(lambda: storage.pipe_file(path, data))
+            patiently(lambda: storage.pipe_file(path, data))
         return True
 
 
@@ -469,7 +476,7 @@ def remove_file(uri: str) -> None:
     """
     with refusing_to(f"remove {uri}"), suppress(FileNotFoundError):
         storage, path = filesystem(uri)
-        storage.rm_file(path)  # `rm` takes a name for a pattern
+        patiently(lambda: storage.rm_file(path))  # `rm` takes a name for a pattern
 
 
 def remove_folder(uri: str) -> None:
@@ -484,9 +491,9 @@ def remove_folder(uri: str) -> None:
             shutil.rmtree(uri)
             return
         storage, path = filesystem(uri)
-        for file in storage.find(path):
+        for file in patiently(lambda: storage.find(path)):
             with suppress(FileNotFoundError):
-                storage.rm_file(file)
+                patiently(partial(storage.rm_file, file))
 
 
 # ---------------------------------------------------------------------------------------- look
@@ -501,12 +508,15 @@ def exists(uri: str) -> bool:
         Where the storage doesn't answer: no credentials, no such bucket.
     """
     with refusing_to(f"look at {uri}"):
-        storage, path = filesystem(uri)
-        try:
-            storage.info(path)
-        except FileNotFoundError:
-            return False
-        return True
+        return _exists(*filesystem(uri))
+
+
+def _exists(storage: Any, path: str) -> bool:
+    try:
+        patiently(lambda: storage.info(path))
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def names_in(uri: str) -> list[str]:
@@ -517,10 +527,12 @@ def names_in(uri: str) -> list[str]:
     with refusing_to(f"list {uri}"):
         storage, path = filesystem(uri)
         try:
-            paths = storage.ls(path, detail=False)
+            found = patiently(lambda: storage.ls(path, detail=False))
         except FileNotFoundError:
             return []
-        names = (str(path).rstrip("/").rpartition("/")[2] for path in paths)
+        # Object stores list a directory's own placeholder among its contents.
+        paths = (one.rstrip("/") for one in map(str, found) if one.rstrip("/") != path.rstrip("/"))
+        names = (one.rpartition("/")[2] for one in paths)
         return sorted(name for name in names if name and not _TEMPORARY.fullmatch(name))
 
 
@@ -555,4 +567,5 @@ _FORBIDDEN = (
 
 
 def _first_line(error: BaseException) -> str:
-    return redacted((str(error) or type(error).__name__).splitlines()[0][:300].rstrip("."))
+    # Cut last: half of a URI would not be known as one.
+    return redacted((str(error) or type(error).__name__).splitlines()[0])[:300].rstrip(".")

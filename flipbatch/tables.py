@@ -99,7 +99,7 @@ def parse_table(data: bytes, uri: str) -> pa.Table:
     StorageError
         Where they are damaged; its message says that they came from `uri`.
     """
-    with _undamaged(uri):
+    with undamaged(uri):
         return pq.read_table(io.BytesIO(data))
 
 
@@ -111,12 +111,18 @@ def open_table(uri: str) -> pq.ParquetFile:
     StorageError
     """
     data = storage.read_required(uri, "the table")
-    with _undamaged(uri):
+    with undamaged(uri):
         return pq.ParquetFile(io.BytesIO(data))
 
 
 @contextmanager
-def _undamaged(uri: str) -> Iterator[None]:
+def undamaged(uri: str) -> Iterator[None]:
+    """Tell of what Arrow finds wrong with a file as of a damaged table.
+
+    Raises
+    ------
+    StorageError
+    """
     try:
         yield
     except (pa.ArrowException, OSError) as error:

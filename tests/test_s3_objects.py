@@ -183,11 +183,11 @@ def test_settings_that_make_no_sense_are_not_tried_again(bucket, monkeypatch):
     assert storage.take_retries() == 0
 
 
-@pytest.mark.parametrize("status", [403, 404, 408, 412, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [403, 404, 408, 409, 412, 429, 500, 501, 502, 503, 504])
 def test_what_s3fs_raises_may_pass_as_its_status_says(status):
     answer = {"Error": {"Code": str(status)}, "ResponseMetadata": {"HTTPStatusCode": status}}
     error = translate_boto_error(ClientError(answer, "PutObject"))
-    assert s3_objects.may_pass(error) == (status in (408, 429) or status >= 500)
+    assert s3_objects.may_pass(error) == (status in (408, 409, 429, 500, 502, 503, 504))
 
 
 @pytest.mark.usefixtures("fresh")

@@ -317,6 +317,15 @@ def test_files_and_directories_exist(tmp_path, remote):
         assert not storage.exists(f"{folder}/none")
 
 
+def test_an_object_stores_placeholder_of_a_directory_is_no_name_in_it(remote, monkeypatch):
+    storage.write(f"{remote}/folder/a", b"1")
+    ls = MemoryFileSystem.ls
+    monkeypatch.setattr(
+        MemoryFileSystem, "ls", lambda self, path, detail: [f"{path}/", *ls(self, path, detail=detail)]
+    )
+    assert storage.names_in(f"{remote}/folder") == ["a"]
+
+
 def test_names_in_a_directory_are_sorted(tmp_path, remote):
     for folder in (str(tmp_path), remote):
         for name in ("b", "c/d", "a"):
@@ -354,6 +363,11 @@ def test_a_storage_that_does_not_answer_is_a_storage_error(broken):
 )
 def test_a_reason_is_a_few_words(error, why):
     assert re.fullmatch(why, storage.reason(error))
+
+
+def test_a_reason_is_cut_only_where_it_tells_no_credentials():
+    text = "x" * (300 - len("sftp://u:topsec")) + "sftp://u:topsecret@host/file"
+    assert "topsec" not in storage.reason(ValueError(text))
 
 
 def test_a_files_digest_is_that_of_its_bytes(tmp_path):
@@ -435,12 +449,16 @@ def test_what_is_not_there_is_removed_already(remote, tmp_path):
 
 
 @pytest.fixture
-def reading(monkeypatch):
-    """Let the first tries to read end in these errors; pauses are short."""
-    errors, storage_read = [], storage._read
+def impatient(monkeypatch):
     monkeypatch.setattr(storage, "FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(storage, "LONGEST_PAUSE_SECONDS", 0.01)
     storage.take_retries()
+
+
+@pytest.fixture
+def reading(impatient, monkeypatch):
+    """Let the first tries to read end in these errors; pauses are short."""
+    errors, storage_read = [], storage._read
 
     def read(*arguments):
         if errors:
@@ -473,3 +491,55 @@ def test_it_is_tried_again_for_a_bounded_time(reading, tmp_path, monkeypatch):
     with pytest.raises(ConnectionResetError):
         storage.read(f"{tmp_path}/file")
     assert 3 < storage.take_retries() < 100
+
+
+class TroubledStorage(MemoryFileSystem):
+    """A storage of which every other request fails."""
+
+    protocol = "troubled"
+    requests = count()
+
+    def _or_fail(self, act, *arguments, **options):
+        if next(self.requests) % 2 == 0:
+            raise ConnectionResetError("reset")
+        return act(*arguments, **options)
+
+    def cat_file(self, path, *arguments, **options):
+        return self._or_fail(super().cat_file, path, *arguments, **options)
+
+    def pipe_file(self, path, value, *arguments, **options):
+        return self._or_fail(super().pipe_file, path, value, *arguments, **options)
+
+    def info(self, path, **options):
+        return self._or_fail(super().info, path, **options)
+
+    def ls(self, path, *arguments, **options):
+        return self._or_fail(super().ls, path, *arguments, **options)
+
+    def rm_file(self, path):
+        return self._or_fail(super().rm_file, path)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_whatever_is_asked_of_a_storage_is_asked_again():
+    fsspec.register_implementation("troubled", TroubledStorage, clobber=True)
+    folder = "troubled://troubled"
+    storage.write(f"{folder}/a", b"1")
+    assert storage.create(f"{folder}/b", b"2")
+    assert storage.exists(f"{folder}/a")
+    assert storage.names_in(folder) == ["a", "b"]
+    assert storage.read(f"{folder}/a") == b"1"
+    assert [file.uri for file in list_files(folder)] == [f"{folder}/a", f"{folder}/b"]
+    storage.remove_file(f"{folder}/a")
+    storage.remove_folder(folder)
+    assert not storage.exists(f"{folder}/b")
+    assert storage.take_retries() >= 8
+
+
+def test_a_version_is_held_against_whatever_storage_tells_one(remote, monkeypatch):
+    storage.write(f"{remote}/a", b"1")
+    info = MemoryFileSystem.info
+    monkeypatch.setattr(MemoryFileSystem, "info", lambda self, path: info(self, path) | {"ETag": "new"})
+    assert storage.read(f"{remote}/a", version="new") == b"1"
+    with pytest.raises(storage.ReplacedError, match="it was old and is new"):
+        storage.read(f"{remote}/a", version="old")

@@ -78,7 +78,9 @@ def _try(
         return decode_there(data, size)
     except DiedError as error:
         if tries == 1:
-            return Rejection(Status.CORRUPT, f"it can't be decoded: {error}, {TRIES} times")
+            # A process that was killed says little of the file: whoever reads it again may have more memory.
+            status = Status.CORRUPT if error.by_itself else Status.UNREADABLE
+            return Rejection(status, f"it can't be decoded: {error}, {TRIES} times")
         return _try(decode_there, data, size, tries - 1)
 
 

@@ -32,6 +32,13 @@ def reconcile_part(run: ScoringRun, part: int) -> None:
     OutputError
         Where it is not, or a file is missing, damaged or another run's.
     """
+    try:
+        _reconcile_part(run, part)
+    except (pa.ArrowException, OSError) as error:  # Arrow raises both; storage, errors of our own
+        raise _damaged(run, f"a file of part {part} can't be read ({storage.reason(error)})") from error
+
+
+def _reconcile_part(run: ScoringRun, part: int) -> None:
     manifest = _open(part_path(run.manifest, part))
     videos = _open(run.directory.path("videos", part_name(part)))
     _require_own(run, "videos", videos, list(run.models))
@@ -52,9 +59,11 @@ def require_only_parts(run: ScoringRun) -> None:
     ------
     OutputError
     """
-    wanted = [part_name(part) for part in range(len(run.plan.first_shards))]
-    for folder in ["videos", *(f"predictions/model={name}" for name in run.models)]:
-        if strangers := sorted(set(storage.names_in(run.directory.path(folder))) - set(wanted)):
+    parts = {part_name(part) for part in range(len(run.plan.first_shards))}
+    models = {f"model={name}" for name in run.models}
+    wanted = {"videos": parts, "predictions": models, **{f"predictions/{name}": parts for name in models}}
+    for folder, names in wanted.items():
+        if strangers := sorted(set(storage.names_in(run.directory.path(folder))) - names):
             raise OutputError(
                 f"{run.directory.path(folder, strangers[0])} is none of this run's files: move it away, and "
                 "run the command again."

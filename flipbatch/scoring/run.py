@@ -52,6 +52,11 @@ class ScoringModel:
 def load_models(arguments: Sequence[str], threshold: float | None) -> list[ScoringModel]:
     """Load the bundles of ``--model``, each ``URI`` or ``NAME=URI``.
 
+    Returns
+    -------
+    list of ScoringModel
+        In the order of their names, however they were given: all shards of a run have their columns in one.
+
     Raises
     ------
     InputError
@@ -67,7 +72,7 @@ def load_models(arguments: Sequence[str], threshold: float | None) -> list[Scori
                 f"--model {model.name}_2={name_and_uri(argument)[1]}."
             )
         models[model.name] = model
-    return list(models.values())
+    return [models[name] for name in sorted(models)]
 
 
 def name_and_uri(argument: str) -> tuple[str | None, str]:

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from flipbatch import storage
 from flipbatch.schema import MANIFEST
-from flipbatch.tables import open_table
+from flipbatch.tables import open_table, undamaged
 
 MOST_FRAMES_PER_SHARD = 256
 """From 256 on, larger shards bring nothing; 64 cost a tenth of the rate (docs/performance.md)."""
@@ -304,7 +304,8 @@ def _read_group(path: str, shard: int) -> pa.Table:
 
 @lru_cache(maxsize=2)
 def _load_group(path: str, group: int) -> pa.Table:
-    return _open_part(path).read_row_group(group)
+    with undamaged(path):
+        return _open_part(path).read_row_group(group)
 
 
 def _group_of(path: str, shard: int) -> int:

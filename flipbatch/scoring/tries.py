@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from flipbatch import storage
-from flipbatch.errors import JobError
+from flipbatch.errors import JobError, StorageError
 from flipbatch.scoring.run import ScoringRun
 
 TRIES_FOLDER = "tries"
@@ -76,7 +77,8 @@ def begin_try(run: ScoringRun, shards: Sequence[int], job: str, again: bool = Fa
 def end_try(run: ScoringRun, marks: Iterable[str]) -> None:
     """Take back marks: what they stand for is committed."""
     for mark in marks:
-        storage.remove_file(run.directory.path(TRIES_FOLDER, mark))
+        with suppress(StorageError):
+            storage.remove_file(run.directory.path(TRIES_FOLDER, mark))
 
 
 @dataclass(frozen=True)

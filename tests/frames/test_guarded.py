@@ -30,8 +30,8 @@ def decoded(decoder, data):
 
 def poisoned(data, size):
     """Stands for a decoder that some files end, and others make hang."""
-    if data == b"kills":
-        os.kill(os.getpid(), signal.SIGSEGV)
+    if data in (b"SIGSEGV", b"SIGKILL"):
+        os.kill(os.getpid(), signal.Signals[data.decode()])
     while data == b"hangs":
         pass
     return decode(data, size)
@@ -52,13 +52,13 @@ def test_guarded_pixels_and_reasons_are_those_of_the_decoder(guard):
         assert decoded(decoder, GOOD[:900])[0] == decoded(plainly, GOOD[:900])[0]
 
 
-def test_a_file_that_ends_the_process_is_a_rejection_and_the_next_is_decoded(monkeypatch):
+@pytest.mark.parametrize(("how", "status"), [("SIGSEGV", "corrupt"), ("SIGKILL", "unreadable")])
+def test_a_file_that_ends_the_process_is_a_rejection_and_the_next_is_decoded(how, status, monkeypatch):
     monkeypatch.setattr(guarded, "_decode", poisoned)
     with apart() as decoder:
-        refusal, _ = decoded(decoder, b"kills")
-        assert refusal == Rejection(
-            Status.CORRUPT, "it can't be decoded: it ended the process (SIGSEGV), 2 times"
-        )
+        refusal, _ = decoded(decoder, how.encode())
+        why = f"it can't be decoded: it ended the process ({how}), 2 times"
+        assert refusal == Rejection(Status(status), why)
         assert decoded(decoder, GOOD)[0] is None
 
 

@@ -79,9 +79,22 @@ def test_a_damaged_or_missing_file_is_seen(run):
         reconcile_part(run, 0)
 
 
-def test_a_file_too_many_is_seen(run):
-    Path(run.directory.path("videos", "part-00001.parquet")).write_bytes(b"")
-    with pytest.raises(OutputError, match=r"videos/part-00001\.parquet is none of this run's files"):
+def test_damage_behind_a_whole_footer_is_seen(run):
+    file = Path(run.directory.path("predictions", "model=cnn_model", "part-00000.parquet"))
+    data = file.read_bytes()
+    file.write_bytes(data[:4] + bytes(60) + data[64:])
+    with pytest.raises(OutputError, match=r"a file of part 0 can't be read"):
+        reconcile_part(run, 0)
+
+
+@pytest.mark.parametrize(
+    "name", ["videos/part-00001", "predictions/other", "predictions/model=other/part-00000"]
+)
+def test_a_file_too_many_is_seen(run, name):
+    file = Path(run.directory.path(*f"{name}.parquet".split("/")))
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"")
+    with pytest.raises(OutputError, match=r"is none of this run's files: move it away"):
         require_only_parts(run)
 
 

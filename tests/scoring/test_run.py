@@ -49,6 +49,11 @@ def test_renaming_changes_no_fingerprint(saved):
     assert len({model.fingerprint for model in load_models([uri, f"b={uri}"], None)}) == 1
 
 
+def test_models_have_one_order_however_they_are_given(saved):
+    one, other = saved("a", name="one"), saved("b", name="other")
+    assert [model.name for model in load_models([other, one], None)] == ["one", "other"]
+
+
 def test_an_equals_sign_in_a_folder_is_no_name(saved):
     (model,) = load_models([saved("run=3/cnn")], None)
     assert model.name == "cnn_model"

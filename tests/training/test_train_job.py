@@ -142,7 +142,7 @@ def is_own(process: Path) -> bool:
     return b"RayTrainWorker" in command and f"FLIPBATCH_TESTS={os.getpid()}".encode() in environment
 
 
-def test_frames_that_cannot_be_decoded_are_listed_and_left_out(tmp_path: Path) -> None:
+def test_frames_that_cannot_be_decoded_are_listed_and_not_counted(tmp_path: Path) -> None:
     frames = write_frames(tmp_path / "frames", videos=4, frames=4)
     (frames / "flip" / "0000_000000000.jpg").write_bytes(b"this is no picture at all")
     train(options(frames, tmp_path / "out", settings=Settings(epochs=1)))
@@ -150,6 +150,9 @@ def test_frames_that_cannot_be_decoded_are_listed_and_left_out(tmp_path: Path) -
     assert [(row["uri"], row["status"]) for row in failures] == [
         (str(frames / "flip" / "0000_000000000.jpg"), "unsupported")
     ]
+    data = load_bundle(str(tmp_path / "out" / "models" / "cnn_model"))[0].record["data"]
+    assert sum(data["failed"].values()) == 1
+    assert sum(data["frames"].values()) == 31
 
 
 def test_where_storage_withholds_frames_training_waits_for_them(tmp_path: Path) -> None:
@@ -175,15 +178,6 @@ def test_weights_of_another_content_are_other_weights(tmp_path: Path) -> None:
     one = job._identity(options(tmp_path, tmp_path, weights=str(file)), "data")
     file.write_bytes(b"two")
     assert job._identity(options(tmp_path, tmp_path, weights=str(file)), "data") != one
-
-
-def test_the_bundle_counts_frames_that_trained_not_those_listed(tmp_path: Path) -> None:
-    frames = write_frames(tmp_path / "frames", videos=4, frames=4)
-    (frames / "flip" / "0000_000000000.jpg").write_bytes(b"")
-    train(options(frames, tmp_path / "out", settings=Settings(epochs=1)))
-    data = load_bundle(str(tmp_path / "out" / "models" / "cnn_model"))[0].record["data"]
-    assert sum(data["failed"].values()) == 1
-    assert sum(data["frames"].values()) == 31
 
 
 def test_a_class_that_cannot_be_decoded_is_an_error(tmp_path: Path) -> None:
