@@ -99,11 +99,13 @@ class Job:
             self.kill()
             self._said.close()
 
-    def kill(self) -> None:
-        """Kill the command, where it runs."""
-        if self.process.poll() is None:
+    def kill(self) -> bool:
+        """Kill the command; return whether it ran."""
+        runs = self.process.poll() is None
+        if runs:
             os.kill(self.process.pid, signal.SIGKILL)
             self.process.wait()
+        return runs
 
     @property
     def said(self) -> str:

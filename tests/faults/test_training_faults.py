@@ -41,7 +41,10 @@ def outcome(out: Path) -> tuple[bytes, dict[str, object]]:
 
 
 def wait_for_epoch(job: Job, epoch: int) -> None:
-    while job.process.poll() is None and f"{epoch}/{EPOCHS} loss" not in job.said:
+    """Wait until an epoch is done; for 0, until there is a worker."""
+    while job.process.poll() is None:
+        if f"{epoch}/{EPOCHS} loss" in job.said or (epoch == 0 and workers(job)):
+            return
         time.sleep(0.05)
 
 
@@ -53,20 +56,21 @@ def test_killed_in_any_epoch_it_ends_the_same(
     who: str, epoch: int, labelled: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     first = train(labelled, tmp_path / "first", tmp_path / "out")
-    if epoch:
-        wait_for_epoch(first, epoch)
-    else:
-        time.sleep(4)
-    if who == "command":
-        first.kill()
-    else:
-        for worker in workers(first):
-            os.kill(worker, signal.SIGKILL)
+    wait_for_epoch(first, epoch)
+    killed = first.kill() if who == "command" else kill_workers(first)
     if first.wait() != 0:
         again = train(labelled, tmp_path / "again", tmp_path / "out", "--resume")
         assert again.wait() == 0, again.said
     assert outcome(tmp_path / "out") == outcome(undisturbed)
-    TALLY.count(f"SIGKILL of training's {who}", 48)
+    assert killed or epoch == EPOCHS  # which may be over by then
+    TALLY.count(f"SIGKILL of training's {who}", 48, killed)
+
+
+def kill_workers(job: Job) -> int:
+    found = workers(job)
+    for worker in found:
+        os.kill(worker, signal.SIGKILL)
+    return len(found)
 
 
 def workers(job: Job) -> list[int]:
