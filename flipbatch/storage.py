@@ -412,18 +412,45 @@ def create(uri: str, data: bytes) -> bool:
     with refusing_to(f"write {uri}"):
         if is_local(uri):
             return _create_local(Path(uri), data)
-        storage, path = filesystem(uri)
-        if _exists(storage, path):  # there are servers that pass over the condition, and say nothing
+        return _create_remote(uri, data)
+
+
+_keep_what_is_there: dict[str, bool] = {}
+"""Storages, each ``PROTOCOL://HOST-OR-BUCKET``, and whether they refuse to replace where they are told to."""
+
+
+def _create_remote(uri: str, data: bytes) -> bool:
+    storage, path = filesystem(uri)
+    place = uri[: uri.find("/", uri.find("://") + 3)]
+    if not _keep_what_is_there.get(place) and _exists(storage, path):
+        return False
+    try:
+        patiently(lambda: storage.pipe_file(path, data, mode="create"))
+    except Exception as error:
+        if _exists(storage, path):
             return False
-        try:
-            patiently(lambda: storage.pipe_file(path, data, mode="create"))
-        except Exception as error:
-            if _exists(storage, path):
-                return False
-            if not _is_unknown(error):
-                raise
-            patiently(lambda: storage.pipe_file(path, data))
+        if not _is_unknown(error):
+            raise
+        patiently(lambda: storage.pipe_file(path, data))
         return True
+    if place not in _keep_what_is_there:
+        _keep_what_is_there[place] = _is_refused_again(storage, path, data)
+    return True
+
+
+def _is_refused_again(storage: Any, path: str, data: bytes) -> bool:
+    """Say whether a file that was created is refused once more: there are servers that pass over the condition.
+
+    To know costs one request a process; to look before each file is created would cost three.
+    """
+    try:
+        storage.pipe_file(
+            path, data, mode="create"
+        )  # the same bytes: nothing is lost where it is not refused
+    except Exception as error:
+        # s3fs makes EINVAL of S3's status 412.
+        return isinstance(error, FileExistsError) or getattr(error, "errno", None) == errno.EINVAL
+    return False
 
 
 def _is_unknown(error: Exception) -> bool:
@@ -531,8 +558,8 @@ def names_in(uri: str) -> list[str]:
         except FileNotFoundError:
             return []
         # Object stores list a directory's own placeholder among its contents.
-        paths = (one.rstrip("/") for one in map(str, found) if one.rstrip("/") != path.rstrip("/"))
-        names = (one.rpartition("/")[2] for one in paths)
+        paths = (one for one in map(str, found) if one != path.rstrip("/") + "/")
+        names = (one.rstrip("/").rpartition("/")[2] for one in paths)
         return sorted(name for name in names if name and not _TEMPORARY.fullmatch(name))
 
 

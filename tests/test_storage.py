@@ -15,6 +15,7 @@ from itertools import count
 
 import fsspec
 import pytest
+import s3fs
 from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
@@ -422,6 +423,21 @@ def test_without_conditional_requests_too(remote, monkeypatch):
     assert storage.create(f"{remote}/file", b"1")
     assert not storage.create(f"{remote}/file", b"2")
     assert storage.read(f"{remote}/file") == b"1"
+
+
+def test_a_storage_that_refuses_to_replace_is_not_looked_at_before(monkeypatch):
+    storage.create("memory://refusing/first", b"1")
+    monkeypatch.setattr(storage, "_exists", None)
+    assert storage.create("memory://refusing/second", b"2")
+
+
+@pytest.mark.usefixtures("s3_server")
+def test_s3_is_known_to_refuse():
+    s3fs.S3FileSystem().mkdir("refusing")
+    assert storage.create("s3://refusing/first", b"1")
+    assert storage._keep_what_is_there["s3://refusing"]
+    assert not storage.create("s3://refusing/first", b"2")
+    assert storage.read("s3://refusing/first") == b"1"
 
 
 def test_where_a_server_passes_over_the_condition_what_is_there_stays(remote, monkeypatch):

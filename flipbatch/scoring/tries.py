@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -62,16 +63,29 @@ def begin_try(run: ScoringRun, shards: Sequence[int], job: str, again: bool = Fa
     JobError
         Where `MOST_TRIES` workers have ended over the first that is left.
     """
-    found = [mark for mark in _marks(run) if mark.first <= shards[-1] and shards[0] <= mark.last]
-    # Without a mark they are new, or were all done: Ray does again what was lost with a node.
-    new = not found and not run.has(shards[0])
-    left = list(shards) if again or new else [shard for shard in shards if not run.has(shard)]
+    with ThreadPoolExecutor(3) as pool:  # storage that is far away is waited for once, not three times
+        put = pool.submit(_put_mark, run, shards, job)
+        marks, has_first = pool.submit(_marks, run), pool.submit(run.has, shards[0])
+    own = put.result()
+    found = [mark for mark in marks.result() if mark.name != own and mark.overlaps(shards)]
+    # Without another mark they are new, or were all done: Ray does again what was lost with a node.
+    if not found and (again or not has_first.result()):
+        return Try(list(shards), frozenset(), (own,))
+    end_try(run, [own])
+    return _begin_again(run, shards, job, again, found)
+
+
+def _begin_again(
+    run: ScoringRun, shards: Sequence[int], job: str, again: bool, found: Sequence[_Mark]
+) -> Try:
+    names = [mark.name for mark in found]
+    left = list(shards) if again else [shard for shard in shards if not run.has(shard)]
     if not left:
-        end_try(run, [mark.name for mark in found])
+        end_try(run, names)
         return Try([], frozenset(), ())
     _give_up(run, left[0], sum((mark.first, mark.job) == (left[0], job) for mark in found))
-    suspects = frozenset(shard for shard in left if any(m.first <= shard <= m.last for m in found))
-    return Try(left, suspects, (*(mark.name for mark in found), _put_mark(run, left, job)))
+    suspects = frozenset(shard for shard in left if any(mark.overlaps([shard]) for mark in found))
+    return Try(left, suspects, (*names, _put_mark(run, left, job)))
 
 
 def end_try(run: ScoringRun, marks: Iterable[str]) -> None:
@@ -87,6 +101,9 @@ class _Mark:
     first: int
     last: int
     job: str
+
+    def overlaps(self, shards: Sequence[int]) -> bool:
+        return self.first <= shards[-1] and shards[0] <= self.last
 
 
 def _put_mark(run: ScoringRun, shards: Sequence[int], job: str) -> str:
