@@ -439,14 +439,13 @@ def _create_remote(uri: str, data: bytes) -> bool:
 
 
 def _is_refused_again(storage: Any, path: str, data: bytes) -> bool:
-    """Say whether a file that was created is refused once more: there are servers that pass over the condition.
+    """Say whether a file that was created is refused once more: some servers pass over the condition.
 
-    To know costs one request a process; to look before each file is created would cost three.
+    To know costs one request a process; to look before each file is created would cost two each. Where it is
+    not refused, the same bytes are put once more.
     """
     try:
-        storage.pipe_file(
-            path, data, mode="create"
-        )  # the same bytes: nothing is lost where it is not refused
+        storage.pipe_file(path, data, mode="create")
     except Exception as error:
         # s3fs makes EINVAL of S3's status 412.
         return isinstance(error, FileExistsError) or getattr(error, "errno", None) == errno.EINVAL

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -37,7 +39,7 @@ from flipbatch.scoring.run import (
     load_models,
     read_run,
 )
-from flipbatch.scoring.score_shard import decode_shards, predict_shard
+from flipbatch.scoring.score_shard import CommittedShard, commit_shard, decode_shards, predict_shard
 from flipbatch.scoring.shards import chunk_shards
 from flipbatch.scoring.tries import begin_try, end_try
 
@@ -267,6 +269,8 @@ class _Predict:
 
     def __init__(self, shared: ray.ObjectRef[Any], device: str) -> None:
         self._shared, self._device = shared, device
+        self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._commits: deque[Future[CommittedShard]] = deque()
 
     @cached_property
     def _predictors(self) -> list[Predictor]:
@@ -276,9 +280,14 @@ class _Predict:
     def __call__(self, batch: pd.DataFrame) -> Iterator[Batch]:
         run = _fetch(self._shared).run
         for decoded, marks in zip(batch["decoded"], batch["marks"], strict=True):
-            committed = predict_shard(run, self._predictors, decoded)
-            end_try(run, marks)
-            yield {name: np.array([value]) for name, value in asdict(committed).items()}
+            predicted = predict_shard(self._predictors, decoded)
+            self._commits.append(self._committer.submit(commit_shard, run, predicted))
+            # Storage is waited for while the next shard is decoded; the last of a chunk has none behind it,
+            # and of the shards that come to a GPU nobody knows which is the last.
+            while len(self._commits) > (0 if marks or self._device == "cuda" else 1):
+                committed = self._commits.popleft().result()
+                yield {name: np.array([value]) for name, value in asdict(committed).items()}
+            self._committer.submit(end_try, run, marks)  # nobody need wait for it
 
 
 class _Shared(NamedTuple):

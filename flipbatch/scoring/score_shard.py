@@ -1,7 +1,8 @@
 """One shard: read, decode, predict, commit.
 
 Knows one shard at a time; knows no Ray, no other shards and no metrics. Decoding and predicting are two
-steps, so that on a GPU machine they can run in different processes.
+steps, so that on a GPU machine they can run in different processes; and committing is one of its own, so
+that storage can be waited for while the next shard is decoded.
 """
 
 from __future__ import annotations
@@ -85,6 +86,33 @@ class DecodedShard:
 
 
 @dataclass(frozen=True)
+class PredictedShard:
+    """A shard on its way from predicting to storage.
+
+    Attributes
+    ----------
+    shard : int
+    rows : pyarrow.Table
+        `SHARD_COLUMNS` and one column a model, all rows that the shard is to have.
+    replaces : bool
+        Whether it was committed before.
+    frames, errors, retries : int
+        Of what was read now.
+    began, decoded : float
+        When its turn began and when the last frame was decoded, in seconds since 1970.
+    """
+
+    shard: int
+    rows: pa.Table
+    replaces: bool
+    frames: int
+    errors: int
+    retries: int
+    began: float
+    decoded: float
+
+
+@dataclass(frozen=True)
 class CommittedShard:
     """What is left of a shard when its rows are in storage.
 
@@ -162,11 +190,8 @@ def _decode(opened: _OpenShard, sizes: Sequence[InputSize], decoder: Decoder) ->
     return DecodedShard(opened.shard, opened.rows, frames, began, opened.before, storage.take_retries())
 
 
-def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: DecodedShard) -> CommittedShard:
-    """Predict with every model, and commit the shard's rows by one atomic write.
-
-    What another command has committed meanwhile stays: whoever merges, now or later, finds the same rows.
-    """
+def predict_shard(predictors: Sequence[Predictor], decoded: DecodedShard) -> PredictedShard:
+    """Predict with every model; no frame is left out."""
     came = time.time()
     status, error = _outcomes(decoded)
     ok = np.array([one is Status.OK for one in status], dtype=bool)
@@ -174,25 +199,40 @@ def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: Dec
     columns |= {"status": pa.array(status, pa.string()), "error": pa.array(error, pa.string())}
     for predictor in predictors:
         columns[predictor.name] = _probabilities(predictor, decoded.frames[predictor.input_size].pixels, ok)
-    _commit(run, decoded, pa.table(columns))
-    return CommittedShard(
+    rows, before = pa.table(columns), decoded.before
+    return PredictedShard(
         shard=decoded.shard,
+        rows=rows if before is None else before.healed(rows),
+        replaces=before is not None,
         frames=len(ok),
         errors=len(ok) - int(ok.sum()),
         retries=decoded.retries,
         began=decoded.began,
         decoded=came,
-        committed=time.time(),
-        worker=f"{socket.gethostname()}:{os.getpid()}",
     )
 
 
-def _commit(run: ScoringRun, decoded: DecodedShard, rows: pa.Table) -> None:
-    path = run.shard_path(decoded.shard)
-    if decoded.before is None:
-        create_table(rows, path, run.metadata())
-    else:
-        write_table(decoded.before.healed(rows), path, run.metadata())
+def commit_shard(run: ScoringRun, predicted: PredictedShard) -> CommittedShard:
+    """Put a shard's rows into storage, by one atomic write.
+
+    What another command has committed meanwhile stays: whoever merges, now or later, finds the same rows.
+
+    Raises
+    ------
+    StorageError
+    """
+    put = write_table if predicted.replaces else create_table
+    put(predicted.rows, run.shard_path(predicted.shard), run.metadata())
+    return CommittedShard(
+        shard=predicted.shard,
+        frames=predicted.frames,
+        errors=predicted.errors,
+        retries=predicted.retries,
+        began=predicted.began,
+        decoded=predicted.decoded,
+        committed=time.time(),
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+    )
 
 
 def _outcomes(decoded: DecodedShard) -> tuple[list[Status], list[str | None]]:

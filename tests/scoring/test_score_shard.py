@@ -16,7 +16,14 @@ from flipbatch.frames.decode import InputSize, decode
 from flipbatch.frames.load import LoadedFrames
 from flipbatch.models.predictor import Predictor
 from flipbatch.schema import PREDICTIONS, Status
-from flipbatch.scoring.score_shard import SHARD_COLUMNS, Before, DecodedShard, decode_shards, predict_shard
+from flipbatch.scoring.score_shard import (
+    SHARD_COLUMNS,
+    Before,
+    DecodedShard,
+    commit_shard,
+    decode_shards,
+    predict_shard,
+)
 from tests.conftest import jpeg
 from tests.scoring.conftest import begin, manifest_of
 
@@ -47,12 +54,16 @@ def decode_shard(run, sizes, shard):
     return next(decode_shards(run, sizes, [shard]))
 
 
+def score_shard(run, predictors, decoded):
+    return commit_shard(run, predict_shard(predictors, decoded))
+
+
 def committed_rows(run, shard=0):
     return pq.read_table(run.shard_path(shard))
 
 
 def test_a_shard_has_one_row_a_frame_in_the_manifests_order(run, frames, predictor):
-    predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    score_shard(run, [predictor], decode_shard(run, [SIZE], 0))
     table = committed_rows(run)
     assert table.schema.names == [*SHARD_COLUMNS, "cnn_model"]
     assert table["uri"].to_pylist() == [uri for *_, uri, _ in frames]
@@ -60,7 +71,7 @@ def test_a_shard_has_one_row_a_frame_in_the_manifests_order(run, frames, predict
 
 
 def test_bad_frames_are_rows_without_probability(run, predictor):
-    predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    score_shard(run, [predictor], decode_shard(run, [SIZE], 0))
     rows = committed_rows(run).to_pylist()
     assert [row["status"] for row in rows] == ["ok", "corrupt", "missing", "ok"]
     assert [row["cnn_model"] is None for row in rows] == [False, True, True, False]
@@ -68,7 +79,7 @@ def test_bad_frames_are_rows_without_probability(run, predictor):
 
 
 def test_probabilities_are_those_of_the_model_on_the_decoded_frame(run, frames, predictor):
-    predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    score_shard(run, [predictor], decode_shard(run, [SIZE], 0))
     for row in (0, 3):
         with open(frames[row][2], "rb") as file:
             pixels = np.asarray(decode(file.read(), SIZE))
@@ -78,18 +89,18 @@ def test_probabilities_are_those_of_the_model_on_the_decoded_frame(run, frames, 
 
 
 def test_what_was_committed_is_counted(run, predictor):
-    committed = predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    committed = score_shard(run, [predictor], decode_shard(run, [SIZE], 0))
     assert (committed.shard, committed.frames, committed.errors) == (0, 4, 2)
     assert committed.began < committed.decoded < committed.committed
     assert run.committed() == {0}
 
 
 def test_what_was_committed_first_stays(run, frames, predictor):
-    predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    score_shard(run, [predictor], decode_shard(run, [SIZE], 0))
     first = Path(run.shard_path(0)).read_bytes()
     good = Path(frames[0][2])
     good.rename(good.with_suffix(".away"))
-    predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    score_shard(run, [predictor], decode_shard(run, [SIZE], 0))
     good.with_suffix(".away").rename(good)
     assert Path(run.shard_path(0)).read_bytes() == first
     assert run.committed() == {0}
@@ -97,22 +108,22 @@ def test_what_was_committed_first_stays(run, frames, predictor):
 
 def test_committing_elsewhere_gives_the_same_bytes(run, predictor):
     decoded = decode_shard(run, [SIZE], 0)
-    predict_shard(run, [predictor], decoded)
+    score_shard(run, [predictor], decoded)
     first = Path(run.shard_path(0)).read_bytes()
     Path(run.shard_path(0)).unlink()
-    predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    score_shard(run, [predictor], decode_shard(run, [SIZE], 0))
     assert Path(run.shard_path(0)).read_bytes() == first
 
 
 def test_a_shard_without_any_good_frame_is_committed(begin_at, predictor):
     run = begin_at(manifest_of([("a", 1, "/nowhere/a_1.jpg", None)]))
-    committed = predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    committed = score_shard(run, [predictor], decode_shard(run, [SIZE], 0))
     assert (committed.frames, committed.errors) == (1, 1)
     assert committed_rows(run)["cnn_model"].to_pylist() == [None]
 
 
 def test_a_shard_carries_the_fingerprints_of_run_and_bundle(run, predictor):
-    predict_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    score_shard(run, [predictor], decode_shard(run, [SIZE], 0))
     metadata = committed_rows(run).schema.metadata
     assert metadata[b"flipbatch.run"].decode() == run.fingerprint
     assert metadata[b"flipbatch.bundle.cnn_model"] == b"bundle of cnn_model"
@@ -127,7 +138,7 @@ def test_models_of_two_input_sizes_share_one_reading(tmp_path, frames, tiny_bund
         SIZE: (4, 60, 34, 3),
         large: (4, 120, 68, 3),
     }
-    predict_shard(run, [predictor, other], decoded)
+    score_shard(run, [predictor, other], decoded)
     small, big = (committed_rows(run)[name].to_pylist() for name in ("cnn_model", "large"))
     assert [one is None for one in small] == [one is None for one in big] == [False, True, True, False]
     assert small[0] != big[0]
@@ -148,7 +159,7 @@ def test_a_frame_is_ok_only_where_every_input_size_could_be_decoded(run, predict
         },
         began=0,
     )
-    predict_shard(run, [predictor], shard)
+    score_shard(run, [predictor], shard)
     table = committed_rows(run)
     assert table["status"].to_pylist() == ["ok", "too_large", "too_large"]
     assert table["error"].to_pylist() == [None, "huge", "first"]
