@@ -23,16 +23,13 @@ STEPS = {
     "_SUCCESS": r"/out/\.?_SUCCESS",
 }
 MOMENTS = {"before it is written": "opened", "once it is written": "renamed", "once it is named": "removed"}
-IN_SHORT = {
-    ("middle shard", "once it is written"),
-    ("predictions", "once it is named"),
-}
+IN_SHORT = ("middle shard", "once it is written", "job")
 
 CASES = [
     pytest.param(
         Fault(act, path, who),
         id=f"{step}, {moment}, {who}",
-        marks=() if (step, moment) in IN_SHORT and who == "job" else pytest.mark.slow,
+        marks=() if (step, moment, who) == IN_SHORT else pytest.mark.slow,
     )
     for step, path in STEPS.items()
     for moment, act in MOMENTS.items()

@@ -25,9 +25,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-@pytest.mark.parametrize(
-    "room", [0, pytest.param(20_000, marks=pytest.mark.slow), pytest.param(60_000, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("room", [0, 20_000, 60_000])
 def test_a_full_disk_is_one_sentence_and_the_run_goes_on_when_there_is_room(
     room: int, small_disk: Path, tmp_path: Path, frames: Path, score: tuple[str, ...], undisturbed: Path
 ) -> None:
