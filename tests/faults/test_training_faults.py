@@ -48,10 +48,9 @@ def wait_for_epoch(job: Job, epoch: int) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize(
-    "epoch", [2, *(pytest.param(epoch, marks=pytest.mark.slow) for epoch in (0, 1, 3, 4, 5, 6))]
-)
-@pytest.mark.parametrize("who", ["command", pytest.param("worker", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("epoch", range(EPOCHS + 1))
+@pytest.mark.parametrize("who", ["command", "worker"])
 def test_killed_in_any_epoch_it_ends_the_same(
     who: str, epoch: int, labelled: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
