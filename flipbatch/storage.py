@@ -218,7 +218,7 @@ def _read_any(uri: str, limit: int | None, version: str | None) -> bytes:
         # An empty object has no first byte: some storages refuse any range of it.
         if limit is not None and _is_empty(storage, path):
             return b""
-        raise error
+        raise
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
