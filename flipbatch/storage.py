@@ -214,7 +214,7 @@ def _read_any(uri: str, limit: int | None, version: str | None) -> bytes:
         return storage.cat_file(path, start=0 if limit else None, end=limit)
     except FileNotFoundError:
         raise
-    except Exception as error:
+    except Exception:
         # An empty object has no first byte: some storages refuse any range of it.
         if limit is not None and _is_empty(storage, path):
             return b""
