@@ -1,79 +1,8 @@
-"""Measure how fast frames are scored, stage by stage and as a whole, beside what one would otherwise write.
+"""``flipbatch benchmark`` as a script, for ``ray job submit`` from a checkout."""
 
-Parses, calls the library and prints; the last line is one JSON object.
-"""
-
-from __future__ import annotations
-
-import argparse
 import sys
-from pathlib import Path
 
-from flipbatch.command_line import add_frames, at_least_one, run
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the command's arguments."""
-    command = argparse.ArgumentParser(
-        description="Measure frames a second of reading, decoding, each model, the whole job, and rivals on "
-        "the same frames and cores: a table, then one JSON object as the last line (rates: frames/s; "
-        "memory_mb: MiB, or bytes where so named). Nothing else should run on the machine."
-    )
-    add_frames(command)
-    command.add_argument(
-        "--model",
-        nargs="+",
-        default=[],
-        metavar="[NAME=]URI",
-        help="bundles to measure with (default: untrained networks of the shipped shapes)",
-    )
-    command.add_argument(
-        "--repeats", type=at_least_one, default=3, metavar="N", help="how often each is measured (default: 3)"
-    )
-    command.add_argument(
-        "--shards",
-        type=at_least_one,
-        default=100,
-        metavar="N",
-        help="shards of 256 frames that the job is measured over; frames repeat to fill them (default: 100)",
-    )
-    command.add_argument(
-        "--sample",
-        type=at_least_one,
-        default=384,
-        metavar="N",
-        help="frames that slow rivals are measured over (default: 384)",
-    )
-    command.add_argument(
-        "--peers", nargs="+", choices=["daft"], default=[], help="other software to measure, where installed"
-    )
-    command.add_argument(
-        "--scale",
-        action="store_true",
-        help="measure 1,000 to 100,000 frames, and listing and scoring a million empty files, too (15 min)",
-    )
-    return command
-
-
-def main(arguments: argparse.Namespace) -> int:
-    """Measure; return the exit code."""
-    from flipbatch.benchmark.job import BenchmarkOptions, benchmark
-
-    options = BenchmarkOptions(
-        frames=arguments.frames,
-        manifest=arguments.manifest,
-        models=tuple(arguments.model),
-        repeats=arguments.repeats,
-        shards=arguments.shards,
-        sample=arguments.sample,
-        peers=tuple(arguments.peers),
-        scale=arguments.scale,
-        score=Path(__file__).with_name("score.py"),
-    )
-    for line in benchmark(options):
-        print(line)
-    return 0
-
+from flipbatch.cli import main
 
 if __name__ == "__main__":
-    sys.exit(run(parser(), main))
+    sys.exit(main(["benchmark", *sys.argv[1:]]))

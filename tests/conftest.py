@@ -43,7 +43,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def errors_as_nobody(*statements: str) -> str:
     """Run statements where permissions count, as they do for anybody but root; return what they complain."""
     become = f"os.setuid({NOBODY})" if os.getuid() == 0 else ""
-    program = "\n".join(["import os", "from flipbatch import listing, storage", become, *statements])
+    program = "\n".join(
+        [
+            "import os",
+            "from flipbatch import storage",
+            "from flipbatch.storage import listing",
+            become,
+            *statements,
+        ]
+    )
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stderr
 
 

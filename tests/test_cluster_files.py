@@ -7,7 +7,6 @@ parsed by the jobs' own parsers.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import re
 import shlex
 from importlib.metadata import version
@@ -18,6 +17,7 @@ import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
+from flipbatch.cli import parser
 from flipbatch.frames.manifest import read_manifest
 
 TOP = Path(__file__).parents[1]
@@ -32,13 +32,9 @@ def load(file: Path) -> dict[str, Any]:
     return yaml.safe_load(file.read_text())
 
 
-def parser_of(script: Path) -> argparse.ArgumentParser:
-    spec = importlib.util.spec_from_file_location(f"job_{script.stem}", script)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.parser()
+def parsed(script: str, arguments: list[str]) -> argparse.Namespace:
+    """Parse the arguments of a script as its job does."""
+    return parser().parse_args([Path(script).stem, *arguments])
 
 
 def pods(rayjob: dict[str, Any]) -> list[dict[str, Any]]:
@@ -131,15 +127,15 @@ def test_a_rayjob_leaves_no_cluster_behind_and_tries_again(file):
 def test_a_rayjobs_command_is_one_that_the_job_understands(file):
     program, script, *arguments = shlex.split(load(file)["spec"]["entrypoint"])
     assert (program, script) == ("python", f"jobs/{file.stem}.py")
-    parsed = parser_of(TOP / script).parse_args(arguments)
-    assert parsed.frames.startswith("s3://EDIT-BUCKET/")
-    assert parsed.out.startswith("s3://EDIT-BUCKET/")
+    options = parsed(script, arguments)
+    assert options.frames.startswith("s3://EDIT-BUCKET/")
+    assert options.out.startswith("s3://EDIT-BUCKET/")
 
 
 def test_the_training_rayjob_has_a_pod_for_each_worker():
     spec = load(TOP / "manifests" / "kuberay" / "train.yaml")["spec"]
     _, script, *arguments = shlex.split(spec["entrypoint"])
-    workers = parser_of(TOP / script).parse_args(arguments).workers
+    workers = parsed(script, arguments).workers
     assert [group["replicas"] for group in spec["rayClusterSpec"]["workerGroupSpecs"]] == [workers]
 
 
@@ -193,5 +189,7 @@ def test_the_example_manifest_is_read_as_it_is_meant():
 def test_train_offers_every_architecture_there_is():
     from flipbatch.models.architectures import ARCHITECTURES
 
-    models = next(a for a in parser_of(TOP / "jobs" / "train.py")._actions if a.dest == "models")
-    assert list(models.choices or ()) == models.default == list(ARCHITECTURES)
+    required = ["--frames", "f", "--out", "o"]
+    assert parsed("train.py", required).models == list(ARCHITECTURES)
+    for name in ARCHITECTURES:
+        assert parsed("train.py", [*required, "--models", name]).models == [name]

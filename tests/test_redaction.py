@@ -1,4 +1,4 @@
-"""Facts about `flipbatch.redaction`."""
+"""Facts about `flipbatch.errors`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import logging
 
 import pytest
 
-from flipbatch.command_line import Redacting
-from flipbatch.errors import StorageError
-from flipbatch.redaction import redacted
+from flipbatch.errors import StorageError, redacted
+from flipbatch.runtime.command_line import Redacting
 from flipbatch.scoring.run import identity
 
 

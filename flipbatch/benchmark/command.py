@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import IO
 
 POLL_SECONDS = 0.2
+SCORE_COMMAND = ("-m", "flipbatch.cli", "score")
+"""Arguments of ``python`` that start scoring as ``flipbatch score`` does."""
 
 
 @dataclass(frozen=True)

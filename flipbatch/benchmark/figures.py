@@ -22,7 +22,7 @@ class Figures:
         What it ran on.
     rates : dict of str to list of float
         Frames a second, one a repeat.
-    seconds, memory_mb, gate, scale : dict
+    seconds, memory_mb, parity, scale : dict
         As in the JSON object.
     """
 
@@ -30,7 +30,7 @@ class Figures:
     rates: dict[str, list[float]] = field(default_factory=dict)
     seconds: dict[str, Any] = field(default_factory=dict)
     memory_mb: dict[str, Any] = field(default_factory=dict)
-    gate: dict[str, Any] = field(default_factory=dict)
+    parity: dict[str, Any] = field(default_factory=dict)
     scale: dict[str, Any] = field(default_factory=dict)
 
     def add(self, name: str, rate: float) -> None:
@@ -49,7 +49,7 @@ class Figures:
             for name, values in self.rates.items()
         }
         whole = {"machine": self.machine, "rates": rates, "ratios": self.ratios(pairs)}
-        whole |= {"seconds": self.seconds, "memory_mb": self.memory_mb, "gate": self.gate}
+        whole |= {"seconds": self.seconds, "memory_mb": self.memory_mb, "parity": self.parity}
         return json.dumps(_rounded(whole | ({"scale": self.scale} if self.scale else {})))
 
     def table(self, pairs: Iterable[tuple[str, str]]) -> str:
@@ -64,7 +64,7 @@ class Figures:
         yield f"\n{'ratio':66}{'x':>12}"
         for name, ratio in self.ratios(pairs).items():
             yield f"{name:66}{ratio:12,.3f}"
-        for title in ("seconds", "memory_mb", "gate", "scale"):
+        for title in ("seconds", "memory_mb", "parity", "scale"):
             yield from _section(title, getattr(self, title))
 
 

@@ -21,19 +21,20 @@ os.environ.setdefault("RAY_worker_niceness", "0")
 import pyarrow.parquet as pq
 
 from flipbatch import storage
-from flipbatch.benchmark import command, rivals, scale, stages, training
+from flipbatch.benchmark import baselines, command, scale, stages, training
 from flipbatch.benchmark.cores import all_cores, core_count
 from flipbatch.benchmark.figures import Figures
-from flipbatch.benchmark.gate import gate
+from flipbatch.benchmark.parity import parity
 from flipbatch.benchmark.scoring import repeated, steady_rate
-from flipbatch.cluster import connected
 from flipbatch.errors import InputError
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.frames.load import load_frames
 from flipbatch.frames.manifest import load_manifest
 from flipbatch.models.architectures import ARCHITECTURES, EIGHTH, architecture
-from flipbatch.models.bundle import Bundle, as_arrays, save_bundle, versions
+from flipbatch.models.bundle import Bundle, as_arrays, save_bundle
 from flipbatch.models.cpu_engine import has_bfloat16
+from flipbatch.runtime.ray_connection import connected
+from flipbatch.runtime.versions import versions
 from flipbatch.schema import Label
 from flipbatch.scoring.run import ScoringModel, load_models
 from flipbatch.scoring.shards import MOST_FRAMES_PER_SHARD
@@ -71,22 +72,19 @@ class BenchmarkOptions:
     models : tuple of str
         Bundles, each ``URI`` or ``NAME=URI``; none means untrained ones.
     repeats, shards, sample : int
-        How often; over how many shards the job is measured, and over how many frames slow rivals.
-    peers : tuple of str
+        How often; over how many shards the job is measured, and over how many frames slow baselines.
+    baselines : tuple of str
         ``daft``.
     scale : bool
         Whether to go up to a million frames.
-    score : Path
-        The command that is started as people start it.
     """
 
     models: tuple[str, ...]
     repeats: int
     shards: int
     sample: int
-    peers: tuple[str, ...]
+    baselines: tuple[str, ...]
     scale: bool
-    score: Path
     frames: str | None = None
     manifest: str | None = None
 
@@ -118,7 +116,7 @@ def benchmark(options: BenchmarkOptions) -> Iterator[str]:
     figures = Figures(_machine())
     with tempfile.TemporaryDirectory(prefix="flipbatch-benchmark-") as name:
         setting = _prepare(options, Path(name))
-        _measure_gate(setting, figures)
+        _measure_parity(setting, figures)
         for repeat in range(options.repeats):
             log.info("repeat %d of %d", repeat + 1, options.repeats)
             _measure_stages(setting, figures)
@@ -127,7 +125,7 @@ def benchmark(options: BenchmarkOptions) -> Iterator[str]:
             _measure_loaders(setting, figures)
         _measure_command(setting, figures)
         if options.scale:
-            figures.scale = scale.measure(options.score, setting.bundles, setting.uris, setting.folder)
+            figures.scale = scale.measure(setting.bundles, setting.uris, setting.folder)
     yield figures.table(PAIRS)
     yield figures.to_json(PAIRS)
 
@@ -179,11 +177,11 @@ def _untrained(name: str, folder: Path) -> str:
     return uri
 
 
-def _measure_gate(setting: _Setting, figures: Figures) -> None:
-    found = [gate(model.bundle, setting.uris, setting.labels) for model in setting.models]
+def _measure_parity(setting: _Setting, figures: Figures) -> None:
+    found = [parity(model.bundle, setting.uris, setting.labels) for model in setting.models]
     changes = [one["f1_change"] for one in found if one["f1_change"] is not None]
     largest = max(float(one["largest_probability_change"] or 0) for one in found)
-    figures.gate = {"f1_change": max(changes, default=None), "largest_probability_change": largest}
+    figures.parity = {"f1_change": max(changes, default=None), "largest_probability_change": largest}
 
 
 def _measure_stages(setting: _Setting, figures: Figures) -> None:
@@ -215,7 +213,7 @@ def _measure_jobs(setting: _Setting, figures: Figures, repeat: int) -> None:
             figures.memory_mb["object_store_bytes_per_frame"] = steady.object_store_bytes
         for model in setting.models:
             out = str(folder / f"naive_{model.name}")
-            figures.add(f"naive_{model.name}", rivals.naive(model.bundle, sample, out, core_count()))
+            figures.add(f"naive_{model.name}", baselines.naive(model.bundle, sample, out, core_count()))
 
 
 def _measure_loaders(setting: _Setting, figures: Figures) -> None:
@@ -224,10 +222,10 @@ def _measure_loaders(setting: _Setting, figures: Figures) -> None:
     cache = training.cached(frames, EIGHTH)
     for model in setting.models:
         name, bundle = model.name, model.bundle
-        figures.add(f"torch_loader_{name}", rivals.torch_loader(bundle, sample, cores))
-        if "daft" in setting.options.peers:
+        figures.add(f"torch_loader_{name}", baselines.torch_loader(bundle, sample, cores))
+        if "daft" in setting.options.baselines:
             with tempfile.TemporaryDirectory() as out:
-                figures.add(f"daft_{name}", rivals.daft(bundle, sample, out))
+                figures.add(f"daft_{name}", baselines.daft(bundle, sample, out))
         pretrained = architecture(bundle.architecture).pretrained
         recipe = replace(recipe_for(bundle.architecture, pretrained), frozen_epochs=0)
         figures.add(f"train_{name}", training.our_epochs(bundle, cache, recipe, cores))
@@ -250,7 +248,7 @@ def _measure_command(setting: _Setting, figures: Figures) -> None:
     runs = []
     for repeat in range(setting.options.repeats):
         out = setting.folder / f"command{repeat}"
-        arguments = [str(setting.options.score), "--manifest", str(manifest), "--out", str(out), "--model"]
+        arguments = [*command.SCORE_COMMAND, "--manifest", str(manifest), "--out", str(out), "--model"]
         runs.append(command.start([*arguments, *models], out))
     figures.seconds["command_to_first_shard"] = sorted(one.first_shard for one in runs)[len(runs) // 2]
     figures.seconds["last_shard_to_success"] = sorted(one.last_to_success for one in runs)[len(runs) // 2]

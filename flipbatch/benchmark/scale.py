@@ -12,15 +12,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flipbatch.benchmark.command import start
+from flipbatch.benchmark.command import SCORE_COMMAND, start
 from flipbatch.benchmark.scoring import repeated, steady_rate
-from flipbatch.cluster import connected
+from flipbatch.runtime.ray_connection import connected
 from flipbatch.scoring.run import load_models
 
 FILES_PER_DIRECTORY = 10_000
 
 
-def measure(score: Path, bundles: Mapping[str, str], uris: Sequence[str], folder: Path) -> dict[str, Any]:
+def measure(bundles: Mapping[str, str], uris: Sequence[str], folder: Path) -> dict[str, Any]:
     """Measure rates at 1,000 to 100,000 frames, and memory and seconds of a million."""
     found: dict[str, Any] = {}
     model = next(iter(bundles.values()))
@@ -32,7 +32,7 @@ def measure(score: Path, bundles: Mapping[str, str], uris: Sequence[str], folder
     for count in (10_000, 1_000_000):
         frames = _links(folder / f"links{count}", count)
         out = folder / f"listed{count}"
-        arguments = [str(score), "--frames", str(frames), "--model", model, "--out", str(out)]
+        arguments = [*SCORE_COMMAND, "--frames", str(frames), "--model", model, "--out", str(out)]
         run = start([*arguments, "--max-error-rate", "1"], out)
         found |= {f"driver_mb_at_{count}": run.driver_mb, f"whole_seconds_at_{count}": run.whole}
         shutil.rmtree(frames)

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flipbatch.run_directory import RunDirectory
+from flipbatch.runtime.run_directory import RunDirectory
 from flipbatch.schema import MANIFEST
 from flipbatch.scoring.build_manifest import build_manifest
 from flipbatch.scoring.job import pipeline

@@ -12,13 +12,13 @@ import pyarrow as pa
 import torch
 from torch.nn import functional
 
-from flipbatch.benchmark.rivals import usual_loader, usual_network
+from flipbatch.benchmark.baselines import usual_loader, usual_network
 from flipbatch.frames.decode import InputSize
 from flipbatch.models.bundle import Bundle
 from flipbatch.training.epoch import Loss
 from flipbatch.training.fit import Fit, Settings
 from flipbatch.training.frame_cache import FrameCache, cache_rows, decode_rows
-from flipbatch.training.process import set_up
+from flipbatch.training.process_settings import set_up
 from flipbatch.training.recipes import Recipe
 
 

@@ -147,7 +147,7 @@ def poisson_weights(video_ids: Sequence[str]) -> NDArray[np.uint8]:
     Notes
     -----
     SHAKE-128 of seed and id is a stream of uniform 16-bit numbers, the same on any machine; the inverse CDF
-    of Poisson(1) turns them into weights. 16 bits are coarse enough for a table and move each probability by
+    of Poisson(1) turns them into weights. 16 bits are low_res enough for a table and move each probability by
     less than 2^-16; weights above 8 (probability 1.1e-6) do not occur.
     """
     stream = b"".join(_uniform_bytes(video_id) for video_id in video_ids)

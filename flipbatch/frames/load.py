@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from flipbatch import storage
 from flipbatch.frames.decode import MAX_BYTES, InputSize, Rejection
-from flipbatch.frames.guarded import Decoder, plainly
+from flipbatch.frames.isolation import Decoder, decode_inline
 from flipbatch.schema import Status
 
 
@@ -59,7 +59,7 @@ def load_frames(
     uris: Sequence[str],
     sizes: Sequence[InputSize],
     files: Iterable[bytes | OSError] | None = None,
-    decoder: Decoder = plainly,
+    decoder: Decoder = decode_inline,
 ) -> dict[InputSize, LoadedFrames]:
     """Read each frame once and decode it once an input size.
 

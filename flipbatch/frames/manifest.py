@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 from flipbatch import storage
 from flipbatch.errors import InputError
 from flipbatch.frames.names import FrameName, Root, Word, parse_frame, read_folders
-from flipbatch.listing import ListedFile, list_files, listing_root
 from flipbatch.schema import MANIFEST, MISNAMED, MISNAMED_ORDER, ORDER, Label, Split
+from flipbatch.storage.listing import ListedFile, list_files, listing_root
 
 _ROWS_AT_A_TIME = 16_384
 _WHOLE_NUMBER = re.compile(r"([0-9]{1,18})(\.0*)?")

@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +24,7 @@ from flipbatch.evaluation.calibration import Calibration
 from flipbatch.frames.decode import InputSize
 from flipbatch.models.architectures import architecture
 from flipbatch.models.preprocessing import preprocessing
+from flipbatch.runtime.versions import versions
 from flipbatch.schema import Label
 
 if TYPE_CHECKING:
@@ -107,16 +106,6 @@ class Bundle:
 def as_arrays(state: Mapping[str, Tensor]) -> dict[str, npt.NDArray[Any]]:
     """Return a state dict of torch's as the arrays that a bundle holds."""
     return {name: value.detach().cpu().numpy() for name, value in state.items()}
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that numbers may depend on."""
-    packages = ("torch", "torchvision", "openvino", "ray", "simplejpeg", "pillow", "numpy", "pyarrow")
-    return {
-        "flipbatch": __version__,
-        "python": platform.python_version(),
-        **{package: version(package) for package in packages},
-    }
 
 
 def save_bundle(bundle: Bundle, uri: str) -> None:

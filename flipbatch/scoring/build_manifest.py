@@ -18,10 +18,10 @@ import pyarrow as pa
 from flipbatch import storage
 from flipbatch.frames.external_sort import ExternalSort
 from flipbatch.frames.manifest import Fingerprint, Rows, manifest_rows, no_frames, source
-from flipbatch.own_process import Pending, own_process
+from flipbatch.runtime.subprocess_worker import SubprocessFuture, run_in_subprocess
 from flipbatch.schema import MANIFEST, MISNAMED, MISNAMED_ORDER, ORDER
 from flipbatch.scoring.shards import Plan, cut_manifest, plan_of, video_starts, write_parts
-from flipbatch.tables import write_batches
+from flipbatch.storage.parquet import write_batches
 
 MANIFEST_FOLDER = "manifest"
 MISNAMED_FILE = "misnamed.parquet"
@@ -55,9 +55,9 @@ class BuiltManifest:
 
 def building_manifest(
     frames_uri: str | None, manifest_uri: str | None, limit: int | None, folder: str | None
-) -> AbstractContextManager[Pending[BuiltManifest]]:
+) -> AbstractContextManager[SubprocessFuture[BuiltManifest]]:
     """Begin to build a manifest in a process of its own; its result is that of `build_manifest`."""
-    return own_process("lists the frames", build_manifest, frames_uri, manifest_uri, limit, folder)
+    return run_in_subprocess("lists the frames", build_manifest, frames_uri, manifest_uri, limit, folder)
 
 
 def build_manifest(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,14 +22,15 @@ import ray
 import ray.data
 
 from flipbatch import storage
-from flipbatch.cluster import connected, errors_for_a_person, warn_without_gpu
 from flipbatch.models.bundle import Bundle
 from flipbatch.models.predictor import Predictor, fastest_engine
-from flipbatch.run_directory import RunDirectory, require_same
+from flipbatch.runtime.ray_connection import connected, user_errors, warn_without_gpu
+from flipbatch.runtime.run_directory import RunDirectory, require_same
 from flipbatch.schema import Label
+from flipbatch.scoring.attempts import finish_attempt, start_attempt
 from flipbatch.scoring.build_manifest import building_manifest
+from flipbatch.scoring.merge import METRICS_FILE, PartTally, failed_frames, finish_run, merge_part
 from flipbatch.scoring.progress import Progress
-from flipbatch.scoring.results import METRICS_FILE, PartTally, failed_frames, finish_run, merge_part
 from flipbatch.scoring.run import (
     BEFORE_RUN_FILE,
     ScoringModel,
@@ -41,7 +42,6 @@ from flipbatch.scoring.run import (
 )
 from flipbatch.scoring.score_shard import CommittedShard, commit_shard, decode_shards, predict_shard
 from flipbatch.scoring.shards import chunk_shards
-from flipbatch.scoring.tries import begin_try, end_try
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,11 @@ class ScoreOptions:
     retry_errors: bool = False
 
 
-def score(options: ScoreOptions) -> dict[str, Any]:
+WriteReport = Callable[..., None]
+"""Given a run, its metrics and the model card of each model; writes the report."""
+
+
+def score(options: ScoreOptions, write_report: WriteReport) -> dict[str, Any]:
     """Score on the Ray that is connected or can be, or go on with a run that was interrupted.
 
     Returns
@@ -106,15 +110,20 @@ def score(options: ScoreOptions) -> dict[str, Any]:
     if found is not None:
         require_same(directory.uri, found, wanted)
         with connected():
-            return _go_on(directory, models, options)
+            return _go_on(directory, models, options, write_report)
     # In a process of its own, while Ray starts.
     building = building_manifest(options.frames, options.manifest, options.limit, directory.uri)
     with building as manifest, connected():
         begin_run(directory, wanted, manifest.result())
-        return _go_on(directory, models, options)
+        return _go_on(directory, models, options, write_report)
 
 
-def _go_on(directory: RunDirectory, models: Sequence[ScoringModel], options: ScoreOptions) -> dict[str, Any]:
+def _go_on(
+    directory: RunDirectory,
+    models: Sequence[ScoringModel],
+    options: ScoreOptions,
+    write_report: WriteReport,
+) -> dict[str, Any]:
     run = read_run(directory)
     if options.gpu:
         warn_without_gpu()
@@ -124,7 +133,8 @@ def _go_on(directory: RunDirectory, models: Sequence[ScoringModel], options: Sco
     if directory.is_finished and not options.retry_errors:
         log.info("%s is finished: files added since it was listed are not in it.", directory.uri)
         return directory.read_json(METRICS_FILE)
-    return finish_run(run, _merge(run), {model.name: model.bundle.card() for model in models})
+    cards = {model.name: model.bundle.card() for model in models}
+    return finish_run(run, _merge(run), partial(write_report, cards=cards))
 
 
 def _identity(options: ScoreOptions, models: Sequence[ScoringModel]) -> dict[str, Any]:
@@ -191,7 +201,7 @@ def _score_failed_frames(run: ScoringRun, models: Sequence[ScoringModel], gpu: b
 
 def _drain(committed: ray.data.Dataset, progress: Progress) -> None:
     """Run a pipeline to its end, and say how far it is."""
-    with errors_for_a_person(GO_ON), closing(progress):
+    with user_errors(GO_ON), closing(progress):
         for shard in committed.iter_rows():
             progress.add(shard["frames"], shard["errors"], shard["retries"])
 
@@ -252,8 +262,8 @@ def _decoding(shared: ray.ObjectRef[Any]) -> Callable[[Any], Iterator[pd.DataFra
         run, bundles, chunks, job, again = _fetch(shared)
         sizes = list(dict.fromkeys(bundle.input_size for bundle in bundles))
         for chunk in batch["id"]:
-            this = begin_try(run, chunks[chunk].tolist(), job, again)
-            for decoded in decode_shards(run, sizes, this.shards, this.suspects, again):
+            this = start_attempt(run, chunks[chunk].tolist(), job, again)
+            for decoded in decode_shards(run, sizes, this.shards, this.quarantined, again):
                 marks = this.marks if decoded.shard == this.shards[-1] else ()
                 yield pd.DataFrame({"decoded": [decoded], "marks": [marks]})
 
@@ -287,7 +297,7 @@ class _Predict:
             while len(self._commits) > (0 if marks or self._device == "cuda" else 1):
                 committed = self._commits.popleft().result()
                 yield {name: np.array([value]) for name, value in asdict(committed).items()}
-            self._committer.submit(end_try, run, marks)  # nobody need wait for it
+            self._committer.submit(finish_attempt, run, marks)  # nobody need wait for it
 
 
 class _Shared(NamedTuple):
@@ -317,5 +327,5 @@ def _fetch(reference: ray.ObjectRef[Any]) -> _Shared:
 def _merge(run: ScoringRun) -> PartTally:
     merge = ray.remote(num_cpus=1)(merge_part)
     parts = [merge.remote(run, part) for part in range(len(run.plan.first_shards))]
-    with errors_for_a_person(GO_ON):
+    with user_errors(GO_ON):
         return sum(ray.get(parts), start=PartTally())

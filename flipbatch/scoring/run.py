@@ -15,7 +15,7 @@ from flipbatch import storage
 from flipbatch.errors import InputError, OutputError
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.models.bundle import Bundle, load_bundle
-from flipbatch.run_directory import RUN_FILE, RunDirectory
+from flipbatch.runtime.run_directory import RUN_FILE, RunDirectory
 from flipbatch.schema import PREDICTIONS
 from flipbatch.scoring.build_manifest import MANIFEST_FOLDER, BuiltManifest
 from flipbatch.scoring.shards import Plan
@@ -156,8 +156,8 @@ def identity(
     """
     return {
         "command": "score",
-        "frames": storage.told(frames),
-        "manifest": storage.told(manifest),
+        "frames": storage.redacted_uri(frames),
+        "manifest": storage.redacted_uri(manifest),
         "manifest_digest": manifest_digest,
         "limit": limit,
         "models": {

@@ -21,13 +21,13 @@ import pyarrow as pa
 
 from flipbatch import storage
 from flipbatch.frames.decode import InputSize
-from flipbatch.frames.guarded import Decoder, apart, time_limited
+from flipbatch.frames.isolation import Decoder, isolated, time_limited
 from flipbatch.frames.load import LoadedFrames, begin_reading, load_frames
 from flipbatch.models.predictor import Predictor
 from flipbatch.schema import PREDICTIONS, TRANSIENT, Status
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.shards import read_shard
-from flipbatch.tables import create_table, read_table, write_table
+from flipbatch.storage.parquet import create_table, read_table, write_table
 
 SHARD_COLUMNS = ["video_id", "frame_number", "uri", "label", "status", "error"]
 """Of `schema.PREDICTIONS`; a shard file has one more column a model, its probabilities, under its name."""
@@ -47,7 +47,7 @@ class Before:
     rows: pa.Table
     failed: npt.NDArray[np.bool_]
 
-    def healed(self, again: pa.Table) -> pa.Table:
+    def merged(self, again: pa.Table) -> pa.Table:
         """Return all rows in their order, those that failed as they are now."""
         places = np.arange(len(self.failed))
         places[self.failed] = len(self.failed) + np.arange(again.num_rows)
@@ -140,7 +140,7 @@ def decode_shards(
     run: ScoringRun,
     sizes: Sequence[InputSize],
     shards: Iterable[int],
-    suspects: Collection[int] = (),
+    quarantined: Collection[int] = (),
     again: bool = False,
 ) -> Iterator[DecodedShard]:
     """Read the frames of shards and decode them once an input size; read ahead into the next shard meanwhile.
@@ -150,7 +150,7 @@ def decode_shards(
     run : ScoringRun
     sizes : sequence of InputSize
     shards : iterable of int
-    suspects : collection of int
+    quarantined : collection of int
         Shards of which a frame may end the process: their frames are decoded in another.
     again : bool
         Whether the shards are committed, and only frames whose status is in `schema.TRANSIENT` are read.
@@ -159,7 +159,7 @@ def decode_shards(
     ahead = next(opened, None)
     while ahead is not None:
         current, ahead = ahead, next(opened, None)
-        with apart() if current.shard in suspects else time_limited() as decoder:
+        with isolated() if current.shard in quarantined else time_limited() as decoder:
             decoded = _decode(current, sizes, decoder)
         yield decoded
 
@@ -202,7 +202,7 @@ def predict_shard(predictors: Sequence[Predictor], decoded: DecodedShard) -> Pre
     rows, before = pa.table(columns), decoded.before
     return PredictedShard(
         shard=decoded.shard,
-        rows=rows if before is None else before.healed(rows),
+        rows=rows if before is None else before.merged(rows),
         replaces=before is not None,
         frames=len(ok),
         errors=len(ok) - int(ok.sum()),

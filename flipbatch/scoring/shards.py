@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from flipbatch import storage
 from flipbatch.schema import MANIFEST
-from flipbatch.tables import open_table, undamaged
+from flipbatch.storage.parquet import open_table, undamaged
 
 MOST_FRAMES_PER_SHARD = 256
 """From 256 on, larger shards bring nothing; 64 cost a tenth of the rate (docs/performance.md)."""

@@ -27,8 +27,8 @@ def draw_background(scene: Scene, projection: Projection, shape: tuple[int, int,
 def _draw_table(scene: Scene, projection: Projection, shape: tuple[int, int, int]) -> np.ndarray:
     """Draw the table with its grain, and the floor beyond its near edge."""
     table, rng = scene.table, np.random.default_rng(scene.table.seed)
-    coarse = rng.normal(0, 1, (160, 12)).astype(np.float32)
-    grain = cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+    low_res = rng.normal(0, 1, (160, 12)).astype(np.float32)
+    grain = cv2.resize(low_res, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
     lit = (1 + table.grain * grain)[..., None] * np.array(table.color, np.float32)
     canvas = np.clip(lit, 0, 255).astype(np.uint8)
     floor = np.array([[-FAR, table.edge, 0], [FAR, table.edge + 8, 0], [FAR, -60, 0], [-FAR, -60, 0]])

@@ -17,7 +17,7 @@ from typing import get_args
 import numpy as np
 import simplejpeg
 
-from flipbatch.synthetic.scene import Label, Scene, Tamed, draw_scene
+from flipbatch.synthetic.scene import Label, ScaledRandom, Scene, draw_scene
 
 SPLITS = ("training", "validation", "testing")
 LABELS: tuple[Label, ...] = get_args(Label)
@@ -173,7 +173,7 @@ def video_scene(seed: int, label: Label, video: int, variety: float = 1.0) -> Sc
     """Return the scene of a video; the `flip` and the `notflip` video of one number show the same place."""
     place = np.random.default_rng([seed, video])
     clip = np.random.default_rng([seed, video, LABELS.index(label)])
-    return draw_scene(label, Tamed(place, variety), Tamed(clip, variety))
+    return draw_scene(label, ScaledRandom(place, variety), ScaledRandom(clip, variety))
 
 
 def frame_time(frame: int, frames: int) -> float:

@@ -109,9 +109,9 @@ def _paste_picture(
 
 def _photograph(width: int, height: int, book: Book, rng: np.random.Generator) -> np.ndarray:
     """Draw soft blobs of colour, in grey for every other book."""
-    coarse = rng.uniform(40, 215, (int(rng.integers(3, 8)), int(rng.integers(3, 8)), 3)).astype(np.float32)
+    low_res = rng.uniform(40, 215, (int(rng.integers(3, 8)), int(rng.integers(3, 8)), 3)).astype(np.float32)
     fine = rng.normal(0, 22, (max(2, height // 6), max(2, width // 6), 1)).astype(np.float32)
-    picture = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    picture = cv2.resize(low_res, (width, height), interpolation=cv2.INTER_CUBIC)
     picture += cv2.resize(fine, (width, height))[:, :, None]
     grey = picture.mean(axis=2, keepdims=True)
     picture = grey + (picture - grey) * (0.0 if book.seed % 2 else 0.7)

@@ -222,7 +222,7 @@ class Scene:
     seed: int
 
 
-class Tamed:
+class ScaledRandom:
     """A generator whose draws keep nearer to the middle of their range.
 
     Parameters
@@ -247,7 +247,7 @@ class Tamed:
         return self._rng.normal(mean, self._variety * deviation, size)
 
 
-def draw_scene(label: Label, place: Tamed, clip: Tamed) -> Scene:
+def draw_scene(label: Label, place: ScaledRandom, clip: ScaledRandom) -> Scene:
     """Draw one video.
 
     Parameters
@@ -277,11 +277,11 @@ def draw_scene(label: Label, place: Tamed, clip: Tamed) -> Scene:
     )
 
 
-def _draw_seed(rng: Tamed) -> int:
+def _draw_seed(rng: ScaledRandom) -> int:
     return int(rng.integers(2**31))
 
 
-def _draw_book(rng: Tamed) -> Book:
+def _draw_book(rng: ScaledRandom) -> Book:
     width = rng.uniform(11.5, 17.5)
     paper_warmth = rng.uniform(0, 1) ** 1.5
     paper = np.array([250, 249, 246]) - paper_warmth * np.array([8, 20, 48]) - rng.uniform(0, 14)
@@ -300,7 +300,7 @@ def _draw_book(rng: Tamed) -> Book:
     )
 
 
-def _draw_turn(rng: Tamed) -> Turn:
+def _draw_turn(rng: ScaledRandom) -> Turn:
     start = rng.uniform(SMALLEST_TURN, 55)
     end = rng.uniform(max(start + 60, 110), LARGEST_TURN)
     if rng.random() < 0.2:
@@ -313,7 +313,7 @@ def _draw_turn(rng: Tamed) -> Turn:
     )
 
 
-def _draw_camera(book: Book, rng: Tamed) -> Camera:
+def _draw_camera(book: Book, rng: ScaledRandom) -> Camera:
     tilt, azimuth = np.radians(rng.uniform(8, 26)), np.radians(rng.normal(0, 8))
     distance = 2 * book.page_width * rng.uniform(1.26, 1.46)
     target = np.array([rng.normal(0, 0.8), rng.normal(-1.5, 1.2), 0.0])
@@ -328,7 +328,7 @@ def _draw_camera(book: Book, rng: Tamed) -> Camera:
     )
 
 
-def _draw_light(rng: Tamed) -> Light:
+def _draw_light(rng: ScaledRandom) -> Light:
     azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(48, 80))
     flat = np.cos(elevation)
     warmth = rng.normal(0, 0.04)
@@ -350,7 +350,7 @@ def _draw_light(rng: Tamed) -> Light:
     )
 
 
-def _draw_table(book: Book, rng: Tamed) -> Table:
+def _draw_table(book: Book, rng: ScaledRandom) -> Table:
     base = rng.choice([80.0, 130.0, 180.0, 210.0], p=[0.1, 0.2, 0.3, 0.4])
     tint = np.array([1.0, 0.82, 0.62]) ** rng.uniform(0, 1) if base < 200 else np.ones(3)
     return Table(
@@ -362,7 +362,7 @@ def _draw_table(book: Book, rng: Tamed) -> Table:
     )
 
 
-def _draw_hands(label: Label, book: Book, turn: Turn, rng: Tamed) -> tuple[Hand, ...]:
+def _draw_hands(label: Label, book: Book, turn: Turn, rng: ScaledRandom) -> tuple[Hand, ...]:
     """Draw the moving hand and the resting one, each of which may be missing."""
     moving_side = 1 if turn.start < turn.end else -1
     hands: list[Hand] = []
@@ -374,7 +374,7 @@ def _draw_hands(label: Label, book: Book, turn: Turn, rng: Tamed) -> tuple[Hand,
     return tuple(hands)
 
 
-def _draw_motion(rng: Tamed) -> Motion:
+def _draw_motion(rng: ScaledRandom) -> Motion:
     """Draw what the second hand does when no page turns: mostly just what it would do if one did.
 
     Were that rarer, a hand over the middle of the book would be as good a sign of `flip` as the page.
@@ -385,7 +385,7 @@ def _draw_motion(rng: Tamed) -> Motion:
     return "cross" if chance < 0.85 else "rest"
 
 
-def _draw_hand(motion: Motion, side: int, book: Book, rng: Tamed) -> Hand:
+def _draw_hand(motion: Motion, side: int, book: Book, rng: ScaledRandom) -> Hand:
     start = _draw_spot(side, book, rng)
     end = start if motion == "rest" else _draw_spot(rng.choice([-1, 1]), book, rng)
     sideways = rng.uniform(5, 45) if motion == "rest" else rng.uniform(15, 80)
@@ -405,21 +405,21 @@ def _draw_hand(motion: Motion, side: int, book: Book, rng: Tamed) -> Hand:
     )
 
 
-def _draw_spot(side: int, book: Book, rng: Tamed) -> Vector:
+def _draw_spot(side: int, book: Book, rng: ScaledRandom) -> Vector:
     """Draw where fingertips touch the book: on the page of `side`, rather low, rather far out."""
     x = side * book.page_width * rng.uniform(0.2, 1.05)
     y = book.page_height * rng.uniform(-0.48, 0.3)
     return float(x), float(y), max(book.thickness) + 0.7
 
 
-def _draw_skin(rng: Tamed) -> Color:
+def _draw_skin(rng: ScaledRandom) -> Color:
     """Draw a skin colour between light and dark."""
     light, dark = np.array([238.0, 190.0, 165.0]), np.array([105.0, 66.0, 48.0])
     depth = rng.uniform(0, 1) ** 1.3
     return _color(light + depth * (dark - light) + rng.normal(0, 5, 3))
 
 
-def _draw_sleeve(rng: Tamed) -> Color | None:
+def _draw_sleeve(rng: ScaledRandom) -> Color | None:
     return _color(rng.uniform(15, 210, 3)) if rng.random() < 0.5 else None
 
 

@@ -25,7 +25,7 @@ TINT = 0.08
 """Largest change of one colour against the others, as a share."""
 
 
-def move(frames: Tensor, generator: torch.Generator) -> Tensor:
+def random_affine(frames: Tensor, generator: torch.Generator) -> Tensor:
     """Mirror, zoom, tilt and shift each frame of a batch on its own; what comes in repeats the edge.
 
     On the CPU, in bytes, where torch's sampling takes twice as long (docs/performance.md).
@@ -63,7 +63,7 @@ def _matrices(count: int, height: int, width: int, generator: torch.Generator) -
     return torch.cat([turn, (moved_to - turn @ middle)[:, :, None]], dim=2).double().numpy()
 
 
-def relight(pixels: Tensor, generator: torch.Generator) -> Tensor:
+def color_jitter(pixels: Tensor, generator: torch.Generator) -> Tensor:
     """Vary contrast, brightness and tint of each frame of a batch on its own.
 
     Parameters

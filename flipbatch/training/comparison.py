@@ -1,4 +1,4 @@
-"""Trained bundles side by side: which model is best by F1, as JSON and as lines for a terminal.
+"""Trained bundles side by side: which model is best by F1.
 
 Knows the metrics in bundles' records; knows no network and no files.
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-
-from flipbatch.evaluation.score_table import score_table
 
 Record = Mapping[str, Any]
 
@@ -40,15 +38,3 @@ def _entry(metrics: Record) -> dict[str, Any]:
 def _f1(entry: Record) -> float:
     f1 = entry["frames"]["f1"] if entry["frames"] else None
     return -1.0 if f1 is None else f1
-
-
-def comparison_lines(comparison: Record) -> list[str]:
-    """Return the comparison as lines of at most 80 columns."""
-    table = score_table(comparison["models"], "unseen F1", _unseen_f1)
-    return [*table, f"best by F1 on the test split: {comparison['best']}"]
-
-
-def _unseen_f1(entry: Record) -> float | None:
-    """Return F1 over the test frames of videos that did not train."""
-    unseen = entry["test_unseen_videos"]
-    return unseen["frames"]["f1"] if unseen else None

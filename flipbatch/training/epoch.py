@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from flipbatch.evaluation.metrics import Counts
-from flipbatch.training.augment import move, relight
+from flipbatch.training.augment import color_jitter, random_affine
 from flipbatch.training.distributed import largest_over_ranks, sum_over_ranks
 from flipbatch.training.frame_cache import FrameCache
 
@@ -167,7 +167,7 @@ def _varied(pixels: Tensor, generator: torch.Generator, device: torch.device) ->
     """Return a batch of a cache as a network takes it, varied unless it is embedded."""
     if pixels.ndim != 4:
         return pixels.to(device)
-    return relight(_inputs(move(pixels, generator).to(device)), generator)
+    return color_jitter(_inputs(random_affine(pixels, generator).to(device)), generator)
 
 
 def _inputs(pixels: Tensor) -> Tensor:

@@ -112,9 +112,9 @@ class Fit:
         self._optimizer = AdamW(self._parameter_groups(), weight_decay=recipe.weight_decay, fused=True)
         self._stopping: EarlyStopping[Weights] = EarlyStopping(settings.patience, settings.min_delta)
         self._history: list[dict[str, Any]] = []
-        self._coarse_epochs = int(recipe.coarse_share * settings.epochs)
+        self._coarse_epochs = int(recipe.low_res_share * settings.epochs)
         if self._coarse_epochs:
-            self._coarse = train.halved(), val.halved()
+            self._low_res = train.halved(), val.halved()
         self._embedded: tuple[FrameCache, FrameCache] | None = None
 
     def resume(self, checkpoint: Checkpoint) -> None:
@@ -159,21 +159,21 @@ class Fit:
         seed = (self._settings.seed * 10_007 + epoch) * 10_007 + rank()
         generator = torch.Generator().manual_seed(seed % 2**63)
         torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
-        coarse, frozen = epoch < self._coarse_epochs, epoch < self._recipe.frozen_epochs
-        train_frames, val_frames = self._frames(coarse, frozen)
+        low_res, frozen = epoch < self._coarse_epochs, epoch < self._recipe.frozen_epochs
+        train_frames, val_frames = self._frames(low_res, frozen)
         network = _Head(self._network) if frozen else self._network
         train = self._train_epoch(epoch, network, train_frames, generator)
         average_statistics(self._network)
         val, _ = evaluate(network, val_frames, self._loss, self._device)
-        improved = not coarse and self._stopping.update(epoch, val.loss, self._weights)
+        improved = not low_res and self._stopping.update(epoch, val.loss, self._weights)
         passes = {"train": train.to_json(), "val": val.to_json()}
-        return {"epoch": epoch, **passes, "improved": improved, "coarse": coarse}
+        return {"epoch": epoch, **passes, "improved": improved, "low_res": low_res}
 
-    def _frames(self, coarse: bool, frozen: bool) -> tuple[FrameCache, FrameCache]:
+    def _frames(self, low_res: bool, frozen: bool) -> tuple[FrameCache, FrameCache]:
         """Return what an epoch trains and validates on."""
         if not frozen:
             self._embedded = None  # layers below the head move on: what they gave is worth nothing
-            return self._coarse if coarse else (self._train, self._val)
+            return self._low_res if low_res else (self._train, self._val)
         if self._embedded is None:
             embed = cast(Any, self._network.eval()).embed
             train, val = (one.embedded(embed, self._device) for one in (self._train, self._val))

@@ -33,24 +33,23 @@ from ray.exceptions import RayError
 from ray.util.queue import Empty, Queue
 
 from flipbatch import storage
-from flipbatch.cluster import errors_for_a_person, warn_without_gpu
-from flipbatch.errors import InputError, OutputError, StorageError
+from flipbatch.errors import InputError, OutputError, StorageError, redacted
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.manifest import fingerprint, load_manifest
 from flipbatch.models.architectures import ARCHITECTURES, architecture
 from flipbatch.models.bundle import CARD_FILE, Bundle, as_arrays, load_bundle, save_bundle
 from flipbatch.models.mobilenet_v2 import MobileNetV2, read_weights
-from flipbatch.redaction import redacted
-from flipbatch.run_directory import RunDirectory, require_same
+from flipbatch.runtime.ray_connection import user_errors, warn_without_gpu
+from flipbatch.runtime.run_directory import RunDirectory, require_same
 from flipbatch.schema import FAILURES, TRANSIENT, Label, Split, Status
-from flipbatch.tables import write_table
+from flipbatch.storage.parquet import write_table
 from flipbatch.training.assess import ScoredFrame, calibrate, measure_all, scored_frames
 from flipbatch.training.comparison import compare
 from flipbatch.training.distributed import rank, sum_over_ranks
 from flipbatch.training.epoch import Loss, evaluate
 from flipbatch.training.fit import Checkpoint, Fit, Fitted, Settings, describe
 from flipbatch.training.frame_cache import Batch, FrameCache, cache_rows, decode_rows
-from flipbatch.training.process import set_up
+from flipbatch.training.process_settings import set_up
 from flipbatch.training.recipes import Recipe, recipe_for
 from flipbatch.training.splits import SplitFrames, split_frames
 
@@ -138,7 +137,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
     if options.gpu:
         warn_without_gpu()
     if not finished:
-        with errors_for_a_person("The same command with --resume goes on after the last epoch."):
+        with user_errors("The same command with --resume goes on after the last epoch."):
             _train_models(directory, options, splits, data, pretrained)
         comparison = compare({name: _bundle(directory, name).record for name in options.models})
         directory.write_json("comparison.json", comparison)
@@ -164,10 +163,10 @@ def _pretrained(options: TrainOptions) -> dict[str, torch.Tensor] | None:
 def _identity(options: TrainOptions, data_fingerprint: str) -> dict[str, Any]:
     return {
         "command": "train",
-        "frames": storage.told(options.frames),
-        "manifest": storage.told(options.manifest),
+        "frames": storage.redacted_uri(options.frames),
+        "manifest": storage.redacted_uri(options.manifest),
         "models": list(options.models),
-        "weights": options.weights if options.weights in _NO_FILE else storage.told(options.weights),
+        "weights": options.weights if options.weights in _NO_FILE else storage.redacted_uri(options.weights),
         "weights_digest": _weights_digest(options.weights),
         "data_fingerprint": data_fingerprint,
         **{name: getattr(options.settings, name) for name in ("epochs", "patience", "min_delta", "seed")},

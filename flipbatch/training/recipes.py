@@ -28,7 +28,7 @@ class Recipe:
     batch_size : int
         Frames a step, over all workers together.
     weight_decay : float
-    coarse_share : float
+    low_res_share : float
         Share of the epochs, the first ones, that see frames at half their height and width, at a quarter of
         the cost. What they give is never kept as best: networks are used at full size.
     """
@@ -38,7 +38,7 @@ class Recipe:
     frozen_epochs: int = 0
     batch_size: int = 32
     weight_decay: float = 0.01
-    coarse_share: float = 0.0
+    low_res_share: float = 0.0
 
     def rate_at(self, epoch: float, epochs: int) -> float:
         """Return the share of the largest rate at a moment: warmed up, then down a cosine, in each phase.
@@ -62,5 +62,5 @@ def recipe_for(architecture: str, pretrained: bool) -> Recipe:
         # What ImageNet taught must not be washed out by a head that knows nothing yet.
         return Recipe(learning_rate=1e-3, feature_rate=0.3, frozen_epochs=2)
     if architecture == "mobilenet_v2":
-        return Recipe(learning_rate=2e-3, batch_size=16, weight_decay=0.05, coarse_share=0.75)
+        return Recipe(learning_rate=2e-3, batch_size=16, weight_decay=0.05, low_res_share=0.75)
     return Recipe(learning_rate=4e-3, weight_decay=0.05)

@@ -31,7 +31,7 @@ def test_the_last_line_has_every_promised_figure(tmp_path):
     assert all(rate["median"] > 0 for rate in found["rates"].values())
     assert found["seconds"].keys() == {"command_to_first_shard", "last_shard_to_success"}
     assert {"driver", "worker", "object_store_bytes_per_frame"} == found["memory_mb"].keys()
-    assert found["gate"].keys() == {"f1_change", "largest_probability_change"}
+    assert found["parity"].keys() == {"f1_change", "largest_probability_change"}
 
 
 def test_a_command_that_fails_says_why(tmp_path):

@@ -11,7 +11,7 @@ PAIRS = [("whole", "limit"), ("whole", "never_measured")]
 
 @pytest.fixture
 def figures():
-    figures = Figures({"cpu": "a CPU", "cores": 2}, gate={"f1_change": None})
+    figures = Figures({"cpu": "a CPU", "cores": 2}, parity={"f1_change": None})
     for rate in (30.0, 10.0, 20.0):
         figures.add("whole", rate)
     figures.add("limit", 40.0)
@@ -29,7 +29,7 @@ def test_ratios_compare_medians_of_what_was_measured(figures):
 def test_the_object_is_one_line_with_the_promised_keys(figures):
     line = figures.to_json(PAIRS)
     assert "\n" not in line
-    assert json.loads(line).keys() == {"machine", "rates", "ratios", "seconds", "memory_mb", "gate"}
+    assert json.loads(line).keys() == {"machine", "rates", "ratios", "seconds", "memory_mb", "parity"}
 
 
 def test_what_was_measured_at_scale_is_in_it(figures):

@@ -24,7 +24,7 @@ from flipbatch.frames.manifest import Manifest, read_manifest
 from flipbatch.frames.names import FrameName, Root, parse_frame
 from flipbatch.models.bundle import Bundle, load_bundle
 from flipbatch.models.mobilenet_v2 import read_weights
-from flipbatch.run_directory import RunDirectory
+from flipbatch.runtime.run_directory import RunDirectory
 from flipbatch.schema import Status
 from flipbatch.scoring.run import ScoringRun, read_run
 from tests.faults.harness import TALLY

@@ -69,5 +69,5 @@ def test_a_frame_that_ends_the_process_is_found_and_the_rest_goes_on(
     assert len(rows) == 400
     assert [row["uri"] for row in failed] == [str(bad)]
     assert failed[0]["status"] == "corrupt"
-    assert not (out / "tries").exists()
+    assert not (out / "attempts").exists()
     TALLY.count(f"frame that {ending} the process", 400)

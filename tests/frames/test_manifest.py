@@ -27,8 +27,8 @@ from flipbatch.frames.manifest import (
     source,
 )
 from flipbatch.frames.names import FrameName, Root, parse_frame
-from flipbatch.listing import ListedFile
 from flipbatch.schema import MANIFEST, MISNAMED
+from flipbatch.storage.listing import ListedFile
 
 KEYS = ("video_id", "frame_number", "uri")
 LAST = "\U0010ffff" * 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,10 +16,15 @@ from flipbatch.frames.decode import InputSize
 from flipbatch.frames.manifest import Manifest, Rows
 from flipbatch.models.bundle import Bundle, as_arrays
 from flipbatch.models.cnn_model import CnnModel
-from flipbatch.run_directory import RunDirectory
+from flipbatch.report.page import write_report
+from flipbatch.runtime.run_directory import RunDirectory
 from flipbatch.schema import MANIFEST, MISNAMED
+from flipbatch.scoring import job
 from flipbatch.scoring.build_manifest import BuiltManifest, build_from
 from flipbatch.scoring.run import ScoringModel, ScoringRun, begin_run, identity, read_run
+
+score = partial(job.score, write_report=write_report)
+"""As the command does."""
 
 Frames = Sequence[tuple[str, int, str, str | None]]
 """(video_id, frame_number, uri, label) of each frame."""

@@ -11,7 +11,7 @@ from flipbatch import storage
 from flipbatch.errors import BundleError, InputError, OutputError
 from flipbatch.frames.manifest import fingerprint
 from flipbatch.models.bundle import save_bundle
-from flipbatch.run_directory import RunDirectory, require_same
+from flipbatch.runtime.run_directory import RunDirectory, require_same
 from flipbatch.schema import MISNAMED
 from flipbatch.scoring.run import BEFORE_RUN_FILE, begin_run, identity, load_models, read_run
 from tests.scoring.conftest import build, manifest_of

@@ -18,10 +18,11 @@ from flipbatch.errors import InputError, OutputError, StorageError
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.models.architectures import architecture
 from flipbatch.models.bundle import Bundle, as_arrays, load_bundle, save_bundle
-from flipbatch.run_directory import RunDirectory
-from flipbatch.scoring.job import ScoreOptions, dry_run, pipeline, score
+from flipbatch.runtime.run_directory import RunDirectory
+from flipbatch.scoring.job import ScoreOptions, dry_run, pipeline
 from flipbatch.scoring.run import load_models, read_run
 from tests.conftest import jpeg, write_frames
+from tests.scoring.conftest import score
 
 STATUSES = ("missing", "unreadable", "corrupt", "too_large", "unsupported")
 

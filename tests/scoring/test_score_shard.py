@@ -181,5 +181,5 @@ def test_rows_that_are_healed_stay_in_their_places():
     rows = pa.table({"uri": list("abcd"), "status": ["ok", "missing", "ok", "unreadable"]})
     before = Before(rows, np.array([False, True, False, True]))
     again = pa.table({"uri": ["b", "d"], "status": ["ok", "corrupt"]})
-    assert before.healed(again)["status"].to_pylist() == ["ok", "ok", "ok", "corrupt"]
-    assert before.healed(again)["uri"].to_pylist() == list("abcd")
+    assert before.merged(again)["status"].to_pylist() == ["ok", "ok", "ok", "corrupt"]
+    assert before.merged(again)["uri"].to_pylist() == list("abcd")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from flipbatch.training import augment as module
-from flipbatch.training.augment import GAIN, SHIFT, TILT, TINT, ZOOM, move, relight
+from flipbatch.training.augment import GAIN, SHIFT, TILT, TINT, ZOOM, color_jitter, random_affine
 
 HEIGHT, WIDTH, STEP = 240, 135, 40
 ROUNDED = 1.5 / STEP
@@ -28,7 +28,7 @@ def sources():
     """Where in the frame each pixel of 64 views comes from, (column, row): (64, 2, H, W)."""
     rows, columns = torch.meshgrid(torch.arange(HEIGHT), torch.arange(WIDTH), indexing="ij")
     places = torch.stack([columns, rows, torch.zeros_like(rows)], dim=2).to(torch.uint8)
-    return move(places.repeat(64, 1, 1, 1), generator()).permute(0, 3, 1, 2)[:, :2].float()
+    return random_affine(places.repeat(64, 1, 1, 1), generator()).permute(0, 3, 1, 2)[:, :2].float()
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_what_comes_in_from_outside_repeats_the_edge(sources):
 def test_without_reach_a_frame_is_itself_or_its_mirror_image(monkeypatch):
     for name in ("ZOOM", "SHIFT", "TILT"):
         monkeypatch.setattr(module, name, 0.0)
-    for frame, moved in zip(noise(8), move(noise(8), generator()), strict=True):
+    for frame, moved in zip(noise(8), random_affine(noise(8), generator()), strict=True):
         assert torch.equal(moved, frame) or torch.equal(moved, frame.flip(1))
 
 
@@ -87,14 +87,14 @@ def test_without_reach_a_frame_is_itself_or_its_mirror_image(monkeypatch):
 
 
 def test_light_changes_no_more_than_it_may():
-    varied = relight(torch.full((64, 3, 8, 8), 100.0), generator())
+    varied = color_jitter(torch.full((64, 3, 8, 8), 100.0), generator())
     assert varied.std(dim=(2, 3)).max() < 1e-3
     assert 100 * (1 - GAIN) * (1 - TINT) <= varied.min() < 80
     assert 120 < varied.max() <= 100 * (1 + GAIN) * (1 + TINT) + 1e-3
 
 
 def test_colours_are_tinted_against_each_other():
-    varied = relight(torch.full((64, 3, 8, 8), 100.0), generator())[:, :, 0, 0]
+    varied = color_jitter(torch.full((64, 3, 8, 8), 100.0), generator())[:, :, 0, 0]
     ratio = varied[:, 0] / varied[:, 1]
     assert (1 - TINT) / (1 + TINT) < ratio.min() < 0.95
     assert 1.05 < ratio.max() < (1 + TINT) / (1 - TINT)
@@ -105,21 +105,21 @@ def test_colours_are_tinted_against_each_other():
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 def test_light_gives_float32_of_the_same_shape_and_range(dtype):
-    varied = relight(noise(16).permute(0, 3, 1, 2).to(dtype), generator())
+    varied = color_jitter(noise(16).permute(0, 3, 1, 2).to(dtype), generator())
     assert (varied.shape, varied.dtype) == ((16, 3, 60, 40), torch.float32)
     assert (varied.min(), varied.max()) == (0, 255)
 
 
 def test_moving_gives_bytes_of_the_same_shape():
-    moved = move(noise(16), generator())
+    moved = random_affine(noise(16), generator())
     assert (moved.shape, moved.dtype) == ((16, 60, 40, 3), torch.uint8)
 
 
 def lit(frames, draws):
-    return relight(frames.permute(0, 3, 1, 2), draws)
+    return color_jitter(frames.permute(0, 3, 1, 2), draws)
 
 
-@pytest.mark.parametrize("vary", [move, lit])
+@pytest.mark.parametrize("vary", [random_affine, lit])
 def test_the_generator_decides_everything(vary):
     torch.manual_seed(1)
     one = vary(noise(4), generator(5))
@@ -128,14 +128,14 @@ def test_the_generator_decides_everything(vary):
     assert not torch.equal(vary(noise(4), generator(6)), one)
 
 
-@pytest.mark.parametrize("vary", [move, lit])
+@pytest.mark.parametrize("vary", [random_affine, lit])
 def test_each_frame_varies_on_its_own(vary):
     varied = vary(noise(1).repeat(12, 1, 1, 1), generator())
     assert len({frame.sum().item() for frame in varied}) == 12
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
-@pytest.mark.parametrize("vary", [move, lit])
+@pytest.mark.parametrize("vary", [random_affine, lit])
 def test_the_frames_are_left_as_they_were(vary, dtype):
     frames = noise(4).to(dtype)
     vary(frames, generator())

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from flipbatch.training.comparison import compare, comparison_lines
+from flipbatch.report.terminal import comparison_lines
+from flipbatch.training.comparison import compare
 
 NULLS = {"frames": {"f1": None, "balanced_accuracy": None, "f1_interval": None}, "videos": {"f1": None}}
 

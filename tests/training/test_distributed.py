@@ -143,7 +143,7 @@ def fit_on_rank(number: int, world_size: int) -> dict[str, Any]:
     network = CnnModel()
     train = share(TRAIN_FRAMES, TRAIN_CUTS[world_size], number)
     val = share(VAL_FRAMES, VAL_CUTS[world_size], number)
-    recipe = Recipe(learning_rate=4e-3, frozen_epochs=1, batch_size=12, coarse_share=0.2)
+    recipe = Recipe(learning_rate=4e-3, frozen_epochs=1, batch_size=12, low_res_share=0.2)
     epochs = []
     fit = Fit(network, train, val, Loss(24, 24), recipe, SETTINGS, world_size)
     fitted = fit.run(lambda entry, _: epochs.append(entry["epoch"]))

@@ -67,7 +67,7 @@ def test_history_has_an_entry_for_each_epoch_as_it_was_reported():
     fitted = new(epochs=3).run(lambda entry, _: entries.append(entry))
     assert fitted.history == entries
     assert [entry["epoch"] for entry in entries] == [0, 1, 2]
-    assert entries[0].keys() == {"epoch", "train", "val", "improved", "coarse"}
+    assert entries[0].keys() == {"epoch", "train", "val", "improved", "low_res"}
     assert not fitted.stopped_early
 
 
@@ -228,14 +228,14 @@ def test_features_learn_at_their_share_of_the_rate():
     assert features == pytest.approx(head * 0.25)
 
 
-# ------------------------------------------------------------------------------ coarse epochs
+# ------------------------------------------------------------------------------ low_res epochs
 
-COARSE = Recipe(4e-3, batch_size=8, coarse_share=0.5)
+COARSE = Recipe(4e-3, batch_size=8, low_res_share=0.5)
 
 
 def test_coarse_epochs_are_the_first_ones_and_never_the_best():
     fitted, _ = run(new(recipe=COARSE, epochs=4, patience=1, min_delta=99.0))
-    assert [entry["coarse"] for entry in fitted.history] == [True, True, False, False]
+    assert [entry["low_res"] for entry in fitted.history] == [True, True, False, False]
     assert [entry["improved"] for entry in fitted.history] == [False, False, True, False]
     assert fitted.best_epoch == 2
 

@@ -68,9 +68,9 @@ def _poison() -> None:
     """Let the decoder end the process over some files, and hang over others: none is known that really do."""
     import simplejpeg
 
-    from flipbatch.frames import guarded
+    from flipbatch.frames import isolation
 
-    guarded.LONGEST_DECODE_SECONDS = 3.0
+    isolation.LONGEST_DECODE_SECONDS = 3.0
     decode = simplejpeg.decode_jpeg
 
     def poisoned(data: bytes, *arguments: Any, **options: Any) -> Any:

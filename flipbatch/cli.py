@@ -1,0 +1,44 @@
+"""The ``flipbatch`` command: one subcommand a job.
+
+Knows which subcommands there are; what each takes and does is in `flipbatch.commands`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from flipbatch import __version__
+from flipbatch.commands import benchmark, demo, score, train
+from flipbatch.runtime.command_line import add_logging, run
+
+COMMANDS = {"train": train, "score": score, "demo": demo, "benchmark": benchmark}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command and of all its subcommands."""
+    top = argparse.ArgumentParser(
+        prog="flipbatch",
+        description="Predict from a single video frame whether a page is being flipped.",
+        epilog="`flipbatch COMMAND --help` lists the arguments of a command.",
+    )
+    top.add_argument("--version", action="version", version=f"flipbatch {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=module.SUMMARY, description=module.DESCRIPTION, epilog=module.EPILOG
+        )
+        module.add_arguments(command)
+        add_logging(command)
+        command.set_defaults(main=module.main)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; return the exit code."""
+    return run(parser(), arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

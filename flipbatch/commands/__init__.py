@@ -1,0 +1,1 @@
+"""One module a subcommand: its arguments, the call, the exit code."""

@@ -1,0 +1,140 @@
+"""Render videos, train both models, score all frames: the whole of flipbatch with nothing but this checkout.
+
+Parses, calls the library and sets the exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from flipbatch.errors import OutputError, WeightsError
+from flipbatch.runtime.command_line import whole_number
+
+log = logging.getLogger("flipbatch.demo")
+
+VIDEOS_PER_SPLIT = {"training": 100, "testing": 25}
+"""Of each class."""
+
+FRAMES_PER_VIDEO = 5
+VARIETY = 0.3
+"""So many scenes teach a network from scratch in minutes only where they differ little."""
+
+EPOCHS, PATIENCE = 16, 16
+FROM_SCRATCH = (
+    "ImageNet weights could not be downloaded: mobilenet_v2 is trained from scratch, on the demo's few "
+    "frames. It will not be as good as it can be."
+)
+
+
+SUMMARY = "render videos, train, score and report, without any data"
+DESCRIPTION = (
+    "Render page-turning videos, train both models on them, score all frames with both, and "
+    "print what came out. Takes some minutes on 2 cores; needs no data and no network."
+)
+EPILOG = "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments."
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to its parser."""
+    command.add_argument(
+        "--out", type=Path, default=Path("demo-out"), metavar="DIR", help="new directory (default: demo-out)"
+    )
+    command.add_argument(
+        "--seed", type=whole_number, default=0, metavar="N", help="of videos and training (default: 0)"
+    )
+
+
+def _render(frames: Path, seed: int) -> None:
+    """Render the videos, with a bar."""
+    from tqdm import tqdm
+
+    from flipbatch.synthetic.dataset import render_dataset
+
+    with tqdm(desc="rendered", unit="frame", dynamic_ncols=True) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        render_dataset(
+            frames,
+            videos_per_split=VIDEOS_PER_SPLIT,
+            frames_per_video=FRAMES_PER_VIDEO,
+            seed=seed,
+            variety=VARIETY,
+            progress=show,
+        )
+
+
+def _weights() -> tuple[str, tuple[str, ...]]:
+    """Return what mobilenet_v2 starts from, and what people must be told about it."""
+    from flipbatch.models.mobilenet_v2 import read_weights
+
+    try:
+        read_weights("imagenet")
+    except WeightsError:
+        log.warning("\n*** %s\n", FROM_SCRATCH)
+        return "none", (FROM_SCRATCH,)
+    return "imagenet", ()
+
+
+def _train(out: Path, seed: int, weights: str, notes: tuple[str, ...]) -> None:
+    from flipbatch.report.terminal import comparison_lines
+    from flipbatch.training.fit import Settings
+    from flipbatch.training.job import TrainOptions, train
+
+    settings = Settings(epochs=EPOCHS, patience=PATIENCE, seed=seed)
+    options = TrainOptions(
+        frames=str(out / "frames"), out=str(out / "train"), weights=weights, settings=settings, notes=notes
+    )
+    comparison = train(options)
+    print("\nHeld-out videos (train/comparison.json):")
+    print("\n".join(comparison_lines(comparison)))
+
+
+def _score(out: Path) -> None:
+    from flipbatch.report.page import write_report
+    from flipbatch.report.terminal import summary_lines
+    from flipbatch.scoring.job import ScoreOptions, score
+
+    models = tuple(str(path) for path in sorted((out / "train" / "models").iterdir()))
+    metrics = score(
+        ScoreOptions(frames=str(out / "frames"), models=models, out=str(out / "score")), write_report
+    )
+    print("\nAll frames, those of training too (score/metrics.json):")
+    print("\n".join(summary_lines(metrics)))
+
+
+def _where(out: Path) -> list[str]:
+    """Return where everything lies, a line each."""
+    places = {
+        "frames": "the rendered frames",
+        "train/comparison.json": "both models on held-out videos",
+        "train/models": "the model bundles",
+        "score/predictions": "one row per frame and model",
+        "score/videos": "one row per video and model",
+        "score/metrics.json": "F1 over frames, over videos, per video",
+        "score/report.html": "all of it to look at",
+    }
+    return [f"  {out / place}: {what}" for place, what in places.items()]
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the demo; return the exit code."""
+    from flipbatch.runtime.ray_connection import connected, refuse_relative
+
+    refuse_relative(out=str(arguments.out))
+    out: Path = arguments.out.absolute()
+    if out.exists() and any(out.iterdir()):
+        raise OutputError(f"{out} is not empty: choose another --out, or remove it.")
+    _render(out / "frames", arguments.seed)
+    weights, notes = _weights()
+    with connected():
+        _train(out, arguments.seed, weights, notes)
+        _score(out)
+    print("\n".join(["\nWritten:", *_where(out)]))
+    for note in notes:
+        log.warning("\n*** %s\n", note)
+    return 0

@@ -1,0 +1,96 @@
+"""Score the frames of a directory with one or more models, into Parquet.
+
+Parses, calls the library and sets the exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from flipbatch.runtime.command_line import TOO_MANY_ERRORS, add_frames, at_least_one, share
+
+SUMMARY = "predict every frame of a directory, on Ray Data"
+DESCRIPTION = (
+    "Predict for every frame whether a page is being flipped, on Ray Data; write "
+    "predictions, one row per video and F1 as Parquet and JSON. The same command again goes on with an "
+    "interrupted run."
+)
+EPILOG = (
+    "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments, 3 finished, "
+    "but more frames failed than --max-error-rate allows."
+)
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to its parser."""
+    add_frames(command)
+    command.add_argument(
+        "--model",
+        nargs="+",
+        required=True,
+        metavar="[NAME=]URI",
+        help="bundles that train.py wrote, OUT/models/NAME; NAME= renames one in the tables",
+    )
+    command.add_argument(
+        "--out", required=True, metavar="URI", help="directory of the run, new or to go on with"
+    )
+    command.add_argument("--limit", type=at_least_one, metavar="N", help="score the first N frames only")
+    command.add_argument(
+        "--max-error-rate",
+        type=share,
+        default=0.05,
+        metavar="X",
+        help="share of frames, 0 to 1, that may fail before the exit code is 3 (default: 0.05)",
+    )
+    command.add_argument(
+        "--threshold",
+        type=share,
+        metavar="X",
+        help="decide flip from this probability on, 0 to 1 (default: each bundle's own)",
+    )
+    command.add_argument(
+        "--retry-errors",
+        action="store_true",
+        help="read frames of the run again that were missing or unreadable, and only those",
+    )
+    command.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")
+    command.add_argument("--gpu", action="store_true", help="predict on GPUs, decode on CPUs")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Score; return the exit code."""
+    from flipbatch.errors import redacted
+    from flipbatch.report.page import write_report
+    from flipbatch.report.terminal import error_rate, summary_lines
+    from flipbatch.runtime.ray_connection import refuse_relative
+    from flipbatch.scoring.job import ScoreOptions, dry_run, score
+    from flipbatch.scoring.run import name_and_uri
+
+    refuse_relative(frames=arguments.frames, manifest=arguments.manifest, out=arguments.out)
+    for model in arguments.model:
+        refuse_relative(model=name_and_uri(model)[1])
+    options = ScoreOptions(
+        models=tuple(arguments.model),
+        out=arguments.out,
+        frames=arguments.frames,
+        manifest=arguments.manifest,
+        limit=arguments.limit,
+        threshold=arguments.threshold,
+        gpu=arguments.gpu,
+        retry_errors=arguments.retry_errors,
+    )
+    if arguments.dry_run:
+        print("\n".join(dry_run(options)))
+        return 0
+    metrics = score(options, write_report)
+    print("\n".join(summary_lines(metrics)))
+    print(f"written to {redacted(arguments.out)}")
+    if error_rate(metrics) > arguments.max_error_rate:
+        print(
+            f"error: {error_rate(metrics):.1%} of the frames failed, more than --max-error-rate "
+            f"{arguments.max_error_rate:.1%}: see status and error in predictions/.",
+            file=sys.stderr,
+        )
+        return TOO_MANY_ERRORS
+    return 0

@@ -1,0 +1,1 @@
+"""Metrics and tables become terminal lines and one HTML page."""

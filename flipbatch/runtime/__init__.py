@@ -1,0 +1,1 @@
+"""What runs a job: the Ray connection, subprocesses, the run directory, versions, the command line."""

@@ -1,0 +1,21 @@
+"""Versions of the packages that a result may depend on.
+
+Knows package names; knows nothing of what is computed with them.
+"""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+from flipbatch import __version__
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that numbers may depend on."""
+    packages = ("torch", "torchvision", "openvino", "ray", "simplejpeg", "pillow", "numpy", "pyarrow")
+    return {
+        "flipbatch": __version__,
+        "python": platform.python_version(),
+        **{package: version(package) for package in packages},
+    }

@@ -1,0 +1,57 @@
+"""The fast path moves F1 by next to nothing."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from flipbatch.benchmark.parity import decode_whole, parity
+from flipbatch.benchmark.training import cached
+from flipbatch.evaluation.calibration import Calibration
+from flipbatch.frames.decode import PAD_COLOUR, InputSize
+from flipbatch.frames.manifest import list_frames
+from flipbatch.models.architectures import ARCHITECTURES, EIGHTH, architecture
+from flipbatch.models.bundle import Bundle, as_arrays
+from flipbatch.training.epoch import Loss
+from flipbatch.training.fit import Fit, Settings
+from flipbatch.training.recipes import Recipe
+from tests.conftest import write_frames
+
+F1_MOVES_AT_MOST = 0.002
+PROBABILITY_MOVES_AT_MOST = 0.1
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory):
+    return list_frames(str(write_frames(tmp_path_factory.mktemp("gate"), videos=8, frames=6))).frames
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_of_a_trained_model_f1_stays_and_probabilities_hardly_move(name, frames):
+    torch.manual_seed(0)
+    network, cache = architecture(name).build(), cached(frames, EIGHTH)
+    epochs = {"cnn_model": 8, "mobilenet_v2": 2}[name]
+    fit = Fit(network, cache, cache, Loss(48, 48), Recipe(4e-3, batch_size=8), Settings(epochs=epochs))
+    weights = as_arrays(fit.run(lambda *_: None).weights)
+    bundle = Bundle(name, name, EIGHTH, Calibration(), weights)
+    found = parity(bundle, frames["uri"].to_pylist(), frames["label"].to_pylist())
+    assert found["f1_change"] is not None
+    assert found["f1_change"] <= F1_MOVES_AT_MOST
+    assert 0 < (found["largest_probability_change"] or 0) < PROBABILITY_MOVES_AT_MOST
+
+
+def test_without_labels_there_is_no_f1_to_change(frames):
+    weights = as_arrays(architecture("cnn_model").build().state_dict())
+    bundle = Bundle("mine", "cnn_model", EIGHTH, Calibration(), weights)
+    uris = frames["uri"].to_pylist()[:3]
+    assert parity(bundle, uris, [None] * 3)["f1_change"] is None
+
+
+def test_whole_decoding_averages_areas_and_pads():
+    file = io.BytesIO()
+    Image.fromarray(np.full((80, 80, 3), 200, np.uint8)).save(file, "PNG")
+    pixels = decode_whole(file.getvalue(), InputSize(20, 10))
+    assert (pixels[5:15] == 200).all()
+    assert (pixels[[0, -1]] == PAD_COLOUR).all()

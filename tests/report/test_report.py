@@ -1,0 +1,416 @@
+"""The page that a person opens: what it says, what it warns of, and what it must never do."""
+
+import io
+import re
+import uuid
+from collections import Counter
+from html.parser import HTMLParser
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from flipbatch import storage
+from flipbatch.errors import StorageError
+from flipbatch.evaluation.calibration import TEMPERATURES
+from flipbatch.evaluation.videos import tally, videos_of
+from flipbatch.report import figures as report_figures
+from flipbatch.report import page as report
+from flipbatch.report.figures import BINS, FIRST_ERRORS, TOP_VIDEOS, Report, gather
+from flipbatch.report.page import render, write_report
+from flipbatch.report.warnings import call_all_flip, warnings
+from flipbatch.runtime.run_directory import RunDirectory
+from flipbatch.schema import PREDICTIONS, Label, Status
+from flipbatch.scoring.run import read_run
+from flipbatch.storage.parquet import write_table
+
+FLIP, NOTFLIP = str(Label.FLIP), str(Label.NOTFLIP)
+EVIL = "<script>alert(1)</script>"
+GOOD = {"flip/a": [(FLIP, 0.9)] * 4, "notflip/b": [(NOTFLIP, 0.2)] * 3, "notflip/c": [(NOTFLIP, 0.7)]}
+
+
+def rows_of(videos, threshold):
+    """Predictions from {video_id: [(label, probability, or the error's text)]}."""
+    rows = [
+        {
+            "video_id": video_id,
+            "frame_number": number,
+            "uri": f"/frames/{video_id}_{number}.jpg",
+            "label": label,
+            "status": str(Status.CORRUPT if isinstance(p, str) else Status.OK),
+            "error": p if isinstance(p, str) else None,
+            "flip_probability": None if isinstance(p, str) else p,
+            "prediction": None if isinstance(p, str) else FLIP if p >= threshold else NOTFLIP,
+        }
+        for video_id, frames in sorted(videos.items())
+        for number, (label, p) in enumerate(frames)
+    ]
+    return pa.Table.from_pylist(rows, schema=PREDICTIONS)
+
+
+def metrics_of(videos, models):
+    frames = [frame for frames in videos.values() for frame in frames]
+    errors = Counter(str(Status.CORRUPT) for _, p in frames if isinstance(p, str))
+    labelled = sum(label is not None for label, _ in frames)
+    return {
+        "frames": {
+            "total": len(frames),
+            "scored": len(frames) - errors.total(),
+            "errors": dict(errors),
+            "labelled": labelled,
+            "misnamed": 0,
+        },
+        "videos": len(videos),
+        "models": {
+            name: {"threshold": t, **tally(videos_of(rows_of(videos, t), name, t)).to_json()}
+            for name, t in models.items()
+        },
+        "note": None if labelled else "No frame has a label.",
+    }
+
+
+def make_run(out, videos, models=None, parts=1, rows_per_group=2**20, frames="/frames"):
+    """A run's directory as scoring leaves it, and its metrics."""
+    models = models or {"cnn_model": 0.5}
+    directory = RunDirectory.at(str(out))
+    identity = {"frames": frames, "manifest": None, "limit": None}
+    identity["models"] = {name: {"bundle": "b" * 64, "threshold": t} for name, t in models.items()}
+    manifest = {"fingerprint": "c" * 64, "shards": 1, "first_shards": [0], "folder": "manifest/0"}
+    directory.begin(identity, manifest=manifest | {"frames": 1, "videos": 1, "misnamed": 0})
+    ids = sorted(videos)
+    for part in range(parts):
+        some = {video: videos[video] for video in ids[part::parts]}
+        file = f"part-{part:05d}.parquet"
+        tables = []
+        for name, threshold in models.items():
+            rows = rows_of(some, threshold)
+            sink = io.BytesIO()
+            pq.write_table(rows, sink, row_group_size=rows_per_group)
+            storage.write(directory.path("predictions", f"model={name}", file), sink.getvalue())
+            tables.append(videos_of(rows, name, threshold))
+        write_table(pa.concat_tables(tables), directory.path("videos", file))
+    return read_run(directory), metrics_of(videos, models)
+
+
+def page_of(out, videos, records=None, **options):
+    run, metrics = make_run(out, videos, **options)
+    write_report(run, metrics, records or {})
+    return storage.read(run.directory.path("report.html")).decode()
+
+
+class _Elements(HTMLParser):
+    def __init__(self, page):
+        super().__init__()
+        self.elements, self.attributes, self.texts = Counter(), [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements[tag] += 1
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+# ---------------------------------------------------------------------------------------- inert
+
+
+def test_whatever_comes_from_outside_is_text(tmp_path):
+    page = page_of(
+        tmp_path,
+        {EVIL: [(FLIP, 0.1), (FLIP, f"cut {EVIL}")]},
+        records={"cnn_model": {"data": {"warnings": [EVIL]}, "architecture": EVIL}},
+        frames=f'/frames"{EVIL}',
+    )
+    elements = _Elements(page)
+    assert not elements.elements["script"]
+    assert elements.texts.count(EVIL) == 1  # the video; elsewhere it is a part of a text
+    assert page.count("&lt;script&gt;") >= 6
+
+
+def test_a_model_may_be_called_anything(tmp_path):
+    run, metrics = make_run(tmp_path, GOOD)
+    name = '"><img src=x onerror=alert(1)>'
+    found = gather(run, metrics, {})
+    renamed = Report(
+        found.run,
+        {**metrics, "models": {name: metrics["models"]["cnn_model"]}},
+        {name: {"data": {"warnings": ["note"]}}},
+        {name: found.histograms["cnn_model"]},
+        {name: found.videos["cnn_model"]},
+        (),
+    )
+    assert not _Elements(render(renamed)).elements["img"]
+
+
+def test_the_page_runs_nothing_and_asks_for_nothing(tmp_path):
+    page = page_of(tmp_path, {**GOOD, "javascript:alert(1)": [(FLIP, 0.1)]}, frames="s3://bucket/frames")
+    elements = _Elements(page)
+    forbidden = {"script", "link", "a", "img", "iframe", "object", "embed", "form", "base", "use"}
+    assert not forbidden & set(elements.elements)
+    names = {name for name, _ in elements.attributes}
+    assert not any(name in {"href", "src", "style"} or name.startswith("on") for name in names)
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_every_element_is_closed(tmp_path):
+    page = page_of(tmp_path, {**GOOD, "flip/d": [(FLIP, "cut off")]})
+    opened, closed = (
+        Counter(re.findall(r"<([a-z0-9]+)[ >]", page)),
+        Counter(re.findall(r"</([a-z0-9]+)>", page)),
+    )
+    assert opened - closed == Counter(meta=3)
+
+
+def test_the_same_run_gives_the_same_bytes(tmp_path):
+    first, second = page_of(tmp_path / "a", GOOD), page_of(tmp_path / "b", GOOD)
+    assert first == second
+
+
+def test_a_path_that_is_no_text_does_not_stop_a_run(tmp_path):
+    page = page_of(tmp_path, GOOD, frames="/frames/\udcff")
+    assert r"/frames/\udcff" in page
+
+
+# ---------------------------------------------------------------------------------------- numbers
+
+
+def test_the_head_says_what_was_scored(tmp_path):
+    texts = " ".join(_Elements(page_of(tmp_path, {**GOOD, "flip/d": [(FLIP, "cut off")]})).texts)
+    assert "Frames of  /frames" in texts
+    assert "frames 9 videos 4 scored 8 errors 1 labelled 9" in texts
+    assert read_run(RunDirectory.at(str(tmp_path))).fingerprint[:12] in texts
+
+
+def test_measures_are_those_of_the_metrics(tmp_path):
+    page = page_of(tmp_path, GOOD)
+    measured = metrics_of(GOOD, {"cnn_model": 0.5})["models"]["cnn_model"]
+    for name in ("f1", "precision", "recall", "accuracy", "balanced_accuracy"):
+        assert f"{measured['frames'][name]:.3f}" in page
+    low, high = measured["frames"]["f1_interval"]
+    assert f"{low:.3f}–{high:.3f}" in page
+    assert f"<td>{measured['per_video']['defined_for']} of 3 videos</td>" in page
+
+
+def test_the_best_model_is_marked_once(tmp_path):
+    page = page_of(tmp_path, GOOD, models={"worse": 0.05, "better": 0.5})
+    assert page.count(">best F1<") == 1
+    assert '>better</span> <span class="badge">best F1' in page
+
+
+def test_the_last_column_calls_everything_flip(tmp_path):
+    run, metrics = make_run(tmp_path, GOOD)
+    floor = call_all_flip(metrics["models"]["cnn_model"]["frames"])
+    assert (floor.tp, floor.fp, floor.fn, floor.tn) == (4, 4, 0, 0)
+    assert f'<td class="floor">{floor.f1:.3f}</td>' in render(gather(run, metrics, {}))
+
+
+def test_what_is_undefined_is_neither_0_nor_1(tmp_path):
+    page = page_of(tmp_path, {"notflip/a": [(NOTFLIP, 0.1)], "notflip/b": [(NOTFLIP, 0.2)]})
+    assert "<td><b>undefined</b></td>" in page
+    assert "None" not in page
+    assert "nan" not in page.lower().replace("cnn", "")
+
+
+def test_labels_of_failed_frames_alone_measure_nothing(tmp_path):
+    page = page_of(tmp_path, {"a": [(FLIP, "cut off")], "b": [(None, 0.9)]})
+    assert "<td><b>undefined</b></td>" in page
+    assert ">flip, called flip (tp)</th><td>–</td>" in page
+
+
+def test_a_video_of_both_labels_is_no_obstacle(tmp_path):
+    assert "undefined" in page_of(tmp_path, {"a": [(FLIP, 0.9), (NOTFLIP, 0.1)]})
+
+
+def test_nothing_scored_at_all_is_a_page_too(tmp_path):
+    page = page_of(tmp_path, {"a": [(None, "cut off")] * 3})
+    assert "3 of 3 frames (100.00%) could not be scored" in page
+    assert "No frame was scored." in page
+
+
+def test_a_video_without_scored_frames_has_dashes():
+    row = {
+        "video_id": "v",
+        "label": None,
+        "prediction": None,
+        "mean_probability": None,
+        "frames": 2,
+        "f1": None,
+    }
+    row |= dict.fromkeys(("tp", "fp", "fn", "tn"), 0)
+    cells = _Elements(report._video(row, labelled=True)).texts
+    assert cells == ["v", "2", "–", "–", "–", "0", "0", "0", "0", "undefined"]
+
+
+# ---------------------------------------------------------------------------------------- warnings
+
+
+def said(videos, card):
+    return " ".join(warnings(metrics_of(videos, {"cnn_model": 0.5}), {"cnn_model": card}))
+
+
+def test_a_run_with_nothing_to_fear_has_no_warning(tmp_path):
+    fine = {"temperature": 1.2, "architecture": "mobilenet_v2", "training": {"weights": "imagenet"}}
+    assert said(GOOD, fine) == ""
+    assert "Before you read on" not in page_of(tmp_path, GOOD, {"cnn_model": fine})
+
+
+def test_an_unlabelled_run_says_so_and_shows_decisions_only(tmp_path):
+    page = page_of(tmp_path, {"a": [(None, 0.9), (None, 0.2)], "b": [(None, 0.9)] * 3})
+    assert "No frame has a label." in page
+    assert "<b>no label" not in page
+    assert '<b class="text-no-label">no label</b> 5 frames' in page
+    assert "most frames called flip" in page
+    assert "wrong frame" not in page
+    assert "all flip" not in page
+
+
+@pytest.mark.parametrize(
+    ("card", "sentence"),
+    [
+        ({"data": {"warnings": ["The test split shares 3 videos."]}}, "In training: The test split shares 3"),
+        ({"architecture": "mobilenet_v2", "training": {"weights": "none"}}, "Trained from scratch"),
+        ({"temperature": TEMPERATURES[1] * 0.9999999}, "at the bound of 20"),
+    ],
+)
+def test_what_is_wrong_with_a_bundle_is_said(tmp_path, card, sentence):
+    page = page_of(tmp_path, GOOD, {"cnn_model": card})
+    assert "Before you read on" in page
+    assert sentence in page
+
+
+def test_from_scratch_is_said_once_and_only_of_what_could_be_pretrained():
+    note = "No weights: mobilenet_v2 is trained from scratch."
+    training = {"weights": "none"}
+    told = said(GOOD, {"architecture": "mobilenet_v2", "training": training, "data": {"warnings": [note]}})
+    assert told.count("scratch") == 1
+    assert said(GOOD, {"architecture": "cnn_model", "training": training}) == ""
+
+
+def test_a_warning_of_two_models_is_said_once():
+    card = {"data": {"warnings": ["shared"]}}
+    found = warnings(metrics_of(GOOD, {"one": 0.5, "two": 0.5}), {"one": card, "two": card})
+    assert found == {"In training: shared": ["one", "two"]}
+
+
+def test_failed_frames_are_a_share_with_their_reasons():
+    assert "1 of 4 frames (25.00%)" in said(
+        {"a": [(FLIP, 0.9), (NOTFLIP, 0.1), (FLIP, 0.9), (FLIP, "x")]}, {}
+    )
+    assert "1 corrupt" in said({"a": [(FLIP, 0.9), (NOTFLIP, 0.1), (FLIP, "x")]}, {})
+
+
+def test_labels_that_can_not_tell_models_apart_are_said():
+    assert "All labelled frames are notflip" in said({"a": [(NOTFLIP, 0.1)]}, {})
+    assert "Only 1 of 2 frames have a label" in said({"a": [(FLIP, 0.9), (None, 0.9)]}, {})
+
+
+def test_no_better_than_calling_everything_flip_is_said():
+    assert "No better than calling every frame flip" in said({"a": [(FLIP, 0.9)], "b": [(NOTFLIP, 0.9)]}, {})
+
+
+@pytest.mark.parametrize("card", [{}, {"data": None, "training": "none"}, {"data": {"warnings": "text"}}])
+def test_a_bundle_that_says_little_is_no_obstacle(tmp_path, card):
+    assert "cnn_model" in page_of(tmp_path, GOOD, {"cnn_model": card})
+
+
+# ---------------------------------------------------------------------------------------- gather
+
+
+def random_videos(count, frames, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = [FLIP, NOTFLIP, None]
+    probabilities = rng.random((count, frames)).astype(np.float32)
+    return {
+        f"v{index:05d}": [(labels[index % 3], float(p)) for p in probabilities[index]]
+        for index in range(count)
+    }
+
+
+def test_histograms_add_up_to_the_scored_frames(tmp_path):
+    videos = random_videos(30, 7) | {"w": [(FLIP, "cut off"), (FLIP, 0.0), (FLIP, 1.0)]}
+    run, metrics = make_run(tmp_path, videos)
+    counts = gather(run, metrics, {}).histograms["cnn_model"]
+    assert counts.sum(axis=1).tolist() == [72, 70, 70]
+    assert counts.sum() == metrics["frames"]["scored"]
+    expected, _ = np.histogram([p for n, f in videos.items() for _, p in f if f[0][0] is None], BINS, (0, 1))
+    assert counts[2].tolist() == expected.tolist()
+
+
+def test_probabilities_0_and_1_are_in_the_outer_bins(tmp_path):
+    run, metrics = make_run(tmp_path, {"a": [(FLIP, 0.0), (FLIP, 1.0), (FLIP, 1.0)]})
+    counts = gather(run, metrics, {}).histograms["cnn_model"][0]
+    assert (counts[0], counts[-1]) == (1, 2)
+
+
+def test_the_most_wrong_videos_come_first_from_all_parts(tmp_path):
+    videos = {f"flip/{i:03d}": [(FLIP, 0.1)] * (i % 40) + [(FLIP, 0.9)] for i in range(90)}
+    run, metrics = make_run(tmp_path, videos, parts=4)
+    figures = gather(run, metrics, {}).videos["cnn_model"]
+    expected = sorted(videos, key=lambda video: (1 - len(videos[video]), video))[:TOP_VIDEOS]
+    assert [row["video_id"] for row in figures.top] == expected
+    assert (figures.videos, figures.wrong_videos) == (90, 87)
+
+
+def test_sums_are_of_each_model_alone(tmp_path):
+    run, metrics = make_run(tmp_path, GOOD, models={"low": 0.1, "high": 0.8})
+    videos = gather(run, metrics, {}).videos
+    assert (videos["low"].flip_frames, videos["low"].flip_videos) == (8, 3)
+    assert (videos["high"].flip_frames, videos["high"].flip_videos) == (4, 1)
+    assert {row["model"] for row in videos["low"].top} == {"low"}
+
+
+def test_the_first_failed_frames_are_listed(tmp_path):
+    videos = {f"v{i:02d}": [(FLIP, 0.9), (FLIP, f"cut off at {i}")] for i in range(FIRST_ERRORS + 5)}
+    run, metrics = make_run(tmp_path, videos, rows_per_group=8)
+    errors = gather(run, metrics, {}).errors
+    assert [error.uri for error in errors] == [f"/frames/v{i:02d}_1.jpg" for i in range(FIRST_ERRORS)]
+    assert "20 of 25 are shown" in render(gather(run, metrics, {}))
+
+
+def test_tables_are_read_a_batch_at_a_time(tmp_path, monkeypatch):
+    run, metrics = make_run(tmp_path, random_videos(100, 20), parts=2, rows_per_group=128)
+    whole, seen = gather(run, metrics, {}), []
+    batches_of = report_figures._batches_of
+    monkeypatch.setattr(report_figures, "ROWS_AT_ONCE", 64)
+    monkeypatch.setattr(
+        report_figures, "_batches_of", lambda *at: (seen.append(b.num_rows) or b for b in batches_of(*at))
+    )
+    parts = gather(run, metrics, {})
+    assert max(seen) <= 64
+    assert sum(seen) == 2000 + 100
+    assert np.array_equal(parts.histograms["cnn_model"], whole.histograms["cnn_model"])
+    assert parts.videos == whole.videos
+
+
+def test_row_groups_that_were_read_are_let_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(report_figures, "ROWS_AT_ONCE", 4096)
+    path, group = str(tmp_path / "table.parquet"), rows_of(random_videos(256, 16), 0.5)
+    pq.write_table(pa.concat_tables([group] * 200), path, row_group_size=group.num_rows, compression="none")
+    before = pa.total_allocated_bytes()
+    held = [
+        pa.total_allocated_bytes() - before for _ in report_figures._batches_of(path, ["flip_probability"])
+    ]
+    assert max(held[150:]) < 1.5 * max(held[:50])
+
+
+def test_pages_of_large_runs_are_no_larger(tmp_path):
+    small, large = (page_of(tmp_path / str(n), random_videos(n, 9), parts=3) for n in (60, 1500))
+    assert len(large) < 1.1 * len(small)
+
+
+def test_a_run_in_object_storage_is_read_and_written_there():
+    out = f"memory://report-{uuid.uuid4().hex}"
+    page = page_of(out, GOOD, parts=2)
+    assert page == page_of(f"memory://report-{uuid.uuid4().hex}", GOOD, parts=2)
+    assert storage.names_in(out) == ["predictions", "report.html", "run.json", "videos"]
+
+
+def test_a_damaged_table_is_named(tmp_path):
+    run, metrics = make_run(tmp_path, GOOD)
+    path = run.directory.path("videos", "part-00000.parquet")
+    storage.write(path, b"no table")
+    with pytest.raises(StorageError, match=re.escape(path)):
+        write_report(run, metrics, {})

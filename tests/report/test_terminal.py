@@ -1,0 +1,61 @@
+"""Facts about `flipbatch.report.terminal`."""
+
+from __future__ import annotations
+
+import pytest
+
+from flipbatch.report.terminal import error_rate, summary_lines
+
+NO_ERRORS = {"missing": 0, "unreadable": 0, "corrupt": 0, "too_large": 0, "unsupported": 0}
+SCORES = {"f1": 0.8571, "balanced_accuracy": 0.9, "f1_interval": [0.75, 0.925]}
+MODEL = {"frames": SCORES, "videos": SCORES, "per_video": {"mean_f1": 0.5, "defined_for": 3}}
+UNKNOWN = {"f1": None, "balanced_accuracy": None, "f1_interval": None}
+
+
+def metrics(total=10, scored=10, errors=None, misnamed=0, note=None, models=None):
+    return {
+        "frames": {
+            "total": total,
+            "scored": scored,
+            "errors": NO_ERRORS | (errors or {}),
+            "misnamed": misnamed,
+        },
+        "videos": 2,
+        "note": note,
+        "models": {"cnn_model": MODEL} if models is None else models,
+    }
+
+
+@pytest.mark.parametrize(("total", "scored", "rate"), [(10, 10, 0), (10, 8, 0.2), (3, 0, 1), (0, 0, 0)])
+def test_the_error_rate_is_the_share_of_frames_without_probability(total, scored, rate):
+    assert error_rate(metrics(total, scored)) == pytest.approx(rate)
+
+
+def test_a_summary_has_a_line_a_model():
+    assert summary_lines(metrics(total=1_234, scored=1_234)) == [
+        "1,234 of 1,234 frames of 2 videos scored",
+        "model              F1  95 % interval   balanced  video F1   mean F1",
+        "cnn_model       0.857  0.750 to 0.925     0.900     0.857     0.500",
+    ]
+
+
+def test_errors_are_listed_by_kind():
+    lines = summary_lines(metrics(scored=7, errors={"corrupt": 2, "missing": 1}, misnamed=4))
+    assert lines[1:4] == ["  1 missing", "  2 corrupt", "  4 files are no frames: see misnamed.parquet"]
+
+
+def test_without_labels_a_summary_says_why_there_is_no_f1():
+    assert summary_lines(metrics(note="No frame has a label."))[-1] == "No frame has a label."
+
+
+def test_what_is_not_defined_is_a_dash():
+    model = {"frames": UNKNOWN, "videos": UNKNOWN, "per_video": {"mean_f1": None}}
+    assert summary_lines(metrics(models={"m": model}))[-1].split() == ["m", "-", "-", "-", "-", "-"]
+
+
+@pytest.mark.parametrize("name", ["m", "a_model_of_20_letters", "x" * 28, "x" * 90])
+def test_no_line_is_longer_than_80_columns_and_columns_align(name):
+    huge = metrics(10**12, 10**12, {"corrupt": 10**12}, 10**12, models={name: MODEL, "b": MODEL})
+    lines = summary_lines(huge)
+    assert max(map(len, lines)) <= 80
+    assert len({len(line) for line in lines[-3:]}) == 1

@@ -1,0 +1,130 @@
+"""What comes back from workers, and what a submitted job may be given."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ray.exceptions import RayTaskError
+
+from flipbatch.errors import InputError, JobError, StorageError
+from flipbatch.runtime.ray_connection import refuse_relative, to_user_error, warn_without_gpu
+
+ROOT = Path(__file__).parents[1]
+
+
+def wrapped(cause: Exception) -> Exception:
+    """An error as Ray hands it to a driver, behind one more."""
+    outer = RuntimeError("the dataset failed")
+    outer.__cause__ = RayTaskError("f", "a long traceback", cause).as_instanceof_cause()
+    return outer
+
+
+def test_the_sentence_that_a_worker_raised_comes_through_whole() -> None:
+    error = to_user_error(wrapped(StorageError("Can't write /out: no space.")), "Go on.")
+    assert str(error) == "Can't write /out: no space."
+    assert isinstance(error, StorageError)
+
+
+def test_what_was_meant_for_nobody_becomes_one_sentence() -> None:
+    error = to_user_error(wrapped(ValueError("line one\nbad value")), "Go on.")
+    assert isinstance(error, JobError)
+    assert str(error) == ("The job failed in a worker: bad value. Go on.")
+
+
+def test_the_failure_of_a_training_rank_is_found() -> None:
+    outer = RuntimeError("Training failed")
+    outer.worker_failures = {1: JobError("Training diverged.")}  # pyright: ignore[reportAttributeAccessIssue]
+    assert str(to_user_error(outer, "")) == "Training diverged."
+
+
+def test_errors_that_caused_each_other_end() -> None:
+    first, second = ValueError("a"), ValueError("b")
+    first.__cause__, second.__cause__ = second, first
+    assert isinstance(to_user_error(first, ""), JobError)
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_a_job_that_waits_for_a_gpu_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    warn_without_gpu()
+    assert "No GPU is in the cluster: the job waits" in caplog.text
+
+
+@pytest.fixture
+def submitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {"runtime_env": {"working_dir": "gcs://_ray_pkg.zip"}}
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps(config))
+
+
+@pytest.mark.usefixtures("submitted")
+def test_a_submitted_job_refuses_relative_paths() -> None:
+    with pytest.raises(InputError, match="--frames data is relative"):
+        refuse_relative(frames="data", out="/out")
+
+
+@pytest.mark.usefixtures("submitted")
+def test_a_submitted_job_takes_absolute_paths_and_uris() -> None:
+    refuse_relative(frames="s3://bucket/data", out="/out", manifest=None)
+
+
+def test_a_plain_job_takes_relative_paths() -> None:
+    refuse_relative(frames="data")
+
+
+def test_a_cluster_that_does_not_answer_is_one_sentence() -> None:
+    script = "from flipbatch.runtime.ray_connection import connected\nwith connected(): pass"
+    environment = os.environ | {"RAY_ADDRESS": "no-such-scheme://cluster"}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert "JobError: Can't connect to no-such-scheme://cluster" in done.stderr
+
+
+@pytest.mark.parametrize("module", ["scoring.job", "training.job", "benchmark.job", "runtime.ray_connection"])
+def test_whatever_is_imported_first_ray_starts_no_worker_through_uv(module: str) -> None:
+    program = (
+        f"import flipbatch.{module}, ray; print(ray._private.ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV)"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    said = subprocess.check_output([sys.executable, "-c", program], env=environment, text=True)
+    assert said.strip() == "False"
+
+
+OWNER = """
+from flipbatch.runtime import ray_connection
+import ray
+with ray_connection.connected():
+    print(ray.get_runtime_context().gcs_address, flush=True)
+    input()
+"""
+STRANGER = "import ray, sys; ray.init(sys.argv[1], logging_level='ERROR')"
+
+
+def test_a_ray_that_was_started_here_serves_no_stranger(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as owner:
+        assert owner.stdout is not None
+        address = owner.stdout.readline().strip()
+        stranger = [sys.executable, "-c", STRANGER, address]
+        elsewhere = environment | {"HOME": str(tmp_path)}
+        refused = subprocess.run(stranger, env=elsewhere, capture_output=True, text=True, check=False)
+        owner.communicate("\n")
+    assert owner.returncode == 0
+    assert refused.returncode == 1
+    assert "token" in refused.stderr

@@ -1,0 +1,243 @@
+"""Facts about reading from S3: a real server on loopback, behind a slow proxy."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.session import Session
+from botocore.stub import Stubber
+from fsspec.config import conf as fsspec_settings
+from s3fs.errors import translate_boto_error
+
+from flipbatch import storage
+from flipbatch.storage import s3
+from flipbatch.storage.listing import list_files
+from tests.slow_proxy import slow_proxy
+
+LONG = 32 * 2**20
+ODD_KEYS = ["a b%20c#?é+&_1.jpg", "a%2Fb", "[x]/{y}~_1.jpg", "x?versionId=3", "a//b_1.jpg", "./a"]
+COUNT = 3 * storage.READS_IN_FLIGHT
+
+
+@pytest.fixture(scope="module")
+def bucket(s3_server):
+    client = boto3.client("s3", endpoint_url=s3_server)
+    client.create_bucket(Bucket="reads")
+    for key in (*ODD_KEYS, *map(str, range(COUNT))):
+        client.put_object(Bucket="reads", Key=key, Body=key.encode())
+    client.put_object(Bucket="reads", Key="empty", Body=b"")
+    client.put_object(Bucket="reads", Key="long", Body=bytes(LONG))
+    return "s3://reads"
+
+
+@pytest.fixture
+def fresh():
+    """Settings are looked up anew in this test, and in those after it."""
+    s3._open.cache_clear()
+    yield
+    s3._open.cache_clear()
+
+
+@pytest.fixture
+def proxy(bucket, s3_server, fresh, monkeypatch):
+    """What stands between this test and S3; not slow yet."""
+    with slow_proxy(s3_server) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
+        yield proxy
+
+
+def wait_for(fact):
+    ends = time.monotonic() + 60
+    while not fact() and time.monotonic() < ends:
+        time.sleep(0.01)
+    assert fact()
+
+
+def why(uri):
+    with pytest.raises(OSError) as error:  # noqa: PT011
+        storage.read(uri, limit=5)
+    return storage.reason(error.value)
+
+
+# ---------------------------------------------------------------------------------------- one object
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+def test_any_key_is_read_as_it_is_spelt(bucket, key):
+    assert storage.read(f"{bucket}/{key}") == key.encode()
+
+
+@pytest.mark.parametrize("limit", [None, 1, 99])
+def test_an_object_is_read_whole_or_its_first_bytes(bucket, limit):
+    assert storage.read(f"{bucket}/12", limit) == b"12"[:limit]
+    assert storage.read(f"{bucket}/empty", limit) == b""
+
+
+def test_a_missing_object_and_a_missing_bucket_are_file_not_found(bucket):
+    for uri in (f"{bucket}/none", "s3://no-such-bucket/none"):
+        assert why(uri) == "there is no such file, directory or bucket"
+
+
+@pytest.mark.parametrize("limit", [None, 3])
+def test_an_object_that_was_replaced_since_it_was_listed_is_refused(bucket, s3_server, limit):
+    client = boto3.client("s3", endpoint_url=s3_server)
+    client.put_object(Bucket="reads", Key="replaced/one", Body=b"one")
+    (listed,) = list_files(f"{bucket}/replaced")
+    assert storage.read(listed.uri, limit, listed.version) == b"one"
+    client.put_object(Bucket="reads", Key="replaced/one", Body=b"two")
+    with pytest.raises(storage.ReplacedError, match="it was replaced after it was listed"):
+        storage.read(listed.uri, limit, listed.version)
+
+
+def test_an_object_beyond_the_limit_is_not_fetched_whole(proxy):
+    assert storage.read("s3://reads/long", limit=1000) == bytes(1000)
+    assert proxy.bytes_sent < LONG / 2
+
+
+def test_s3a_is_s3(bucket, proxy):
+    assert storage.read("s3a://reads/12") == b"12"
+    assert proxy.requests == 1
+
+
+def test_what_fsspec_was_told_is_followed(bucket, proxy, monkeypatch):
+    monkeypatch.setitem(fsspec_settings, "s3", {"endpoint_url": "http://127.0.0.1:1"})
+    storage.read("s3://reads/12")
+    assert proxy.requests == 0
+
+
+# ---------------------------------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, "AccessDenied"), (403, "InvalidAccessKeyId"), (400, "ExpiredToken")]
+)
+def test_forbidden_is_one_sentence_without_addresses(proxy, status, code):
+    proxy.refusals.append((status, code))
+    reason = why("s3://reads/12")
+    assert reason.startswith(f"permission was denied; check the credentials and rights (S3 answered {status}")
+    assert reason.endswith(f"({code}))")
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_server_in_trouble_is_asked_again(proxy, status):
+    proxy.refusals += [(status, "SlowDown")] * 2
+    assert storage.read("s3://reads/12") == b"12"
+    assert proxy.requests == 3
+
+
+def test_a_server_that_stays_in_trouble_is_an_error(proxy, monkeypatch):
+    monkeypatch.setattr(storage, "RETRIED_FOR_SECONDS", 0.0)
+    proxy.refusals += [(503, "SlowDown")] * 2
+    assert why("s3://reads/12") == "S3 answered 503 Service Unavailable (SlowDown)"
+
+
+def test_no_server_is_an_error_of_one_line(bucket, fresh, monkeypatch):
+    monkeypatch.setattr(storage, "RETRIED_FOR_SECONDS", 0.0)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    assert why("s3://reads/12") == "HTTP error: error sending request"
+
+
+# ---------------------------------------------------------------------------------------- many objects
+
+
+def test_many_requests_are_in_flight_and_never_more_than_allowed(proxy):
+    proxy.latency = 0.3
+    read = storage.read_many(f"s3://reads/{i}" for i in range(COUNT))
+    assert list(read) == [str(i).encode() for i in range(COUNT)]
+    assert storage.READS_IN_FLIGHT / 2 < proxy.most_in_flight <= storage.READS_IN_FLIGHT
+
+
+def test_the_first_requests_are_sent_before_anything_is_asked_for(proxy):
+    read = storage.read_many(f"s3://reads/{i}" for i in range(COUNT))
+    wait_for(lambda: proxy.requests == storage.READS_IN_FLIGHT)
+    assert next(read) == b"0"
+
+
+def test_two_readers_at_once_share_what_is_allowed(proxy):
+    proxy.latency = 0.1
+    first, second = (storage.read_many(f"s3://reads/{i}" for i in range(COUNT)) for _ in range(2))
+    assert list(first) == list(second)
+    assert proxy.most_in_flight <= storage.READS_IN_FLIGHT
+
+
+# ---------------------------------------------------------------------------------------- settings
+
+
+@pytest.mark.usefixtures("fresh")
+def test_no_credentials_are_said_as_ever(bucket, monkeypatch, tmp_path):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    assert why(f"{bucket}/12").startswith("no credentials were found; set AWS_ACCESS_KEY_ID")
+
+
+@pytest.mark.usefixtures("fresh")
+def test_settings_that_make_no_sense_are_not_tried_again(bucket, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "none")
+    storage.take_retries()
+    assert why(f"{bucket}/12") == "S3 is not set up: The config profile (none) could not be found"
+    assert storage.take_retries() == 0
+
+
+@pytest.mark.parametrize("status", [403, 404, 408, 409, 412, 429, 500, 501, 502, 503, 504])
+def test_what_s3fs_raises_may_pass_as_its_status_says(status):
+    answer = {"Error": {"Code": str(status)}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    error = translate_boto_error(ClientError(answer, "PutObject"))
+    assert s3.may_pass(error) == (status in (408, 409, 429, 500, 502, 503, 504))
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_profile_gives_credentials_endpoint_and_region(bucket, s3_server, monkeypatch, tmp_path):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    keys = "aws_access_key_id = a\naws_secret_access_key = b\n"
+    (tmp_path / "config").write_text(
+        f"[profile phones]\n{keys}endpoint_url = {s3_server}\nregion = eu-west-3\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "phones")
+    assert storage.read(f"{bucket}/12") == b"12"
+    assert s3._open("reads").config.get("region") == "eu-west-3"
+
+
+def test_expiring_credentials_are_asked_for_again(bucket, fresh, monkeypatch):
+    asked = []
+    monkeypatch.setattr(s3, "_BELIEVED_FOR", timedelta(seconds=1))
+    monkeypatch.setattr(
+        "botocore.credentials.Credentials.get_frozen_credentials",
+        lambda self: asked.append(datetime.now(UTC)) or self,
+    )
+    for _ in range(3):
+        storage.read(f"{bucket}/12")
+        time.sleep(0.15)  # obstore never asks twice within a tenth of a second
+    assert len(asked) >= 3
+
+
+def test_a_store_says_no_secret(bucket):
+    storage.read(f"{bucket}/12")
+    assert "test" not in repr(s3._open("reads"))
+    assert "secret_access_key" not in s3._open("reads").config
+
+
+@pytest.mark.parametrize("status", [200, 403, 404])
+def test_the_region_of_a_bucket_is_told_even_to_who_may_not_look(s3_server, status):
+    client = Session().create_client("s3")
+    told = {"HTTPHeaders": {"x-amz-bucket-region": "eu-west-3"}, "HTTPStatusCode": status}
+    with Stubber(client) as stubber:
+        if status == 200:
+            stubber.add_response("head_bucket", {"ResponseMetadata": told})
+        else:
+            stubber.add_client_error("head_bucket", str(status), http_status_code=status, response_meta=told)
+        assert s3._region_of(client, "reads") == "eu-west-3"
+
+
+def test_a_server_may_want_the_bucket_in_its_name(fresh, monkeypatch, tmp_path):
+    (tmp_path / "config").write_text("[default]\ns3 =\n  addressing_style = virtual\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://storage.example:9000")
+    assert s3._open("reads").config.get("endpoint") == "http://reads.storage.example:9000"

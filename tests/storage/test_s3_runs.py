@@ -1,0 +1,99 @@
+"""Frames, bundle and output all on S3: a real server on loopback."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pyarrow.parquet as pq
+import pytest
+
+from flipbatch import storage
+from flipbatch.errors import StorageError
+from flipbatch.frames.manifest import list_frames
+from flipbatch.scoring.job import ScoreOptions
+from flipbatch.training.fit import Settings
+from flipbatch.training.job import TrainOptions, train
+from tests.scoring.conftest import score
+
+
+@pytest.fixture(scope="module")
+def bucket(s3_server: str, labelled_frames: Path) -> str:
+    """A bucket that holds the labelled frames under frames/."""
+    client = boto3.client("s3", endpoint_url=s3_server)
+    client.create_bucket(Bucket="books")
+    for file in labelled_frames.rglob("*.jpg"):
+        client.upload_file(str(file), "books", f"frames/{file.relative_to(labelled_frames)}")
+    client.put_object(Bucket="books", Key="frames/flip/0000_000000900.jpg", Body=b"")
+    return "s3://books"
+
+
+@pytest.fixture
+def other_credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Clients made from here on have no credentials at all."""
+    storage._filesystem.cache_clear()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    yield
+    storage._filesystem.cache_clear()
+
+
+def get(key: str, address: str) -> bytes:
+    return boto3.client("s3", endpoint_url=address).get_object(Bucket="books", Key=key)["Body"].read()
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_training_and_scoring_with_everything_on_s3(bucket: str, s3_server: str) -> None:
+    train(
+        TrainOptions(
+            frames=f"{bucket}/frames",
+            out=f"{bucket}/train",
+            models=("cnn_model",),
+            weights="none",
+            settings=Settings(epochs=2),
+        )
+    )
+    model = f"{bucket}/train/models/cnn_model"
+    metrics = score(ScoreOptions(frames=f"{bucket}/frames", models=(model,), out=f"{bucket}/score"))
+    assert (metrics["frames"]["total"], metrics["frames"]["errors"]["corrupt"]) == (65, 1)
+    assert json.loads(get("score/metrics.json", s3_server)) == metrics
+    rows = pq.read_table(io.BytesIO(get("score/predictions/model=cnn_model/part-00000.parquet", s3_server)))
+    assert rows["uri"].to_pylist()[0] == "s3://books/frames/flip/0000_000000000.jpg"
+    assert get("score/_SUCCESS", s3_server) == b""
+
+
+def test_a_wrong_bucket_is_one_sentence(s3_server: str) -> None:
+    with pytest.raises(StorageError, match="Can't list s3://no-such-bucket/frames: there is no such"):
+        list_frames("s3://no-such-bucket/frames")
+
+
+def test_a_wrong_prefix_is_one_sentence(bucket: str) -> None:
+    with pytest.raises(StorageError, match="Can't list s3://books/nothing: there is no such"):
+        list_frames(f"{bucket}/nothing")
+
+
+@pytest.mark.usefixtures("other_credentials")
+def test_missing_credentials_are_one_sentence(bucket: str) -> None:
+    with pytest.raises(StorageError, match="no credentials were found"):
+        list_frames(f"{bucket}/frames")
+
+
+def test_a_glob_lists_what_it_matches(bucket: str) -> None:
+    manifest = list_frames(f"{bucket}/frames/*/0001_*.jpg")
+    assert manifest.frames.num_rows == 8
+    assert manifest.frames["uri"][0].as_py() == "s3://books/frames/flip/0001_000000000.jpg"
+
+
+def test_an_empty_object_reads_as_no_bytes(bucket: str) -> None:
+    assert storage.read(f"{bucket}/frames/flip/0000_000000900.jpg", limit=10) == b""
+
+
+def test_a_limit_reads_only_the_first_bytes(bucket: str) -> None:
+    assert storage.read(f"{bucket}/frames/flip/0000_000000000.jpg", limit=4)[:3] == b"\xff\xd8\xff"
+    assert len(storage.read(f"{bucket}/frames/flip/0000_000000000.jpg", limit=4)) == 4
