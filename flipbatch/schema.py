@@ -9,6 +9,9 @@ from enum import StrEnum
 
 import pyarrow as pa
 
+SCHEMA_VERSION = 2
+"""Of tables and JSON files. Version 1 had neither this number nor groups."""
+
 
 class Label(StrEnum):
     """What a frame shows. ``FLIP`` is the positive class everywhere."""
@@ -47,9 +50,11 @@ MANIFEST = pa.schema(
         pa.field("label", pa.string()),
         pa.field("split", pa.string()),
         pa.field("version", pa.string()),
+        pa.field("group", pa.string(), nullable=False),
     ]
 )
-"""One row per frame, in the order of `ORDER`. A file of another version was replaced after it was listed."""
+"""One row per frame, in the order of `ORDER`. A file of another version was replaced after it was listed.
+Frames of one group (a book, a place, a recording) look alike: splits and intervals never cut a group."""
 
 ORDER = [("video_id", "ascending"), ("frame_number", "ascending"), ("uri", "ascending")]
 """How rows of frames are sorted, for `pyarrow.Table.sort_by`."""
@@ -97,6 +102,7 @@ VIDEOS = pa.schema(
         pa.field("precision", pa.float64()),
         pa.field("recall", pa.float64()),
         pa.field("f1", pa.float64()),
+        pa.field("group", pa.string(), nullable=False),
     ]
 )
 """One row per (model, video). A video without positive truth and positive prediction has f1 null."""
@@ -106,6 +112,7 @@ SPLITS = pa.schema(
         pa.field("video_id", pa.string(), nullable=False),
         pa.field("split", pa.string(), nullable=False),
         pa.field("frames", pa.int64(), nullable=False),
+        pa.field("group", pa.string(), nullable=False),
     ]
 )
 """Which frames of which video a training run used for what."""

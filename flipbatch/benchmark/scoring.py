@@ -32,7 +32,10 @@ class Steady(NamedTuple):
 def repeated(uris: Sequence[str], labels: Sequence[str | None], frames: int) -> pa.Table:
     """Return a manifest, `schema.MANIFEST`, that repeats frames as videos of 256 until there are enough."""
     rows = islice(cycle(zip(uris, labels, strict=True)), frames)
-    columns = [(f"v{row // 256:06d}", row, uri, label, None, None) for row, (uri, label) in enumerate(rows)]
+    columns = [
+        (f"v{row // 256:06d}", row, uri, label, None, None, f"v{row // 256:06d}")
+        for row, (uri, label) in enumerate(rows)
+    ]
     return pa.table([pa.array(column) for column in zip(*columns, strict=True)], schema=MANIFEST)
 
 

@@ -24,7 +24,8 @@ def videos_of(predictions: pa.Table, model: str, threshold: float) -> pa.Table:
     Parameters
     ----------
     predictions
-        Rows of one model, schema `PREDICTIONS`, frames of one video consecutive (as they are when sorted).
+        Rows of one model, schema `PREDICTIONS` and column ``group``, frames of one video consecutive
+        (as they are when sorted).
     model
         Its name.
     threshold
@@ -48,6 +49,7 @@ def videos_of(predictions: pa.Table, model: str, threshold: float) -> pa.Table:
     columns = {"model": pa.array([model] * len(runs), pa.string()), "video_id": runs.video_ids}
     columns |= _labels_and_scores(predictions, runs, threshold)
     columns |= _decisions(predictions, runs)
+    columns["group"] = predictions["group"].take(pa.array(runs.starts))
     return pa.table(columns).select(VIDEOS.names).cast(VIDEOS)
 
 
@@ -76,7 +78,7 @@ def tally(videos: pa.Table) -> ModelTally:
     frames = np.stack([videos[name].to_numpy() for name in ("tp", "fp", "fn", "tn")], axis=1)
     truth, predicted = _Flips.of(videos["label"]), _Flips.of(videos["prediction"])
     decisions = np.stack(_outcomes(truth, predicted), axis=1)
-    return ModelTally.of(videos["video_id"].to_pylist(), frames, decisions)
+    return ModelTally.of(videos["group"].to_pylist(), frames, decisions)
 
 
 @dataclass(frozen=True)

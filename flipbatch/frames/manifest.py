@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from flipbatch import storage
 from flipbatch.errors import InputError
-from flipbatch.frames.names import FrameName, Root, Word, parse_frame, read_folders
+from flipbatch.frames.names import FrameName, Root, Word, default_group, parse_frame, read_folders
 from flipbatch.schema import MANIFEST, MISNAMED, MISNAMED_ORDER, ORDER, Label, Split
 from flipbatch.storage.listing import ListedFile, list_files, listing_root
 
@@ -197,6 +197,7 @@ def _frames_batch(rows: list[tuple[ListedFile, FrameName]]) -> pa.RecordBatch:
         [name.label for _, name in rows],
         [name.split for _, name in rows],
         [file.version for file, _ in rows],
+        [name.group or default_group(name.video_id) for _, name in rows],
     ]
     return pa.record_batch(columns, schema=MANIFEST)
 
@@ -329,6 +330,7 @@ def _override(uri: str, relative_path: str, root: Root, given: dict[str, str | N
         frame_number=parsed.frame_number if number is None else _number(uri, number),
         label=_word(Label, "label", uri, given["label"]) or parsed.label,
         split=_word(Split, "split", uri, given["split"]) or parsed.split,
+        group=given["group"],
     )
 
 

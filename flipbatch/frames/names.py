@@ -50,12 +50,15 @@ class FrameName:
         What follows the last underscore, 0 to 10**18 - 1.
     label : Label or None
     split : Split or None
+    group : str or None
+        Book, place or recording, where a table gives it; `default_group` is meant where it is None.
     """
 
     video_id: str
     frame_number: int
     label: Label | None
     split: Split | None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,16 @@ def parse_frame(relative_path: str, root: Root) -> FrameName | str:
     )
 
 
+@lru_cache(maxsize=4096)
+def default_group(video_id: str) -> str:
+    """Return the group of a video for which none is given: its id without its label folder.
+
+    ``flip/0002`` and ``notflip/0002`` may show one book in one place: both are in group ``0002``.
+    """
+    *folders, name = video_id.split("/")
+    return "/".join([*_without(folders, LABEL_WORDS), name])
+
+
 def read_folders(relative_path: str, root: Root) -> Folders:
     """Read what the folders of a path say, whatever its file is called.
 
@@ -144,7 +157,7 @@ def read_folders(relative_path: str, root: Root) -> Folders:
 def _read_folders(path: str, root: Root) -> Folders:
     folders = path.split("/")[:-1]
     return Folders(
-        video_prefix="".join(f"{folder}/" for folder in _without_split(folders)),
+        video_prefix="".join(f"{folder}/" for folder in _without(folders, SPLIT_WORDS)),
         label=_nearest(folders, LABEL_WORDS) or root.label,
         split=_nearest(folders, SPLIT_WORDS) or root.split,
     )
@@ -160,9 +173,9 @@ def _nearest(components: Sequence[str], words: Mapping[str, Word]) -> Word | Non
     return next((word for word in found if word is not None), None)
 
 
-def _without_split(folders: list[str]) -> list[str]:
-    """Drop the one component that the split was read from: it is the same video in another split."""
+def _without(folders: list[str], words: Mapping[str, Word]) -> list[str]:
+    """Drop the one component that a label or split was read from, the last of them."""
     for index in reversed(range(len(folders))):
-        if folders[index].lower() in SPLIT_WORDS:
+        if folders[index].lower() in words:
             return folders[:index] + folders[index + 1 :]
     return folders

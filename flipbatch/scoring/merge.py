@@ -139,7 +139,7 @@ class _PartWriter:
         for name, threshold in self._run.thresholds.items():
             predictions = _predictions(rows, name, threshold)
             self._writers[name].write_table(predictions, row_group_size=ROWS_PER_GROUP)
-            of_videos = videos_of(predictions, name, threshold)
+            of_videos = videos_of(predictions.append_column("group", rows["group"]), name, threshold)
             self._videos[name].append(of_videos)
             tallies[name], videos = tally(of_videos), of_videos.num_rows
         status = Counter({str(one): int(n) for one, n in _value_counts(rows["status"])})

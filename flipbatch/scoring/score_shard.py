@@ -30,7 +30,7 @@ from flipbatch.scoring.shards import read_shard
 from flipbatch.storage.parquet import create_table, read_table, write_table
 
 SHARD_COLUMNS = ["video_id", "frame_number", "uri", "label", "status", "error"]
-"""Of `schema.PREDICTIONS`; a shard file has one more column a model, its probabilities, under its name."""
+"""Of `schema.PREDICTIONS`; a shard file also has `group`, and one column a model, its probabilities."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +197,7 @@ def predict_shard(predictors: Sequence[Predictor], decoded: DecodedShard) -> Pre
     ok = np.array([one is Status.OK for one in status], dtype=bool)
     columns = {name: decoded.rows[name] for name in SHARD_COLUMNS[:4]}
     columns |= {"status": pa.array(status, pa.string()), "error": pa.array(error, pa.string())}
+    columns["group"] = decoded.rows["group"]
     for predictor in predictors:
         columns[predictor.name] = _probabilities(predictor, decoded.frames[predictor.input_size].pixels, ok)
     rows, before = pa.table(columns), decoded.before

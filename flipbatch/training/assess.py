@@ -26,6 +26,7 @@ class ScoredFrame(NamedTuple):
     frame_number: int
     positive: bool
     logit: float
+    group: str
 
 
 def scored_frames(cache: FrameCache, logits: Tensor) -> list[ScoredFrame]:
@@ -38,7 +39,13 @@ def scored_frames(cache: FrameCache, logits: Tensor) -> list[ScoredFrame]:
     logits : Tensor
         (N,), this rank's.
     """
-    columns = (cache.video_id.tolist(), cache.frame_number.tolist(), cache.positive.tolist(), logits.tolist())
+    columns = (
+        cache.video_id.tolist(),
+        cache.frame_number.tolist(),
+        cache.group.tolist(),
+        cache.positive.tolist(),
+        logits.tolist(),
+    )
     return sorted(gather_rows([ScoredFrame(*row) for row in zip(*columns, strict=True)]))
 
 
@@ -87,4 +94,5 @@ def _predictions(frames: Sequence[ScoredFrame], calibration: Calibration) -> pa.
         "flip_probability": probabilities,
         "prediction": [Label.FLIP if flip else Label.NOTFLIP for flip in flips],
     }
-    return pa.table(columns, schema=PREDICTIONS)
+    groups = pa.array([frame.group for frame in frames], pa.string())
+    return pa.table(columns, schema=PREDICTIONS).append_column("group", groups)

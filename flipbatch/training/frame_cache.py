@@ -36,7 +36,9 @@ def cache_rows(frames: pa.Table) -> pa.Table:
         `schema.MANIFEST`, labelled.
     """
     positive = pa.array([label == Label.FLIP for label in frames["label"].to_pylist()], pa.bool_())
-    return frames.select(["video_id", "frame_number", "uri", "version"]).append_column("positive", positive)
+    return frames.select(["video_id", "group", "frame_number", "uri", "version"]).append_column(
+        "positive", positive
+    )
 
 
 def decode_rows(batch: Batch, size: InputSize) -> dict[str, npt.NDArray[Any]]:
@@ -61,6 +63,8 @@ class FrameCache:
         (N,), bool: whether the frame shows a flip.
     video_id : ndarray
         (N,), str.
+    group : ndarray
+        (N,), str: book, place or recording.
     frame_number : ndarray
         (N,), int64.
     """
@@ -68,10 +72,21 @@ class FrameCache:
     pixels: Tensor
     positive: Tensor
     video_id: npt.NDArray[Any]
+    group: npt.NDArray[Any]
     frame_number: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def take(self, rows: slice | npt.NDArray[Any]) -> FrameCache:
+        """Return some of the frames: a slice, row numbers, or (N,) bool."""
+        return FrameCache(
+            self.pixels[rows],
+            self.positive[rows],
+            self.video_id[rows],
+            self.group[rows],
+            self.frame_number[rows],
+        )
 
     def halved(self) -> FrameCache:
         """Return the same frames at half their height and width, each pixel the mean of four."""
@@ -98,7 +113,13 @@ class FrameCache:
     @classmethod
     def collect(cls, batches: Iterable[Batch], size: InputSize) -> FrameCache:
         """Keep the decoded frames of batches from `decode_rows`, sorted by URI so that order repeats."""
-        columns = {"positive": bool, "video_id": object, "frame_number": np.int64, "uri": object}
+        columns = {
+            "positive": bool,
+            "video_id": object,
+            "group": object,
+            "frame_number": np.int64,
+            "uri": object,
+        }
         names = ("pixels", *columns)
         kept = [{name: batch[name][batch["status"] == Status.OK] for name in names} for batch in batches]
         whole: dict[str, npt.NDArray[Any]] = {
@@ -110,6 +131,7 @@ class FrameCache:
             pixels=torch.from_numpy(_in_order([batch.pop("pixels") for batch in kept], order, size)),
             positive=torch.from_numpy(whole["positive"][order]),
             video_id=whole["video_id"][order],
+            group=whole["group"][order],
             frame_number=whole["frame_number"][order],
         )
 

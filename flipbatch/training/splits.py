@@ -71,8 +71,12 @@ class SplitFrames:
 
     def table(self) -> pa.Table:
         """Return how many frames of each video are in each split, as `schema.SPLITS`."""
-        counts = self.frames.group_by(["video_id", "split"]).aggregate([("uri", "count")])
-        counts = counts.rename_columns({"uri_count": "frames"}).select(SPLITS.names).cast(SPLITS)
+        counts = self.frames.group_by(["video_id", "split"]).aggregate([("uri", "count"), ("group", "min")])
+        counts = (
+            counts.rename_columns({"uri_count": "frames", "group_min": "group"})
+            .select(SPLITS.names)
+            .cast(SPLITS)
+        )
         return counts.sort_by([("video_id", "ascending"), ("split", "ascending")])
 
 

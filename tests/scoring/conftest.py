@@ -14,6 +14,7 @@ import torch
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.manifest import Manifest, Rows
+from flipbatch.frames.names import default_group
 from flipbatch.models.bundle import Bundle, as_arrays
 from flipbatch.models.cnn_model import CnnModel
 from flipbatch.report.page import write_report
@@ -41,7 +42,7 @@ def tiny_bundle() -> Bundle:
 
 def manifest_of(frames: Frames, misnamed: Sequence[str] = ()) -> Manifest:
     """Return a manifest of frames that need not exist."""
-    rows = [(*frame, None, None) for frame in sorted(frames)]
+    rows = [(*frame, None, None, default_group(frame[0])) for frame in sorted(frames)]
     columns = zip(*rows, strict=True) if rows else [[]] * len(MANIFEST)
     return Manifest(
         frames=pa.table([pa.array(column) for column in columns], schema=MANIFEST),

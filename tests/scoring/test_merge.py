@@ -55,6 +55,7 @@ def commit(run, known):
         columns["error"] = pa.array(
             [None if value is not None else "cut off" for value in values], pa.string()
         )
+        columns["group"] = rows["group"]
         columns |= {name: pa.array(values, pa.float32()) for name in run.models}
         write_table(pa.table(columns), run.shard_path(shard), run.metadata())
 

@@ -17,9 +17,11 @@ def cache_of(count: int, seed: int = 0, rows: slice = slice(None)) -> FrameCache
     light = rng.uniform(90, 160, (count, 1, 1, 3)) + rng.normal(0, 6, (count, HEIGHT, WIDTH, 3))
     stripes = 60 * (np.arange(WIDTH) // 6 % 2 - 0.5)[:, None]
     pixels = np.clip(light + stripes * positive[:, None, None, None], 0, 255).astype(np.uint8)
+    videos = np.array([f"{number // 4:04d}" for number in range(count)], dtype=object)
     return FrameCache(
         pixels=torch.from_numpy(pixels[rows]),
         positive=torch.from_numpy(positive[rows]),
-        video_id=np.array([f"{number // 4:04d}" for number in range(count)], dtype=object)[rows],
+        video_id=videos[rows],
+        group=videos[rows],
         frame_number=np.arange(count)[rows],
     )

@@ -12,7 +12,7 @@ from flipbatch.training.frame_cache import FrameCache
 def frames(*videos):
     """Return scored frames of (video_id, positive, logits)."""
     return [
-        ScoredFrame(video, number, positive, logit)
+        ScoredFrame(video, number, positive, logit, video)
         for video, positive, logits in videos
         for number, logit in enumerate(logits)
     ]
@@ -37,14 +37,17 @@ def test_frames_are_sorted_whatever_order_they_are_cached_in():
         pixels=torch.zeros(3, 1, 1, 3, dtype=torch.uint8),
         positive=torch.tensor([True, False, True]),
         video_id=np.array(["b", "a", "b"], dtype=object),
+        group=np.array(["b", "a", "b"], dtype=object),
         frame_number=np.array([7, 3, 2]),
     )
     scored = scored_frames(cache, torch.tensor([0.5, -1.0, 2.0]))
-    assert scored == [("a", 3, False, -1.0), ("b", 2, True, 2.0), ("b", 7, True, 0.5)]
+    assert scored == [("a", 3, False, -1.0, "a"), ("b", 2, True, 2.0, "b"), ("b", 7, True, 0.5, "b")]
 
 
 def test_logits_must_be_as_many_as_frames():
-    cache = FrameCache(torch.zeros(1, 1, 1, 3), torch.tensor([True]), np.array(["a"]), np.array([1]))
+    cache = FrameCache(
+        torch.zeros(1, 1, 1, 3), torch.tensor([True]), np.array(["a"]), np.array(["a"]), np.array([1])
+    )
     with pytest.raises(ValueError, match="zip"):
         scored_frames(cache, torch.zeros(2))
 
@@ -94,5 +97,5 @@ def test_where_every_test_video_trained_there_is_no_unseen_measure():
 
 
 def test_a_video_of_both_labels_can_be_measured():
-    mixed = sorted([*frames(("m", True, [1.0])), ScoredFrame("m", 1, False, -1.0)])
+    mixed = sorted([*frames(("m", True, [1.0])), ScoredFrame("m", 1, False, -1.0, "m")])
     assert counts(measure(mixed, Calibration())) == (1, 0, 0, 1)
