@@ -1,12 +1,237 @@
-"""flipbatch tells from one video frame whether a page is being flipped.
+"""flipbatch predicts from a single video frame whether a page is being flipped.
 
-The rooms of this package stand in the order in which the data flows; ``README.md`` draws the way.
+>>> import flipbatch
+>>> model = flipbatch.load_model("trained/models/cnn_model")
+>>> model.predict("frames/flip/0002_000000012.jpg")["prediction"].tolist()
+['flip']
+>>> metrics = flipbatch.score("frames", models=["trained/models/cnn_model"], out="scored")
+>>> metrics["frames"]["total"] == len(flipbatch.read_predictions("scored"))
+True
+>>> flipbatch.read_videos("scored").columns[:3].tolist()
+['model', 'video_id', 'label']
+
+The names below are the whole public API. Each imports what it needs when it is called, so that
+``import flipbatch`` takes milliseconds. The rooms of the package stand in the order in which the data
+flows; ``README.md`` draws the way.
 """
 
-import os
+from __future__ import annotations
 
-# Read by Ray when it is imported, which any of our modules may do: under `uv run` it would start every worker
-# in a copy of the checkout, through uv, without the environment that the driver has.
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from flipbatch.models.model import Model
+
+# Ray reads this when it is imported, which any module may do. Under `uv run` Ray would start every worker in a
+# copy of the checkout, through uv, without the environment of the driver.
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+__all__ = ["__version__", "load_model", "read_predictions", "read_videos", "score", "train"]
+
+Executor = Literal["local", "ray"]
+"""``local`` runs in this process and starts nothing. ``ray`` uses every core of a cluster."""
+
+
+def load_model(uri: str) -> Model:
+    """Load a trained model.
+
+    Parameters
+    ----------
+    uri : str
+        A model bundle, ``OUT/models/NAME``: a path, ``s3://BUCKET/PREFIX`` or any fsspec URI.
+
+    Returns
+    -------
+    Model
+        ``model.predict(...)`` gives probabilities as a data frame, ``model.module`` the torch module.
+
+    Raises
+    ------
+    flipbatch.errors.BundleError
+        If the bundle is missing, damaged or made by a newer version.
+    """
+    from flipbatch.models.model import Model
+
+    return Model.load(uri)
+
+
+def train(
+    frames: str | None = None,
+    *,
+    manifest: str | None = None,
+    out: str,
+    models: Sequence[str] = ("cnn_model", "mobilenet_v2"),
+    weights: str = "imagenet",
+    epochs: int = 40,
+    patience: int = 8,
+    min_delta: float = 0.0,
+    seed: int = 0,
+    resume: bool = False,
+    executor: Executor = "local",
+) -> dict[str, Any]:
+    """Train models on labelled frames and compare them.
+
+    Parameters
+    ----------
+    frames, manifest : str, optional
+        Exactly one: a directory of frames or glob pattern, or a table of frames. Paths or URIs.
+    out : str
+        New directory for model bundles and the comparison.
+    models : sequence of str
+        Architectures to train.
+    weights : str
+        Start of ``mobilenet_v2``: ``imagenet``, ``none``, or the URI of a weights file.
+    epochs : int
+        Maximum number of epochs per model, at least 1.
+    patience : int
+        Stop after this many epochs in a row without a lower validation loss, at least 1.
+    min_delta : float
+        Decrease of the validation loss that counts as lower, at least 0.
+    seed : int
+        Seed of splits, weights and augmentation, at least 0.
+    resume : bool
+        Continue the run in `out`.
+    executor : {"local", "ray"}
+        Where to train.
+
+    Returns
+    -------
+    dict
+        The content of ``comparison.json``.
+
+    Raises
+    ------
+    flipbatch.errors.FlipbatchError
+        Its message says what to do.
+    """
+    from flipbatch.training.fit import Settings
+    from flipbatch.training.job import TrainOptions
+    from flipbatch.training.job import train as run
+
+    settings = Settings(epochs, patience, min_delta, seed)
+    options = TrainOptions(
+        frames=frames,
+        manifest=manifest,
+        out=out,
+        models=tuple(models),
+        weights=weights,
+        settings=settings,
+        resume=resume,
+        executor=executor,
+    )
+    return run(options)
+
+
+def score(
+    frames: str | None = None,
+    *,
+    manifest: str | None = None,
+    models: Sequence[str],
+    out: str,
+    limit: int | None = None,
+    threshold: float | None = None,
+    retry_errors: bool = False,
+    executor: Executor = "local",
+) -> dict[str, Any]:
+    """Predict every frame of a directory or manifest with one or more models, into Parquet.
+
+    The same call again continues an interrupted run.
+
+    Parameters
+    ----------
+    frames, manifest : str, optional
+        Exactly one: a directory of frames or glob pattern, or a table of frames. Paths or URIs.
+    models : sequence of str
+        Model bundles, each ``URI`` or ``NAME=URI``.
+    out : str
+        Directory of the run, new or to continue.
+    limit : int, optional
+        Score the first frames of the manifest only, at least 1.
+    threshold : float, optional
+        Decide ``flip`` from this probability on, 0 to 1, instead of each bundle's own threshold.
+    retry_errors : bool
+        Read those frames again that were missing or unreadable.
+    executor : {"local", "ray"}
+        Where to score. Both give the same tables.
+
+    Returns
+    -------
+    dict
+        The content of ``metrics.json``.
+
+    Raises
+    ------
+    flipbatch.errors.FlipbatchError
+        Its message says what to do.
+    """
+    from flipbatch.report.page import write_report
+    from flipbatch.scoring.job import ScoreOptions
+    from flipbatch.scoring.job import score as run
+
+    options = ScoreOptions(
+        frames=frames,
+        manifest=manifest,
+        models=tuple(models),
+        out=out,
+        limit=limit,
+        threshold=threshold,
+        retry_errors=retry_errors,
+        executor=executor,
+    )
+    return run(options, write_report)
+
+
+def read_predictions(out: str, model: str | None = None) -> pd.DataFrame:
+    """Read the predictions of a finished scoring run.
+
+    Parameters
+    ----------
+    out : str
+        Directory of the run.
+    model : str, optional
+        Name of one model. By default all models are read.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per frame and model: ``model`` and the columns of ``predictions/``, sorted by model,
+        ``video_id`` and ``frame_number``.
+
+    Raises
+    ------
+    flipbatch.errors.OutputError
+        If there is no finished run in `out`, or no such model in it.
+    """
+    from flipbatch.scoring.read_results import read_predictions as read
+
+    return read(out, model)
+
+
+def read_videos(out: str, model: str | None = None) -> pd.DataFrame:
+    """Read the videos of a finished scoring run.
+
+    Parameters
+    ----------
+    out : str
+        Directory of the run.
+    model : str, optional
+        Name of one model. By default all models are read.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per model and video: the columns of ``videos/``.
+
+    Raises
+    ------
+    flipbatch.errors.OutputError
+        If there is no finished run in `out`, or no such model in it.
+    """
+    from flipbatch.scoring.read_results import read_videos as read
+
+    return read(out, model)
