@@ -10,11 +10,14 @@ import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import simplejpeg
+
+from tests.faults.harness import TALLY
 
 os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
 os.environ["FLIPBATCH_TESTS"] = str(os.getpid())
@@ -31,12 +34,45 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rounds", type=int, default=1, help="how often faults at random times are tried")
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what the fault suite did, where it ran."""
-    from tests.faults.harness import TALLY
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run tests that start Ray one after the other, first and in one process; others run beside them by file.
 
+    Two Rays at once would share two cores, and both would be slow.
+    """
+    for item in items:
+        group = "ray" if _starts_ray(item) else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: not _starts_ray(item))
+
+
+def _starts_ray(item: pytest.Item) -> bool:
+    return "ray_session" in getattr(item, "fixturenames", ()) or item.get_closest_marker("ray") is not None
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Send the counts of the fault suite from a worker process of xdist to the process that prints them."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["tally"] = TALLY.to_json()
+
+
+class _TallyPlugin:
+    """Receives the counts of the worker processes."""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        TALLY.add(getattr(node, "workeroutput", {}).get("tally"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the hook of xdist."""
+    if config.pluginmanager.hasplugin("xdist"):
+        config.pluginmanager.register(_TallyPlugin())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the counts of the fault suite, if it ran."""
     if TALLY.faults or TALLY.inputs:
-        terminalreporter.section("faults that nothing was lost by")
+        terminalreporter.section("faults without loss")
         terminalreporter.write_line("\n".join(TALLY.lines()))
 
 

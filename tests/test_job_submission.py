@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.ray
+
 CHECKOUT = Path(__file__).parents[1]
 _OWN_PORTS = ("ray-client-server", "dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent")
 RAY = str(Path(sys.executable).parent / "ray")

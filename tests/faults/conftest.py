@@ -71,16 +71,24 @@ def grainy(file: Path, scale: int) -> None:
 
 @pytest.fixture(scope="session")
 def score(frames: Path, bundle: str) -> tuple[str, ...]:
-    """The command that scores the frames, but for --out."""
+    """The command that scores the frames on Ray, without --out."""
     options = ("--max-error-rate", "1", "--model", bundle)
     return ("jobs/score.py", "--frames", str(frames), *options)
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, frames: Path, score: tuple[str, ...]) -> Path:
-    """The directory of a run that nothing disturbed; each frame was opened once."""
+def score_locally(score: tuple[str, ...]) -> tuple[str, ...]:
+    """The same command in one process."""
+    return (*score, "--executor", "local")
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory, frames: Path, score_locally: tuple[str, ...]
+) -> Path:
+    """The directory of a run without faults. Each frame is opened once. Both executors give its bytes."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    job = Job(folder / "job", frames, *score, "--out", str(folder / "out"))
+    job = Job(folder / "job", frames, *score_locally, "--out", str(folder / "out"))
     assert job.wait() == 0, job.said
     assert set(job.opened.values()) == {1}
     return folder / "out"

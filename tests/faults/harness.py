@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -51,6 +52,18 @@ class Tally:
         """Count faults of a kind that a run got over, and the frames that it accounted for."""
         self.faults[fault] += times
         self.frames += frames
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts as plain values."""
+        return {**asdict(self), "faults": dict(self.faults), "inputs": dict(self.inputs)}
+
+    def add(self, other: Mapping[str, Any] | None) -> None:
+        """Add the counts of another process, as `to_json` returns them."""
+        if other is not None:
+            self.faults.update(other["faults"])
+            self.inputs.update(other["inputs"])
+            self.frames += other["frames"]
+            self.notes += other["notes"]
 
     def lines(self) -> list[str]:
         """Return a line for each kind."""

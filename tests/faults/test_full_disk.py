@@ -10,6 +10,8 @@ import pytest
 
 from tests.faults.harness import TALLY, Fault, Job, committed, results
 
+pytestmark = pytest.mark.ray
+
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:

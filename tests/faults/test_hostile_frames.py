@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from flipbatch.benchmark.command import start
+from flipbatch.benchmark.command import SCORE_COMMAND, start
 from tests.conftest import jpeg, write_frames
 from tests.faults.harness import TALLY, Job
 from tests.faults.hostile import NAMES, OK, hostile_cases
@@ -26,7 +26,8 @@ def test_every_hostile_frame_is_a_row_that_says_why(tmp_path: Path, bundle: str)
         (folder / f"case{number}_1.jpg").write_bytes(data)
     for name in NAMES:
         (folder / f"{name}_1.jpg").write_bytes(jpeg(flip=True, seed=0))
-    command = ["jobs/score.py", "--frames", str(folder), "--model", bundle, "--out", str(tmp_path / "out")]
+    command = [*SCORE_COMMAND, "--frames", str(folder), "--model", bundle, "--executor", "local"]
+    command += ["--out", str(tmp_path / "out")]
     used = start(command, tmp_path / "out")
     rows = rows_of(tmp_path / "out")
     wrong = [
@@ -38,11 +39,12 @@ def test_every_hostile_frame_is_a_row_that_says_why(tmp_path: Path, bundle: str)
     assert len(rows) == len(cases) + len(NAMES) > 200
     assert {rows[name]["status"] for name in NAMES} == OK
     assert all("\n" not in str(row["error"]) for row in rows.values())
-    assert used.worker_mb < MOST_MEMORY_MB
+    assert used.driver_mb < MOST_MEMORY_MB
     assert "<script>alert" not in (tmp_path / "out" / "report.html").read_text()
     TALLY.inputs["hostile files"] += len(rows)
 
 
+@pytest.mark.ray
 @pytest.mark.parametrize("ending", ["kills", pytest.param("hangs", marks=pytest.mark.slow)])
 def test_a_frame_that_ends_the_process_is_found_and_the_rest_goes_on(
     ending: str, tmp_path: Path, bundle: str, monkeypatch: pytest.MonkeyPatch

@@ -9,6 +9,8 @@ import pytest
 
 from tests.faults.harness import TALLY, Job, results
 
+pytestmark = pytest.mark.ray
+
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)

@@ -1,4 +1,4 @@
-"""Killed at any time, again and again: the command, its workers, or a whole node."""
+"""The command or its workers are killed at random times, several times in a row."""
 
 from __future__ import annotations
 
@@ -16,15 +16,29 @@ from tests.faults.harness import TALLY, Job, committed, results, workers_of
 MANY = 50_000
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_a_command_that_is_killed_at_random_times_ends_as_if_it_had_not_been(
+def test_a_local_command_that_is_killed_at_random_times_finishes(
+    tmp_path: Path, frames: Path, score_locally: tuple[str, ...], undisturbed: Path, rounds: int
+) -> None:
+    kill_at_random_times(3 * rounds, 4, tmp_path, frames, score_locally, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.parametrize("kills", [2, 4])
+def test_a_ray_command_that_is_killed_at_random_times_finishes(
     kills: int, tmp_path: Path, frames: Path, score: tuple[str, ...], undisturbed: Path, rounds: int
 ) -> None:
+    kill_at_random_times(kills * rounds, 12, tmp_path, frames, score, undisturbed)
+
+
+def kill_at_random_times(
+    kills: int, seconds: float, tmp_path: Path, frames: Path, score: tuple[str, ...], undisturbed: Path
+) -> None:
     chance, out, killed = random.Random(kills), tmp_path / "out", 0
-    for number in range(kills * rounds):
+    for number in range(kills):
         done = set().union(*committed(out).values())
         job = Job(tmp_path / str(number), frames, *score, "--out", str(out))
-        time.sleep(chance.uniform(1, 12))
+        time.sleep(chance.uniform(1, seconds))
         killed += job.kill()
         assert not done & set(job.opened)
     last = Job(tmp_path / "last", frames, *score, "--out", str(out))
@@ -34,6 +48,7 @@ def test_a_command_that_is_killed_at_random_times_ends_as_if_it_had_not_been(
 
 
 @pytest.mark.slow
+@pytest.mark.ray
 @pytest.mark.timeout(1800)
 def test_workers_that_are_killed_every_ten_seconds_cost_few_frames(
     tmp_path: Path, many_frames: Path, bundle: str

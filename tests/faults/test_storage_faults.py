@@ -42,11 +42,14 @@ def score(bucket: str, bundle: str, folder: Path, out: str, *more: str) -> Job:
     return Job(folder, Path("/none"), "jobs/score.py", *options, *more)
 
 
+LOCAL = ("--executor", "local")
+
+
 @pytest.fixture(scope="module")
 def undisturbed(s3_server: str, bucket: str, bundle: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run over the same bucket without faults, on the local disk."""
     folder = tmp_path_factory.mktemp("undisturbed-s3")
-    job = score(bucket, bundle, folder / "job", str(folder / "out"))
+    job = score(bucket, bundle, folder / "job", str(folder / "out"), *LOCAL)
     assert job.wait() == 0, job.said
     return folder / "out"
 
@@ -57,15 +60,27 @@ def downloaded(s3_server: str, bucket: str, name: str, to: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]
+    ("seed", "executor"),
+    [
+        (0, LOCAL),
+        *(pytest.param(seed, ("--executor", "ray"), marks=pytest.mark.slow) for seed in (0, 1, 2)),
+    ],
 )
-def test_what_passes_is_tried_again_and_counted(
-    seed: int, proxy: FaultProxy, bucket: str, bundle: str, s3_server: str, tmp_path: Path, undisturbed: Path
+def test_transient_faults_are_retried_and_counted(
+    seed: int,
+    executor: tuple[str, ...],
+    proxy: FaultProxy,
+    bucket: str,
+    bundle: str,
+    s3_server: str,
+    tmp_path: Path,
+    undisturbed: Path,
 ) -> None:
     proxy.choose = by_chance(0.2, PASSING, seed)
-    job = score(bucket, bundle, tmp_path / "job", f"{bucket}/out{seed}")
+    name = f"out-{executor[1]}-{seed}"
+    job = score(bucket, bundle, tmp_path / "job", f"{bucket}/{name}", *executor)
     assert job.wait() == 0, job.said
-    out = downloaded(s3_server, bucket, f"out{seed}", tmp_path / "out")
+    out = downloaded(s3_server, bucket, name, tmp_path / "out")
     assert results(out) == results(undisturbed)
     assert re.search(r"storage asked again [0-9]+ times", job.said)
     for fault, times in proxy.faults.items():
@@ -113,7 +128,7 @@ def test_what_is_forbidden_deleted_or_replaced_is_a_row_until_it_is_back(
 
     proxy.choose = choose
     out = str(tmp_path / "out")
-    job = score(bucket, bundle, tmp_path / "one", out)
+    job = score(bucket, bundle, tmp_path / "one", out, *LOCAL)
     assert job.wait() == 0, job.said
     refused = [f"{bucket}/{one['Key']}" for one in listed if forbidden(one["Key"])]
     assert failures(tmp_path / "out") == dict.fromkeys(refused, ("unreadable", "permission was denied")) | {
@@ -124,7 +139,7 @@ def test_what_is_forbidden_deleted_or_replaced_is_a_row_until_it_is_back(
     for key, body in were.items():
         client.put_object(Bucket="faults", Key=key, Body=body)
     proxy.choose = lambda method, path: None
-    again = score(bucket, bundle, tmp_path / "two", out, "--retry-errors")
+    again = score(bucket, bundle, tmp_path / "two", out, "--retry-errors", *LOCAL)
     assert again.wait() == 0, again.said
     assert results(tmp_path / "out") == results(undisturbed)
     TALLY.count(FORBIDDEN, 240, 6)

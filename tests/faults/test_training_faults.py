@@ -13,6 +13,8 @@ import pytest
 from tests.conftest import write_frames
 from tests.faults.harness import TALLY, Job, command_line, descendants
 
+pytestmark = pytest.mark.ray
+
 EPOCHS = 6
 
 

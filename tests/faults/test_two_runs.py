@@ -8,6 +8,8 @@ import pytest
 
 from tests.faults.harness import TALLY, Job, results
 
+pytestmark = pytest.mark.ray
+
 
 @pytest.mark.slow
 def test_two_commands_at_once_agree(

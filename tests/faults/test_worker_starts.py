@@ -8,6 +8,8 @@ import pytest
 
 from tests.faults.harness import TALLY, Fault, Job, results
 
+pytestmark = pytest.mark.ray
+
 LOADING = Fault("imported", r"^openvino$", "process")
 
 
