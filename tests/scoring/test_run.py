@@ -86,7 +86,7 @@ def test_a_model_can_not_be_renamed_to_a_column(saved):
 
 
 def test_what_is_no_bundle_is_refused(tmp_path):
-    with pytest.raises(BundleError, match="is no model bundle"):
+    with pytest.raises(BundleError, match="is not a model bundle"):
         load_models([str(tmp_path)], None)
 
 
@@ -122,7 +122,7 @@ def test_another_bundle_threshold_limit_or_directory_is_another_run(saved):
 
 def test_a_retrained_bundle_is_refused_by_its_fingerprint(saved, tmp_path, tiny_bundle):
     before = identity("/frames", None, None, load_models([saved("a")], None))
-    save_bundle(dataclasses.replace(tiny_bundle, record={"history": [1]}), f"{tmp_path}/a")
+    save_bundle(dataclasses.replace(tiny_bundle, provenance={"history": [1]}), f"{tmp_path}/a")
     after = identity("/frames", None, None, load_models([f"{tmp_path}/a"], None))
     with pytest.raises(OutputError, match=r"models\.cnn_model\.bundle was '.{64}' and is now '.{64}'"):
         require_same("/out", before, after)
