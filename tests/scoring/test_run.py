@@ -9,6 +9,7 @@ import pytest
 
 from flipbatch import storage
 from flipbatch.errors import BundleError, InputError, OutputError
+from flipbatch.evaluation.calibration import Calibration
 from flipbatch.frames.manifest import fingerprint
 from flipbatch.models.bundle import save_bundle
 from flipbatch.runtime.run_directory import RunDirectory, require_same
@@ -47,6 +48,13 @@ def test_a_model_may_be_renamed(saved):
 def test_renaming_changes_no_fingerprint(saved):
     uri = saved("a")
     assert len({model.fingerprint for model in load_models([uri, f"b={uri}"], None)}) == 1
+
+
+def test_another_threshold_keeps_temperature_and_offset(tiny_bundle, tmp_path):
+    calibration = Calibration(2.0, 0.3, offset=-1.5)
+    save_bundle(dataclasses.replace(tiny_bundle, calibration=calibration), f"{tmp_path}/a")
+    (model,) = load_models([f"{tmp_path}/a"], 0.75)
+    assert model.bundle.calibration == Calibration(2.0, 0.75, offset=-1.5)
 
 
 def test_models_have_one_order_however_they_are_given(saved):
