@@ -61,8 +61,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         choices=("ray", "local"),
         default="ray",
         help="ray: all CPUs or GPUs of a cluster, or of this machine; local: one core in this process, which "
-        "starts at once and suits some hundred frames. Both write the same files, and one resumes a run of the "
-        "other (default: ray)",
+        "starts at once and suits some hundred frames. Both write the same files, and each resumes a run of "
+        "the other (default: ray)",
     )
     command.add_argument(
         "--allow-mixed-engines",

@@ -68,8 +68,8 @@ def _mixed_engines(metrics: Json) -> str | None:
     if len(engines) < 2:
         return None
     return (
-        f"{len(engines)} engines scored this run ({', '.join(engines)}): the probabilities of one frame differ "
-        "between engines, by some thousandths."
+        f"{len(engines)} engines scored this run ({', '.join(engines)}): the probabilities of one frame "
+        "differ between engines, by some thousandths."
     )
 
 

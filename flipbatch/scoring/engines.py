@@ -9,16 +9,17 @@ Knows engine identities, and where a run keeps them. Does not know frames, table
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
 
 from flipbatch import storage
 from flipbatch.errors import OutputError
-from flipbatch.models.engine_identity import EngineIdentity, engine_identity
+from flipbatch.models.engine_identity import EngineIdentity
+from flipbatch.models.precision import Device
 from flipbatch.runtime.run_directory import RunDirectory
+from flipbatch.runtime.versions import versions
 
 ENGINE_FILE = "engine.json"
 _METADATA_KEY = b"flipbatch.engines"
@@ -26,7 +27,7 @@ _METADATA_KEY = b"flipbatch.engines"
 
 def engine_text(engine: EngineIdentity) -> str:
     """Return an engine's identity as JSON. Equal engines give equal texts."""
-    return json.dumps(asdict(engine), sort_keys=True)
+    return json.dumps(engine.to_json(), sort_keys=True)
 
 
 def engines_metadata(engines: Iterable[str]) -> dict[str, str]:
@@ -56,12 +57,15 @@ def require_engine(directory: RunDirectory, own: EngineIdentity, allow_mixed: bo
     OutputError
         If they differ, unless `allow_mixed`. The message names both where they differ.
     """
-    content = json.dumps(asdict(own), indent=2, sort_keys=True) + "\n"
-    if not storage.create(directory.path(ENGINE_FILE), content.encode()) and not allow_mixed:
-        _require_same(directory, directory.read_json(ENGINE_FILE), asdict(own))
+    content = json.dumps(own.to_json(), indent=2, sort_keys=True) + "\n"
+    if storage.create(directory.path(ENGINE_FILE), content.encode()) or allow_mixed:
+        return
+    found = _read_engine(directory)
+    if found != own:
+        raise _mixed(directory, found, f"this worker uses {_described(own, found)}")
 
 
-def require_engine_of_driver(directory: RunDirectory, device: str, allow_mixed: bool) -> None:
+def require_engine_of_driver(directory: RunDirectory, device: Device, allow_mixed: bool) -> None:
     """Require, before a cluster is started, what the driver knows of its workers: device and versions.
 
     Raises
@@ -71,29 +75,36 @@ def require_engine_of_driver(directory: RunDirectory, device: str, allow_mixed: 
     """
     if allow_mixed or not storage.exists(directory.path(ENGINE_FILE)):
         return
-    own = asdict(engine_identity(device))
-    found = directory.read_json(ENGINE_FILE)
-    _require_same(directory, found, own | {"precision": found.get("precision")})
+    found, installed = _read_engine(directory), versions()
+    if found.device != device:
+        raise _mixed(directory, found, f"this command uses the {device}")
+    here = {package: installed.get(package, "none") for package in found.versions}
+    if found.versions != here:
+        own = EngineIdentity(found.engine, device, found.precision, here)
+        raise _mixed(directory, found, f"this command uses {_described(own, found)}")
 
 
-def _require_same(directory: RunDirectory, found: Mapping[str, Any], own: Mapping[str, Any]) -> None:
-    if found != own:
+def _read_engine(directory: RunDirectory) -> EngineIdentity:
+    try:
+        return EngineIdentity.from_json(directory.read_json(ENGINE_FILE))
+    except ValueError as error:
         raise OutputError(
-            f"{directory.uri} was scored with {_described(found, own)}; this worker uses "
-            f"{_described(own, found)}. Start the same command on such a machine, or add "
-            "--allow-mixed-engines."
-        )
+            f"{directory.path(ENGINE_FILE)} is damaged: {error}. Choose another --out."
+        ) from error
 
 
-def _described(engine: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    """Describe an engine: what it is, and the versions in which it differs from another."""
-    versions, others = engine.get("versions", {}), other.get("versions", {})
-    name = engine.get("engine")
-    differing = [key for key in versions if key != name and versions[key] != others.get(key)]
-    words = [
-        f"{name} {versions.get(name, '')}".strip(),
-        f"in {engine.get('precision')} on {engine.get('device')}",
-    ]
-    return " ".join(
-        [*words, *(["with", ", ".join(f"{key} {versions[key]}" for key in differing)] if differing else [])]
+def _mixed(directory: RunDirectory, found: EngineIdentity, own: str) -> OutputError:
+    return OutputError(
+        f"{directory.uri} was scored with {_described(found)}; {own}. Start the same command on such a "
+        "machine, or add --allow-mixed-engines."
     )
+
+
+def _described(engine: EngineIdentity, other: EngineIdentity | None = None) -> str:
+    """Describe an engine with its versions, or only those in which it differs from another."""
+    others = {} if other is None else other.versions
+    packages = [
+        f"{name} {version}" for name, version in engine.versions.items() if others.get(name) != version
+    ]
+    words = f"{engine.engine} in {engine.precision} on {engine.device}"
+    return f"{words} ({', '.join(packages)})" if packages else words

@@ -13,6 +13,7 @@ import numpy as np
 
 from flipbatch.frames.decode import InputSize
 from flipbatch.models.bundle import Bundle
+from flipbatch.models.precision import Device
 from flipbatch.models.predictor import Predictor, fastest_engine
 from flipbatch.scoring.attempts import Attempt, new_job, start_attempt
 from flipbatch.scoring.engines import require_engine
@@ -47,7 +48,7 @@ class Work:
 
     run: ScoringRun
     bundles: list[Bundle]
-    device: str = "cpu"
+    device: Device = "cpu"
     allow_mixed_engines: bool = False
     retry: bool = False
     job: str = field(default_factory=new_job)

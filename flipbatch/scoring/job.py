@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from flipbatch import storage
+from flipbatch.models.precision import Device
 from flipbatch.runtime.run_directory import RunDirectory, require_same
 from flipbatch.schema import Label
 from flipbatch.scoring.build_manifest import (
@@ -76,7 +77,7 @@ class ScoreOptions:
     allow_mixed_engines: bool = False
 
     @property
-    def device(self) -> str:
+    def device(self) -> Device:
         """Where frames are predicted: ``cuda`` or ``cpu``."""
         return "cuda" if self.gpu else "cpu"
 

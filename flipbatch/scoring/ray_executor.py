@@ -27,8 +27,8 @@ from flipbatch.scoring.score_shard import CommittedShard, DecodedShard, commit_s
 from flipbatch.scoring.shards import chunk_shards
 
 _BLOCK_BYTES = 2**20
-"""Ray gathers so many bytes before it passes a block on: less than the pixels of a shard, so that each shard is
-predicted and freed before the next is read, and more than the rows of a thousand committed shards."""
+"""Ray gathers so many bytes before it passes a block on: less than the pixels of a shard, so that each shard
+is predicted and freed before the next is read, and more than the rows of a thousand committed shards."""
 
 _CPUS_PER_COMMIT = 0.1
 """A commit waits for storage nearly all of its time."""

@@ -188,8 +188,8 @@ def _require_schema_version(directory: RunDirectory, found: object) -> None:
     if found != SCHEMA_VERSION:
         raise OutputError(
             f"{directory.uri} was started by another version of flipbatch, with schema version "
-            f"{found!s:.20}; this one writes version {SCHEMA_VERSION}: finish it with that version, or choose "
-            "another --out."
+            f"{found!s:.20}; this one writes version {SCHEMA_VERSION}: finish it with that version, or "
+            "choose another --out."
         )
 
 
