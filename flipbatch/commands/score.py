@@ -77,7 +77,7 @@ def main(arguments: argparse.Namespace) -> int:
     from flipbatch.errors import redacted
     from flipbatch.report.page import write_report
     from flipbatch.report.terminal import error_rate, summary_lines
-    from flipbatch.runtime.ray_connection import refuse_relative
+    from flipbatch.runtime.submitted_job import refuse_relative
     from flipbatch.scoring.job import ScoreOptions, dry_run, score
     from flipbatch.scoring.models import name_and_uri
 

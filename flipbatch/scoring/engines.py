@@ -23,6 +23,7 @@ from flipbatch.runtime.versions import versions
 
 ENGINE_FILE = "engine.json"
 _METADATA_KEY = b"flipbatch.engines"
+_DEVICES: dict[Device, str] = {"cpu": "CPUs", "cuda": "GPUs"}
 
 
 def engine_text(engine: EngineIdentity) -> str:
@@ -77,7 +78,7 @@ def require_engine_of_driver(directory: RunDirectory, device: Device, allow_mixe
         return
     found, installed = _read_engine(directory), versions()
     if found.device != device:
-        raise _mixed(directory, found, f"this command uses the {device}")
+        raise _mixed(directory, found, f"this command uses {_DEVICES[device]}")
     here = {package: installed.get(package, "none") for package in found.versions}
     if found.versions != here:
         own = EngineIdentity(found.engine, device, found.precision, here)

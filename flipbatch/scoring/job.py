@@ -163,7 +163,7 @@ def _complete(
     # Another command may have finished the run meanwhile. Merging again gives the same bytes.
     totals = sum(executor.map_parts(merge_part, run), start=PartTotals())
     cards = {bundle.name: bundle.card() for bundle in bundles}
-    return finish_run(run, totals, lambda *result: write_report(*result[:2], cards, result[2]))
+    return finish_run(run, totals, lambda run, metrics, totals: write_report(run, metrics, cards, totals))
 
 
 # ---------------------------------------------------------------------------------------- score

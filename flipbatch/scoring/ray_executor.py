@@ -160,9 +160,7 @@ def _rows(batch: pd.DataFrame, step: str) -> Iterator[tuple[Any, Attempt]]:
     return zip(batch[step], batch["attempt"], strict=True)
 
 
-def _decoding(
-    shared: ray.ObjectRef[Any],
-) -> Callable[[dict[str, np.ndarray[Any, Any]]], Iterator[pd.DataFrame]]:
+def _decoding(shared: ray.ObjectRef[Any]) -> Callable[[Any], Iterator[pd.DataFrame]]:
     """Return the first step: chunks become decoded shards, one a block."""
 
     def decode(batch: dict[str, np.ndarray[Any, Any]]) -> Iterator[pd.DataFrame]:
@@ -218,7 +216,7 @@ def _is_last(decoded: DecodedShard, attempt: Attempt) -> bool:
     return decoded.shard == attempt.shards[-1]
 
 
-def _committing(shared: ray.ObjectRef[Any]) -> Callable[[pd.DataFrame], Iterator[pd.DataFrame]]:
+def _committing(shared: ray.ObjectRef[Any]) -> Callable[[Any], Iterator[pd.DataFrame]]:
     """Return the third step of a pipeline with GPUs: predicted shards become committed shards."""
 
     def commit(batch: pd.DataFrame) -> Iterator[pd.DataFrame]:
