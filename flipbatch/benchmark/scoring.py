@@ -21,7 +21,7 @@ from flipbatch.schema import MANIFEST
 from flipbatch.scoring.build_manifest import build_manifest
 from flipbatch.scoring.executor import Work
 from flipbatch.scoring.models import ScoringModel
-from flipbatch.scoring.ray_executor import pipeline
+from flipbatch.scoring.ray_executor import commits, pipeline
 from flipbatch.scoring.run import read_run, run_identity, start_run
 
 
@@ -61,7 +61,7 @@ def steady_rate(models: Sequence[ScoringModel], frames: pa.Table, out: Path) -> 
     run = read_run(directory)
     work = Work(run, [model.bundle for model in models])
     dataset = pipeline(work, np.arange(run.plan.shards), gpu=False)
-    rate = sum_of_workers(asdict(row["committed"]) for row in dataset.iter_rows())
+    rate = sum_of_workers(asdict(committed) for committed, _ in commits(dataset))
     return Steady(rate, _stored(dataset) / frames.num_rows)
 
 

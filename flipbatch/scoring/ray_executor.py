@@ -58,9 +58,8 @@ class RayExecutor:
     def score_shards(self, work: Work, shards: Shards) -> Iterator[CommittedShard]:
         """Score shards on all CPUs, or GPUs, of the cluster."""
         with user_errors(RESUME), OpenAttempts(work.run) as attempts:
-            for row in pipeline(work, shards, self._gpu).iter_rows():
-                committed = row["committed"]
-                attempts.committed(row["attempt"], committed.shard)
+            for committed, attempt in commits(pipeline(work, shards, self._gpu)):
+                attempts.committed(attempt, committed.shard)
                 yield committed
 
     def map_parts(self, function: Callable[[ScoringRun, int], Result], run: ScoringRun) -> Iterator[Result]:
@@ -109,6 +108,13 @@ def pipeline(work: Work, shards: Shards, gpu: bool) -> ray.data.Dataset:
         return place(dataset, shared, len(chunks))
 
 
+def commits(dataset: ray.data.Dataset) -> Iterator[tuple[CommittedShard, Attempt]]:
+    """Run a pipeline; yield each shard after its commit, with its attempt."""
+    # Batches stay in pandas: `iter_rows` would convert each block to Arrow.
+    for batch in dataset.iter_batches(batch_size=None, batch_format="pandas"):
+        yield from _rows(batch, "committed")
+
+
 def _predict_and_commit_on_cpus(
     decoded: ray.data.Dataset, shared: ray.ObjectRef[Any], chunks: int
 ) -> ray.data.Dataset:
@@ -130,6 +136,7 @@ def _predict_on_gpus(decoded: ray.data.Dataset, shared: ray.ObjectRef[Any], chun
         batch_size=1,  # Ray requires a batch size with GPUs
         compute=_actors(chunks, gpu=True),
         num_gpus=1,
+        num_cpus=0,  # else each takes one, and with a single CPU nothing is decoded
     )
     return predicted.map_batches(
         _committing(shared), batch_format="pandas", batch_size=None, num_cpus=_CPUS_PER_COMMIT
