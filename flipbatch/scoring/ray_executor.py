@@ -163,7 +163,7 @@ def _row(step: str, shard: object, attempt: Attempt) -> pd.DataFrame:
     return pd.DataFrame({step: [shard], "attempt": [attempt]})
 
 
-def _rows(batch: pd.DataFrame, step: str) -> Iterator[tuple[Any, Attempt]]:
+def _rows(batch: Any, step: str) -> Iterator[tuple[Any, Attempt]]:
     return zip(batch[step], batch["attempt"], strict=True)
 
 
