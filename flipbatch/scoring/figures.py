@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from flipbatch.evaluation.columns import equals
 from flipbatch.schema import Label, Status
 
 Row = Mapping[str, Any]
@@ -125,7 +126,7 @@ def video_figures(videos: pa.Table, by_wrong_frames: bool) -> VideoFigures:
     return VideoFigures(
         videos=videos.num_rows,
         wrong_videos=int(np.count_nonzero(wrong)),
-        flip_videos=int(np.count_nonzero(_equals(videos["prediction"], Label.FLIP))),
+        flip_videos=int(np.count_nonzero(equals(videos["prediction"], Label.FLIP))),
         flip_frames=int(flips.sum()),
         top=_top(videos, wrong if by_wrong_frames else flips),
     )
@@ -146,10 +147,5 @@ def first_errors(rows: pa.Table) -> tuple[FrameError, ...]:
     rows : pyarrow.Table
         Columns ``uri``, ``status`` and ``error``.
     """
-    failed = rows.select(["uri", "status", "error"]).filter(pa.array(~_equals(rows["status"], Status.OK)))
+    failed = rows.select(["uri", "status", "error"]).filter(pa.array(~equals(rows["status"], Status.OK)))
     return tuple(FrameError(**row) for row in failed.slice(0, FIRST_ERRORS).to_pylist())
-
-
-def _equals(column: pa.ChunkedArray, word: str) -> NDArray[np.bool_]:
-    equal = pc.equal(column, str(word))  # pyright: ignore[reportAttributeAccessIssue]
-    return pc.fill_null(equal, False).to_numpy()

@@ -5,12 +5,15 @@ Knows ``metrics.json`` and the files of a finished run. Does not know Ray, shard
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from itertools import combinations
 from typing import Any
 
 from flipbatch import storage
 from flipbatch.errors import OutputError, StorageError
+from flipbatch.evaluation.paired import paired_difference
+from flipbatch.evaluation.tally import ModelTally
 from flipbatch.schema import SCHEMA_VERSION, Status
 from flipbatch.scoring.attempts import ATTEMPTS_FOLDER
 from flipbatch.scoring.build_manifest import MISNAMED_FILE
@@ -78,8 +81,17 @@ def _metrics(run: ScoringRun, totals: PartTotals) -> dict[str, Any]:
         "videos": totals.videos,
         "models": models,
         "note": None if totals.labelled else no_label,
+        "differences": _differences({name: model.tally for name, model in totals.models.items()}),
         "engines": engines_as_json(totals.engines),
     }
+
+
+def _differences(tallies: Mapping[str, ModelTally]) -> list[dict[str, Any]]:
+    """Return each pair of models, with the metrics of ``model`` less those of ``minus``."""
+    return [
+        {"model": model, "minus": minus, **paired_difference(tallies[model], tallies[minus])}
+        for model, minus in combinations(tallies, 2)
+    ]
 
 
 def _frames(run: ScoringRun, totals: PartTotals) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def _complete(
         _score_failed_frames(executor, work)
     # Another command may have finished the run meanwhile. Merging again gives the same bytes.
     totals = sum(executor.map_parts(merge_part, run), start=PartTotals())
-    cards = {bundle.name: bundle.card() for bundle in bundles}
+    cards = {bundle.name: bundle.model_card() for bundle in bundles}
     return finish_run(run, totals, lambda run, metrics, totals: write_report(run, metrics, cards, totals))
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flipbatch import storage
+from flipbatch.evaluation.threshold import is_flip
 from flipbatch.evaluation.videos import videos_of
 from flipbatch.schema import PREDICTIONS, VIDEOS, Label
 from flipbatch.scoring.committed_shards import ShardReader
@@ -96,7 +97,7 @@ class _PartWriter:
 def _predictions(rows: pa.Table, name: str, threshold: float) -> pa.Table:
     """Return the rows of one model, `schema.PREDICTIONS`, decided at its threshold."""
     probabilities = rows[name].to_numpy(zero_copy_only=False)
-    words = np.where(probabilities >= np.float32(threshold), str(Label.FLIP), str(Label.NOTFLIP))
+    words = np.where(is_flip(probabilities, threshold), str(Label.FLIP), str(Label.NOTFLIP))
     columns = {column: rows[column] for column in SHARD_COLUMNS}
     columns["flip_probability"] = rows[name]
     columns["prediction"] = pa.array(words, pa.string(), mask=np.isnan(probabilities))

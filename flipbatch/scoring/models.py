@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flipbatch.errors import InputError
-from flipbatch.evaluation.calibration import Calibration
 from flipbatch.models.bundle import Bundle, load_bundle
 from flipbatch.schema import PREDICTIONS
 
@@ -90,5 +89,5 @@ def _load_model(argument: str, threshold: float | None) -> ScoringModel:
         raise InputError(f"A model can't be called {name!r}: rename it with --model NAME={uri}.")
     calibration = bundle.calibration
     if threshold is not None:
-        calibration = Calibration(calibration.temperature, threshold)
+        calibration = dataclasses.replace(calibration, threshold=threshold)
     return ScoringModel(dataclasses.replace(bundle, name=name, calibration=calibration), fingerprint)

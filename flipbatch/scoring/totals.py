@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from flipbatch.evaluation.metrics import ModelTally
+from flipbatch.evaluation.tally import ModelTally
 from flipbatch.evaluation.videos import tally
 from flipbatch.scoring.figures import (
     FIRST_ERRORS,

@@ -37,7 +37,7 @@ from flipbatch.errors import InputError, OutputError, StorageError, redacted
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.manifest import fingerprint, load_manifest
 from flipbatch.models.architectures import ARCHITECTURES, architecture
-from flipbatch.models.bundle import CARD_FILE, Bundle, as_arrays, load_bundle, save_bundle
+from flipbatch.models.bundle import MODEL_CARD_FILE, Bundle, as_arrays, load_bundle, save_bundle
 from flipbatch.models.mobilenet_v2 import MobileNetV2, read_weights
 from flipbatch.runtime.ray_connection import user_errors, warn_without_gpu
 from flipbatch.runtime.run_directory import RunDirectory, require_same
@@ -139,7 +139,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
     if not finished:
         with user_errors("The same command with --resume goes on after the last epoch."):
             _train_models(directory, options, splits, data, pretrained)
-        comparison = compare({name: _bundle(directory, name).record for name in options.models})
+        comparison = compare({name: _bundle(directory, name).provenance for name in options.models})
         directory.write_json("comparison.json", comparison)
         storage.remove_folder(directory.path(CHECKPOINTS_FOLDER))
         directory.finish()
@@ -203,7 +203,7 @@ def _train_models(
     data: dict[str, Any],
     pretrained: dict[str, torch.Tensor] | None,
 ) -> None:
-    names = [n for n in options.models if not storage.exists(directory.path("models", n, CARD_FILE))]
+    names = [n for n in options.models if not storage.exists(directory.path("models", n, MODEL_CARD_FILE))]
     decoded: dict[InputSize, dict[str, MaterializedDataset]] = {}
     trained = splits.of(Split.TRAIN)["video_id"].unique().to_pylist()
     for name in names:

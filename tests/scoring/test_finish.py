@@ -104,3 +104,19 @@ def test_metrics_name_the_engines_of_all_shards(run):
     assert finished(run)["engines"] == [{"engine": "tests"}]
     commit(run, frames_of(TWO_VIDEOS)[1], engine='{"engine": "other"}')
     assert finished(run)["engines"] == [{"engine": "other"}]
+
+
+def test_metrics_have_the_difference_of_each_pair_of_models(run):
+    (difference,) = finished(run)["differences"]
+    assert (difference["model"], difference["minus"]) == ("cnn_model", "mobilenet_v2")
+    assert difference["frames"]["f1"] == pytest.approx(4 / 5 - 2 / 3)
+    assert set(difference) == {"model", "minus", "frames", "videos"}
+
+
+def test_one_model_has_no_differences(tmp_path):
+    assert finished(scored(tmp_path, TWO_VIDEOS, {"cnn_model": 0.5}))["differences"] == []
+
+
+def test_without_labels_differences_are_null(tmp_path):
+    (difference,) = finished(scored(tmp_path, [(None, [0.75, 0.25])]))["differences"]
+    assert set(difference["frames"].values()) == {None}

@@ -61,7 +61,7 @@ def test_a_model_can_not_be_renamed_to_a_column(saved):
 
 
 def test_a_folder_without_a_bundle_is_refused(tmp_path):
-    with pytest.raises(BundleError, match="is no model bundle"):
+    with pytest.raises(BundleError, match="is not a model bundle"):
         load_models([str(tmp_path)], None)
 
 

@@ -45,7 +45,7 @@ def test_another_bundle_threshold_limit_or_directory_is_another_run(saved):
 
 def test_a_retrained_bundle_is_refused_by_its_fingerprint(saved, tmp_path, tiny_bundle):
     before = run_identity("/frames", None, None, load_models([saved("a")], None))
-    save_bundle(dataclasses.replace(tiny_bundle, record={"history": [1]}), f"{tmp_path}/a")
+    save_bundle(dataclasses.replace(tiny_bundle, provenance={"history": [1]}), f"{tmp_path}/a")
     after = run_identity("/frames", None, None, load_models([f"{tmp_path}/a"], None))
     with pytest.raises(OutputError, match=r"models\.cnn_model\.bundle was '.{64}' and is now '.{64}'"):
         require_same("/out", before, after)
