@@ -1,4 +1,4 @@
-"""The page that a person opens: what it says, what it warns of, and what it must never do."""
+"""The HTML report: what it shows, what it warns of, and what it must never contain."""
 
 import re
 import uuid
@@ -12,8 +12,9 @@ import pytest
 from flipbatch import storage
 from flipbatch.evaluation.calibration import TEMPERATURES
 from flipbatch.evaluation.videos import tally, videos_of
-from flipbatch.report import page as report
-from flipbatch.report.figures import Report, gather
+from flipbatch.report import views
+from flipbatch.report.contents import Report, gather
+from flipbatch.report.differences import differences
 from flipbatch.report.page import render, write_report
 from flipbatch.report.warnings import call_all_flip, warnings
 from flipbatch.runtime.run_directory import RunDirectory
@@ -126,7 +127,7 @@ def test_whatever_comes_from_outside_is_text(tmp_path):
     )
     elements = _Elements(page)
     assert not elements.elements["script"]
-    assert elements.texts.count(EVIL) == 1  # the video; elsewhere it is a part of a text
+    assert elements.texts.count(EVIL) == 1  # the video; elsewhere it is part of a text
     assert page.count("&lt;script&gt;") >= 6
 
 
@@ -179,8 +180,9 @@ def test_a_path_that_is_no_text_does_not_stop_a_run(tmp_path):
 
 
 def test_the_head_says_what_was_scored(tmp_path):
-    texts = " ".join(_Elements(page_of(tmp_path, {**GOOD, "flip/d": [(FLIP, "cut off")]})).texts)
-    assert "Frames of  /frames" in texts
+    page = page_of(tmp_path, {**GOOD, "flip/d": [(FLIP, "cut off")]})
+    texts = " ".join(" ".join(_Elements(page).texts).split())
+    assert "Frames of /frames" in texts
     assert "frames 9 videos 4 scored 8 errors 1 labelled 9" in texts
     assert read_run(RunDirectory.at(str(tmp_path))).run_fingerprint[:12] in texts
 
@@ -231,18 +233,52 @@ def test_nothing_scored_at_all_is_a_page_too(tmp_path):
     assert "No frame was scored." in page
 
 
-def test_a_video_without_scored_frames_has_dashes():
-    row = {
-        "video_id": "v",
-        "label": None,
-        "prediction": None,
-        "mean_probability": None,
-        "frames": 2,
+def test_a_video_without_scored_frames_has_dashes(tmp_path):
+    run, metrics, totals = make_run(tmp_path, GOOD)
+    row = dict.fromkeys(("label", "prediction", "mean_probability", "f1"))
+    row |= {"frames": 2, **dict.fromkeys(("tp", "fp", "fn", "tn"), 0)}
+    cells = views.video_cells(gather(run, metrics, {}, totals), row)
+    assert cells == ["2", "–", "–", "–", "0", "0", "0", "0", "undefined"]
+
+
+def test_balanced_accuracy_over_videos_leads(tmp_path):
+    page = page_of(tmp_path, GOOD)
+    titles = re.findall(r'<tr class="group"><th colspan="3">(.*?)</th>', page)
+    assert titles[0] == "Each video one decision"
+    first_row = page[page.index(titles[0]) :]
+    assert first_row.index("balanced accuracy") < first_row.index(">F1<")
+    assert titles[-1] == "F1 of each video&#39;s frames"
+
+
+def test_differences_of_models_have_intervals_and_a_result():
+    measured = {"f1": -0.01, "f1_interval": [-0.03, 0.006], "balanced_accuracy": None}
+    level = {**measured, "balanced_accuracy_interval": None}
+    better = {
         "f1": None,
+        "f1_interval": None,
+        "balanced_accuracy": 0.2,
+        "balanced_accuracy_interval": [0.1, 0.3],
     }
-    row |= dict.fromkeys(("tp", "fp", "fn", "tn"), 0)
-    cells = _Elements(report._video(row, labelled=True)).texts
-    assert cells == ["v", "2", "–", "–", "–", "0", "0", "0", "0", "undefined"]
+    pair = {"model": "a", "minus": "b", "frames": level, "videos": better}
+    results = [(one.measure, one.result) for one in differences({"differences": [pair]})]
+    assert results == [
+        ("balanced accuracy, videos", "a is better"),
+        ("F1, frames", "no difference to be seen"),
+    ]
+
+
+def test_a_reliability_curve_is_drawn_where_the_model_card_has_one(tmp_path):
+    entry = {"low": 0.4, "high": 0.5, "frames": 40, "mean_probability": 0.45, "share_of_flips": 0.5}
+    empty = {**entry, "frames": 0, "mean_probability": None, "share_of_flips": None}
+    card = {
+        "calibration": {
+            "reliability": [entry, empty],
+            "expected_calibration_error": {"before": 0.2, "after": 0.01},
+        }
+    }
+    page = page_of(tmp_path, GOOD, {"cnn_model": card})
+    assert page.count("<circle") == 1
+    assert "calibration error before 0.200 · after 0.010" in page
 
 
 # ---------------------------------------------------------------------------------------- warnings
