@@ -56,6 +56,20 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")
     command.add_argument("--gpu", action="store_true", help="predict on GPUs, decode on CPUs")
+    command.add_argument(
+        "--executor",
+        choices=("ray", "local"),
+        default="ray",
+        help="ray: all CPUs or GPUs of a cluster, or of this machine; local: one core in this process, which "
+        "starts at once and suits some hundred frames. Both write the same files, and each resumes a run of "
+        "the other (default: ray)",
+    )
+    command.add_argument(
+        "--allow-mixed-engines",
+        action="store_true",
+        help="resume a run although another device, precision or version scored its other frames: their "
+        "probabilities differ a little (default: refuse)",
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -63,9 +77,9 @@ def main(arguments: argparse.Namespace) -> int:
     from flipbatch.errors import redacted
     from flipbatch.report.page import write_report
     from flipbatch.report.terminal import error_rate, summary_lines
-    from flipbatch.runtime.ray_connection import refuse_relative
+    from flipbatch.runtime.submitted_job import refuse_relative
     from flipbatch.scoring.job import ScoreOptions, dry_run, score
-    from flipbatch.scoring.run import name_and_uri
+    from flipbatch.scoring.models import name_and_uri
 
     refuse_relative(frames=arguments.frames, manifest=arguments.manifest, out=arguments.out)
     for model in arguments.model:
@@ -79,6 +93,8 @@ def main(arguments: argparse.Namespace) -> int:
         threshold=arguments.threshold,
         gpu=arguments.gpu,
         retry_errors=arguments.retry_errors,
+        executor=arguments.executor,
+        allow_mixed_engines=arguments.allow_mixed_engines,
     )
     if arguments.dry_run:
         print("\n".join(dry_run(options)))

@@ -68,7 +68,8 @@ def main(arguments: argparse.Namespace) -> int:
     """Train; return the exit code."""
     from flipbatch.errors import redacted
     from flipbatch.report.terminal import comparison_lines
-    from flipbatch.runtime.ray_connection import connected, refuse_relative
+    from flipbatch.runtime.ray_connection import connected
+    from flipbatch.runtime.submitted_job import refuse_relative
     from flipbatch.training.fit import Settings
     from flipbatch.training.job import TrainOptions, train
 

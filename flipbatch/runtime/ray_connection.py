@@ -5,7 +5,6 @@ Knows how Ray is started, what it may print and what a submitted job can see; kn
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import ray
 import ray.data
 from ray.exceptions import RayError
 
-from flipbatch.errors import FlipbatchError, InputError, JobError
+from flipbatch.errors import FlipbatchError, JobError
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +48,20 @@ def connected() -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def data_context(**settings: object) -> Iterator[None]:
+    """Set attributes of Ray Data's context, and restore them after the block."""
+    context = ray.data.DataContext.get_current()
+    before = {name: getattr(context, name) for name in settings}
+    try:
+        for name, value in settings.items():
+            setattr(context, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(context, name, value)
 
 
 def warn_without_gpu() -> None:
@@ -96,21 +109,3 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
             or error.__cause__
             or error.__context__
         )
-
-
-def refuse_relative(**arguments: str | None) -> None:
-    """Refuse relative paths in a submitted job: it runs in a copy of the checkout, which Ray will delete.
-
-    Raises
-    ------
-    InputError
-    """
-    config = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
-    if not config.get("runtime_env", {}).get("working_dir"):
-        return
-    for name, value in arguments.items():
-        if value and "://" not in value and not value.startswith(("/", "~")):
-            raise InputError(
-                f"--{name} {value} is relative: a submitted job runs in a copy of the working directory that "
-                "is deleted after it. Give an absolute path, or a URI."
-            )
