@@ -6,7 +6,6 @@ depends on the shards alone, so that writing it twice gives the same bytes.
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -15,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from flipbatch import storage
 from flipbatch.errors import OutputError, StorageError
@@ -28,7 +26,7 @@ from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.score_shard import SHARD_COLUMNS
 from flipbatch.scoring.shards import part_name
 from flipbatch.scoring.verify import require_only_parts, verify_part
-from flipbatch.storage.parquet import parse_table, write_table
+from flipbatch.storage.parquet import ParquetFileWriter, parse_table, write_table
 
 ROWS_PER_GROUP = 131_072
 METRICS_FILE = "metrics.json"
@@ -126,19 +124,14 @@ class _PartWriter:
 
     def __init__(self, run: ScoringRun) -> None:
         self._run = run
-        self._sinks = {name: io.BytesIO() for name in run.models}
-        self._writers = {name: self._writer(name) for name in run.models}
+        self._writers = {name: ParquetFileWriter(PREDICTIONS, run.metadata(name)) for name in run.models}
         self._videos: dict[str, list[pa.Table]] = {name: [] for name in run.models}
-
-    def _writer(self, name: str) -> pq.ParquetWriter:
-        schema = PREDICTIONS.with_metadata(self._run.metadata(name))
-        return pq.ParquetWriter(self._sinks[name], schema, compression="zstd")
 
     def add(self, rows: pa.Table) -> PartTally:
         tallies, videos = {}, 0
         for name, threshold in self._run.thresholds.items():
             predictions = _predictions(rows, name, threshold)
-            self._writers[name].write_table(predictions, row_group_size=ROWS_PER_GROUP)
+            self._writers[name].write(predictions, row_group_size=ROWS_PER_GROUP)
             of_videos = videos_of(predictions.append_column("group", rows["group"]), name, threshold)
             self._videos[name].append(of_videos)
             tallies[name], videos = tally(of_videos), of_videos.num_rows
@@ -150,8 +143,7 @@ class _PartWriter:
         directory = self._run.directory
         file = part_name(part)
         for name, writer in self._writers.items():
-            writer.close()
-            storage.write(directory.path("predictions", f"model={name}", file), self._sinks[name].getvalue())
+            writer.save(directory.path("predictions", f"model={name}", file))
         videos = pa.concat_tables(
             [VIDEOS.empty_table(), *(t for name in self._videos for t in self._videos[name])]
         )

@@ -14,7 +14,7 @@ from fsspec.config import conf as fsspec_settings
 from s3fs.errors import translate_boto_error
 
 from flipbatch import storage
-from flipbatch.storage import s3
+from flipbatch.storage import filesystems, retries, s3_errors, s3_settings
 from flipbatch.storage.listing import list_files
 from tests.slow_proxy import slow_proxy
 
@@ -37,9 +37,9 @@ def bucket(s3_server):
 @pytest.fixture
 def fresh():
     """Settings are looked up anew in this test, and in those after it."""
-    s3._open.cache_clear()
+    s3_settings._open.cache_clear()
     yield
-    s3._open.cache_clear()
+    s3_settings._open.cache_clear()
 
 
 @pytest.fixture
@@ -103,10 +103,20 @@ def test_s3a_is_s3(bucket, proxy):
     assert proxy.requests == 1
 
 
-def test_what_fsspec_was_told_is_followed(bucket, proxy, monkeypatch):
-    monkeypatch.setitem(fsspec_settings, "s3", {"endpoint_url": "http://127.0.0.1:1"})
-    storage.read("s3://reads/12")
-    assert proxy.requests == 0
+def test_settings_of_fsspec_are_followed_by_all_requests(proxy, monkeypatch):
+    monkeypatch.setitem(fsspec_settings, "s3", {"endpoint_url": proxy.address})
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    filesystems._filesystem.cache_clear()
+    storage.write("s3://reads/custom/a", b"1")
+    assert storage.create("s3://reads/custom/b", b"2")
+    assert not storage.create("s3://reads/custom/b", b"3")
+    assert [storage.read(uri, version=version) for uri, version in list_files("s3://reads/custom")] == [
+        b"1",
+        b"2",
+    ]
+    storage.remove_folder("s3://reads/custom")
+    assert not storage.exists("s3://reads/custom")
+    filesystems._filesystem.cache_clear()
 
 
 # ---------------------------------------------------------------------------------------- refusals
@@ -130,13 +140,13 @@ def test_a_server_in_trouble_is_asked_again(proxy, status):
 
 
 def test_a_server_that_stays_in_trouble_is_an_error(proxy, monkeypatch):
-    monkeypatch.setattr(storage, "RETRIED_FOR_SECONDS", 0.0)
+    monkeypatch.setattr(retries, "RETRIED_FOR_SECONDS", 0.0)
     proxy.refusals += [(503, "SlowDown")] * 2
     assert why("s3://reads/12") == "S3 answered 503 Service Unavailable (SlowDown)"
 
 
 def test_no_server_is_an_error_of_one_line(bucket, fresh, monkeypatch):
-    monkeypatch.setattr(storage, "RETRIED_FOR_SECONDS", 0.0)
+    monkeypatch.setattr(retries, "RETRIED_FOR_SECONDS", 0.0)
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     assert why("s3://reads/12") == "HTTP error: error sending request"
 
@@ -188,7 +198,7 @@ def test_settings_that_make_no_sense_are_not_tried_again(bucket, monkeypatch):
 def test_what_s3fs_raises_may_pass_as_its_status_says(status):
     answer = {"Error": {"Code": str(status)}, "ResponseMetadata": {"HTTPStatusCode": status}}
     error = translate_boto_error(ClientError(answer, "PutObject"))
-    assert s3.may_pass(error) == (status in (408, 409, 429, 500, 502, 503, 504))
+    assert s3_errors.may_pass(error) == (status in (408, 409, 429, 500, 502, 503, 504))
 
 
 @pytest.mark.usefixtures("fresh")
@@ -202,12 +212,12 @@ def test_a_profile_gives_credentials_endpoint_and_region(bucket, s3_server, monk
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_PROFILE", "phones")
     assert storage.read(f"{bucket}/12") == b"12"
-    assert s3._open("reads").config.get("region") == "eu-west-3"
+    assert s3_settings._open("reads").store.config.get("region") == "eu-west-3"
 
 
 def test_expiring_credentials_are_asked_for_again(bucket, fresh, monkeypatch):
     asked = []
-    monkeypatch.setattr(s3, "_BELIEVED_FOR", timedelta(seconds=1))
+    monkeypatch.setattr(s3_settings, "_BELIEVED_FOR", timedelta(seconds=1))
     monkeypatch.setattr(
         "botocore.credentials.Credentials.get_frozen_credentials",
         lambda self: asked.append(datetime.now(UTC)) or self,
@@ -220,8 +230,8 @@ def test_expiring_credentials_are_asked_for_again(bucket, fresh, monkeypatch):
 
 def test_a_store_says_no_secret(bucket):
     storage.read(f"{bucket}/12")
-    assert "test" not in repr(s3._open("reads"))
-    assert "secret_access_key" not in s3._open("reads").config
+    assert "test" not in repr(s3_settings._open("reads"))
+    assert "secret_access_key" not in s3_settings._open("reads").store.config
 
 
 @pytest.mark.parametrize("status", [200, 403, 404])
@@ -233,11 +243,11 @@ def test_the_region_of_a_bucket_is_told_even_to_who_may_not_look(s3_server, stat
             stubber.add_response("head_bucket", {"ResponseMetadata": told})
         else:
             stubber.add_client_error("head_bucket", str(status), http_status_code=status, response_meta=told)
-        assert s3._region_of(client, "reads") == "eu-west-3"
+        assert s3_settings._region_of(client, "reads") == "eu-west-3"
 
 
 def test_a_server_may_want_the_bucket_in_its_name(fresh, monkeypatch, tmp_path):
     (tmp_path / "config").write_text("[default]\ns3 =\n  addressing_style = virtual\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://storage.example:9000")
-    assert s3._open("reads").config.get("endpoint") == "http://reads.storage.example:9000"
+    assert s3_settings._open("reads").store.config.get("endpoint") == "http://reads.storage.example:9000"
