@@ -13,11 +13,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from flipbatch import storage
 from flipbatch.errors import StorageError
 from flipbatch.storage.ranges import RangeFile
-from flipbatch.storage.reading import open_ranges, read_required
-from flipbatch.storage.reasons import reason
-from flipbatch.storage.writing import create, write
+from flipbatch.storage.reading import open_ranges
 
 ROWS_AT_A_TIME = 65_536
 
@@ -55,7 +54,7 @@ class ParquetFileWriter:
         ------
         StorageError
         """
-        write(uri, self.close())
+        storage.write(uri, self.close())
 
 
 def to_parquet(table: pa.Table, metadata: Mapping[str, str] | None = None) -> bytes:
@@ -79,7 +78,7 @@ def write_table(table: pa.Table, uri: str, metadata: Mapping[str, str] | None = 
     ------
     StorageError
     """
-    write(uri, to_parquet(table, metadata))
+    storage.write(uri, to_parquet(table, metadata))
 
 
 def create_table(table: pa.Table, uri: str, metadata: Mapping[str, str] | None = None) -> None:
@@ -89,7 +88,7 @@ def create_table(table: pa.Table, uri: str, metadata: Mapping[str, str] | None =
     ------
     StorageError
     """
-    create(uri, to_parquet(table, metadata))
+    storage.create(uri, to_parquet(table, metadata))
 
 
 def write_batches(
@@ -128,7 +127,7 @@ def read_table(uri: str) -> pa.Table:
     ------
     StorageError
     """
-    return parse_table(read_required(uri, "the table"), uri)
+    return parse_table(storage.read_required(uri, "the table"), uri)
 
 
 def parse_table(data: bytes, uri: str) -> pa.Table:
@@ -229,5 +228,5 @@ def undamaged(uri: str) -> Iterator[None]:
     except (pa.ArrowException, OSError) as error:
         # An error of the operating system has a number; Arrow's about the content have none.
         if isinstance(error, OSError) and error.errno is not None:
-            raise StorageError(f"Can't read the table {uri}: {reason(error)}.") from error
-        raise StorageError(f"The table {uri} is damaged: {reason(error)}.") from error
+            raise StorageError(f"Can't read the table {uri}: {storage.reason(error)}.") from error
+        raise StorageError(f"The table {uri} is damaged: {storage.reason(error)}.") from error
