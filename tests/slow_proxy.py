@@ -68,8 +68,9 @@ class _Handler(ProxyHandler):
             self.send_header(name, value)
         self.end_headers()
         while data := answer.read(CHUNK):
-            self.wfile.write(data)
+            # Counted first: the client may go on as soon as the bytes are on their way.
             self.server.sent(len(data))
+            self.wfile.write(data)
         upstream.close()
 
 

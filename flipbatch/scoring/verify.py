@@ -34,7 +34,7 @@ def verify_part(run: ScoringRun, part: int) -> None:
     """
     try:
         _verify_part(run, part)
-    except (pa.ArrowException, OSError) as error:  # Arrow raises both; storage, errors of our own
+    except (StorageError, pa.ArrowException, OSError) as error:
         raise _damaged(run, f"a file of part {part} can't be read ({storage.reason(error)})") from error
 
 

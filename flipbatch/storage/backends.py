@@ -52,7 +52,7 @@ class Backend(Protocol):
         ...
 
     def names_in(self, uri: str) -> Iterable[str]:
-        """Return the names directly in a directory."""
+        """Return the names directly in a directory; of a file, its own name."""
         ...
 
     def list_directory(self, uri: str) -> Directory:

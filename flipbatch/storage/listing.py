@@ -38,7 +38,7 @@ def exists(uri: str) -> bool:
 
 
 def names_in(uri: str) -> list[str]:
-    """List the names directly in a directory, sorted; a missing directory has none.
+    """List the names directly in a directory, sorted; a missing directory has none, and a file its own.
 
     The temporary files of interrupted writes are left out.
 

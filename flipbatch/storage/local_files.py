@@ -98,8 +98,8 @@ def is_directory(uri: str) -> bool:
 
 
 def names_in(uri: str) -> Iterable[str]:
-    """Return the names directly in a directory."""
-    return os.listdir(uri)
+    """Return the names directly in a directory; of a file, its own name."""
+    return [os.path.basename(uri)] if os.path.isfile(uri) else os.listdir(uri)
 
 
 def list_directory(uri: str) -> Directory:

@@ -144,10 +144,12 @@ def _page(root: str, keys: Keys) -> Page:
 
 
 def names_in(uri: str) -> Iterator[str]:
-    """Yield the names directly in a directory."""
-    bucket, _ = _split(uri)
+    """Yield the names directly in a directory; of an object, its own name."""
+    bucket, key = _split(uri)
     start = len(prefix := _prefix(uri))
     for keys in list_keys(bucket, prefix):
+        if keys.is_empty and key and _is_object(bucket, key):
+            yield key.rpartition("/")[2]
         yield from (key[start:] for key, _ in keys.objects)
         yield from (one[start:-1] for one in keys.prefixes)
 

@@ -87,6 +87,13 @@ def test_names_in_a_directory_have_no_placeholder(bucket):
     assert storage.names_in(f"{bucket}/only") == storage.names_in(f"{bucket}/none") == []
 
 
+def test_the_name_in_a_file_is_its_own(bucket, tmp_path):
+    (tmp_path / "a_1.jpg").touch()
+    assert (
+        storage.names_in(f"{bucket}/flip/a_1.jpg") == storage.names_in(f"{tmp_path}/a_1.jpg") == ["a_1.jpg"]
+    )
+
+
 def test_a_directory_with_only_a_placeholder_has_no_files(bucket):
     assert list(list_files(f"{bucket}/only")) == []
     assert storage.exists(f"{bucket}/only")
