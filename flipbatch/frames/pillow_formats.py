@@ -124,7 +124,7 @@ def _orientation(image: ImageFile.ImageFile) -> int:
 
 
 def _with_own_values(image: Image.Image) -> Image.Image:
-    """Return an image whose pixels have 8-bit values of their own, no palette: such values can be averaged."""
+    """Return an image whose pixels have 8-bit values of their own, without palette: these can be averaged."""
     if image.mode.startswith(_GREY_16):
         # Pillow would clip to 255. It takes the high byte of 16-bit colour, and so does this.
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

@@ -35,7 +35,8 @@ from ray.util.queue import Empty, Queue
 from flipbatch import storage
 from flipbatch.errors import InputError, OutputError, StorageError, redacted
 from flipbatch.frames.decode import InputSize
-from flipbatch.frames.manifest import fingerprint, load_manifest
+from flipbatch.frames.manifest import load_manifest
+from flipbatch.frames.manifest_fingerprint import manifest_fingerprint
 from flipbatch.models.architectures import ARCHITECTURES, architecture
 from flipbatch.models.bundle import CARD_FILE, Bundle, as_arrays, load_bundle, save_bundle
 from flipbatch.models.mobilenet_v2 import MobileNetV2, read_weights
@@ -387,7 +388,7 @@ def cpus_per_worker(nodes: Iterable[Mapping[str, float]], options: TrainOptions)
 def _data_record(splits: SplitFrames, options: TrainOptions) -> dict[str, Any]:
     frames = {split: splits.of(split) for split in Split}
     return {
-        "fingerprint": fingerprint(splits.frames),
+        "fingerprint": manifest_fingerprint(splits.frames),
         "frames": {split: table.num_rows for split, table in frames.items()},
         "videos": {split: len(table["video_id"].unique()) for split, table in frames.items()},
         "shared_videos": [vars(shared) for shared in splits.shared],

@@ -9,7 +9,7 @@ import pytest
 
 from flipbatch import storage
 from flipbatch.errors import BundleError, InputError, OutputError
-from flipbatch.frames.manifest import fingerprint
+from flipbatch.frames.manifest_fingerprint import manifest_fingerprint
 from flipbatch.models.bundle import save_bundle
 from flipbatch.runtime.run_directory import RunDirectory, require_same
 from flipbatch.schema import MISNAMED
@@ -136,7 +136,7 @@ def test_a_run_is_read_as_it_was_begun(begin_at):
     run = begin_at(manifest)
     facts = run.directory.read_json("run.json")["manifest"]
     assert facts == {
-        "fingerprint": fingerprint(manifest.frames),
+        "fingerprint": manifest_fingerprint(manifest.frames),
         "frames": 2,
         "videos": 1,
         "misnamed": 0,
