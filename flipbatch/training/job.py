@@ -41,7 +41,7 @@ from flipbatch.models.architectures import ARCHITECTURES, architecture
 from flipbatch.models.bundle import CARD_FILE, Bundle, as_arrays, load_bundle, save_bundle
 from flipbatch.models.mobilenet_v2 import MobileNetV2, read_weights
 from flipbatch.runtime.ray_connection import user_errors, warn_without_gpu
-from flipbatch.runtime.run_directory import RunDirectory, require_same
+from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.schema import FAILURES, TRANSIENT, Label, Split, Status
 from flipbatch.storage.parquet import write_table
 from flipbatch.training.assess import ScoredFrame, calibrate, measure_all, scored_frames
@@ -131,9 +131,9 @@ def train(options: TrainOptions) -> dict[str, Any]:
     if found is None:
         write_table(manifest.misnamed, directory.path("misnamed.parquet"))
         write_table(splits.table(), directory.path("splits.parquet"))
-        directory.begin(identity, warnings=[*options.notes, *splits.warnings])
+        directory.start(identity, warnings=[*options.notes, *splits.warnings])
     else:
-        require_same(directory.uri, found, identity)
+        require_same_identity(directory.uri, found, identity)
     _log_inputs(splits, manifest.misnamed.num_rows)
     if options.gpu:
         warn_without_gpu()
@@ -148,7 +148,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
 
 
 def _found_run(directory: RunDirectory, options: TrainOptions) -> dict[str, Any] | None:
-    found = directory.identity(_BEFORE_RUN_FILE)
+    found = directory.read_identity(_BEFORE_RUN_FILE)
     if found is not None and not options.resume:
         raise OutputError(
             f"{directory.uri} holds a training run: add --resume to go on with it, or choose another --out."
