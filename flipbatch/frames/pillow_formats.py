@@ -68,8 +68,8 @@ def decode_by_pillow(canvas: np.ndarray, data: bytes, size: InputSize, kind: str
     ------
     RejectedError
     """
-    # Pillow warns about metadata, which nobody needs here. The filters of all threads are one: two threads in
-    # this block may show or hide a warning of each other.
+    # Pillow warns about metadata, which is not used here. All threads share one list of filters: at worst, a
+    # warning of another thread is shown or hidden.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         image = _load(data, kind)

@@ -102,7 +102,7 @@ def test_a_frame_that_is_listed_twice_is_two_rows(tmp_path):
     assert read_manifest(csv(tmp_path, "uri", "a_1.jpg", "a_1.jpg")).frames.num_rows == 2
 
 
-def test_rows_are_sorted_whatever_their_order_in_the_table(tmp_path):
+def test_rows_are_sorted_in_any_order_of_the_table(tmp_path):
     path = csv(tmp_path, "uri", "b_1.jpg", "a_10.jpg", "a_9.jpg")
     assert rows(read_manifest(path), "video_id", "frame_number") == [("a", 9), ("a", 10), ("b", 1)]
 

@@ -149,13 +149,6 @@ def test_help_names_frames_and_manifest(parser, started_with, capsys):
     assert "--manifest URI" in text
 
 
-def test_flipbatch_logs_from_info_on_and_other_packages_from_warning_on(parser, started_with):
-    started_with("--frames", "/frames")
-    run_main(parser, lambda _: DONE)
-    assert logging.getLogger("flipbatch.scoring.job").isEnabledFor(logging.INFO)
-    assert not logging.getLogger("somebody.else").isEnabledFor(logging.INFO)
-
-
 def test_an_interruption_is_one_line_and_exit_code_1(parser, started_with, capsys):
     started_with("--frames", "/frames")
 
@@ -180,11 +173,11 @@ def test_an_interruption_is_one_line_and_exit_code_1(parser, started_with, capsy
     ],
 )
 def test_flags_set_the_level_of_flipbatch_alone(parser, started_with, flags, level):
-    others = logging.getLogger("somebody.else").getEffectiveLevel()
+    others = logging.getLogger("other_package").getEffectiveLevel()
     started_with("--frames", "/frames", *flags)
     run_main(parser, lambda _: DONE)
     assert logging.getLogger("flipbatch.scoring.job").getEffectiveLevel() == level
-    assert logging.getLogger("somebody.else").getEffectiveLevel() == others
+    assert logging.getLogger("other_package").getEffectiveLevel() == others
 
 
 def test_verbose_and_quiet_exclude_each_other(parser, started_with, capsys):
