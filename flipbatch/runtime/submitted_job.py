@@ -12,7 +12,12 @@ from flipbatch.errors import InputError
 
 
 def refuse_relative(**arguments: str | None) -> None:
-    """Refuse relative paths in a submitted job: it runs in a copy of the checkout, which Ray will delete.
+    """Refuse relative paths in a submitted job: it runs in a copy of the checkout that Ray deletes.
+
+    Parameters
+    ----------
+    **arguments
+        URIs by the name of their flag.
 
     Raises
     ------

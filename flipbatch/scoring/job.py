@@ -15,7 +15,7 @@ import numpy as np
 
 from flipbatch import storage
 from flipbatch.models.precision import Device
-from flipbatch.runtime.run_directory import RunDirectory, require_same
+from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.schema import Label
 from flipbatch.scoring.build_manifest import (
     Building,
@@ -102,9 +102,10 @@ def score(options: ScoreOptions, write_report: WriteReport) -> dict[str, Any]:
     models = load_models(options.models, options.threshold)
     directory = RunDirectory.at(options.out)
     identity = _identity(options, models)
-    found = directory.identity(BEFORE_RUN_FILE)
+    found = directory.read_identity(BEFORE_RUN_FILE)
     if found is not None:
-        require_same(directory.uri, found, identity)
+        require_same_identity(directory.uri, found, identity)
+        directory.require_resumable()
         if (finished := _finished_metrics(read_run(directory), options)) is not None:
             return finished
         require_engine_of_driver(directory, options.device, options.allow_mixed_engines)
@@ -213,11 +214,12 @@ def dry_run(options: ScoreOptions) -> list[str]:
     """Return what `score` would do, as lines; write nothing."""
     models = load_models(options.models, options.threshold)
     directory = RunDirectory.at(options.out)
-    found = directory.identity(BEFORE_RUN_FILE)
+    found = directory.read_identity(BEFORE_RUN_FILE)
     if found is None:
         lines = _would_start(options, directory)
     else:
-        require_same(directory.uri, found, _identity(options, models))
+        require_same_identity(directory.uri, found, _identity(options, models))
+        directory.require_resumable()
         lines = _would_resume(options, read_run(directory))
     names = ", ".join(f"{model.name} at threshold {model.threshold:.3f}" for model in models)
     return [*lines, f"models: {names}"]

@@ -7,19 +7,17 @@ frames, models or results.
 from __future__ import annotations
 
 import bisect
-import io
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from flipbatch import storage
 from flipbatch.schema import MANIFEST
 from flipbatch.scoring.shards import SHARDED_MANIFEST, Group, Plan, part_name
-from flipbatch.storage.parquet import open_table, undamaged
+from flipbatch.storage.parquet import OpenTable, ParquetFileWriter, open_table
 
 
 def write_parts(groups: Iterable[Group], folder: str, metadata: dict[str, str]) -> Iterator[Group]:
@@ -30,12 +28,11 @@ def write_parts(groups: Iterable[Group], folder: str, metadata: dict[str, str]) 
     StorageError
     """
     for part, of_part in groupby(groups, key=lambda group: group.part):
-        sink = io.BytesIO()
-        with pq.ParquetWriter(sink, SHARDED_MANIFEST.with_metadata(metadata), compression="zstd") as writer:
-            for group in of_part:
-                writer.write_table(group.rows, row_group_size=group.rows.num_rows)
-                yield group
-        storage.write(part_path(folder, part), sink.getvalue())
+        writer = ParquetFileWriter(SHARDED_MANIFEST, metadata)
+        for group in of_part:
+            writer.write(group.rows, row_group_size=group.rows.num_rows)
+            yield group
+        writer.save(part_path(folder, part))
 
 
 def part_path(folder: str, part: int) -> str:
@@ -61,7 +58,7 @@ def read_shard(folder: str, plan: Plan, shard: int) -> pa.Table:
 
 
 @lru_cache(maxsize=2)
-def _open_part(path: str) -> pq.ParquetFile:
+def _open_part(path: str) -> OpenTable:
     return open_table(path)
 
 
@@ -71,8 +68,7 @@ def _read_group(path: str, shard: int) -> pa.Table:
 
 @lru_cache(maxsize=2)
 def _load_group(path: str, group: int) -> pa.Table:
-    with undamaged(path):
-        return _open_part(path).read_row_group(group)
+    return _open_part(path).read_row_group(group)
 
 
 def _group_of(path: str, shard: int) -> int:

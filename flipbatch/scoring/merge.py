@@ -7,14 +7,11 @@ alone: a part that is merged twice gives the same bytes.
 from __future__ import annotations
 
 import dataclasses
-import io
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from flipbatch import storage
 from flipbatch.evaluation.threshold import is_flip
 from flipbatch.evaluation.videos import videos_of
 from flipbatch.schema import PREDICTIONS, VIDEOS, Label
@@ -23,7 +20,7 @@ from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.score_shard import SHARD_COLUMNS
 from flipbatch.scoring.totals import ModelTotals, PartTotals
 from flipbatch.scoring.verify import verify_part
-from flipbatch.storage.parquet import write_table
+from flipbatch.storage.parquet import ParquetFileWriter, write_table
 
 ROWS_PER_GROUP = 131_072
 
@@ -66,13 +63,8 @@ class _PartWriter:
 
     def __init__(self, run: ScoringRun) -> None:
         self._run = run
-        self._sinks = {name: io.BytesIO() for name in run.models}
-        self._writers = {name: self._writer(name) for name in run.models}
+        self._writers = {name: ParquetFileWriter(PREDICTIONS, run.metadata(name)) for name in run.models}
         self._videos: dict[str, list[pa.Table]] = {name: [] for name in run.models}
-
-    def _writer(self, name: str) -> pq.ParquetWriter:
-        schema = PREDICTIONS.with_metadata(self._run.metadata(name))
-        return pq.ParquetWriter(self._sinks[name], schema, compression="zstd")
 
     def add(self, rows: pa.Table) -> PartTotals:
         return PartTotals.of(rows, {name: self._add(rows, name) for name in self._run.models})
@@ -80,15 +72,14 @@ class _PartWriter:
     def _add(self, rows: pa.Table, name: str) -> ModelTotals:
         threshold = self._run.thresholds[name]
         predictions = _predictions(rows, name, threshold)
-        self._writers[name].write_table(predictions, row_group_size=ROWS_PER_GROUP)
+        self._writers[name].write(predictions, row_group_size=ROWS_PER_GROUP)
         videos = videos_of(predictions.append_column("group", rows["group"]), name, threshold)
         self._videos[name].append(videos)
         return ModelTotals.of(predictions, videos, by_wrong_frames=self._run.labelled > 0)
 
     def write(self, part: int) -> None:
         for name, writer in self._writers.items():
-            writer.close()
-            storage.write(self._run.predictions_path(name, part), self._sinks[name].getvalue())
+            writer.save(self._run.predictions_path(name, part))
         tables = [table for name in self._run.models for table in self._videos[name]]
         videos = pa.concat_tables([VIDEOS.empty_table(), *tables])
         write_table(videos, self._run.videos_path(part), self._run.metadata())

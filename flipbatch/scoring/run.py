@@ -159,38 +159,28 @@ def start_run(directory: RunDirectory, identity: Mapping[str, Any], built: Built
         "first_shards": list(built.plan.first_shards),
         "folder": built.folder,
     }
-    directory.begin(identity, schema_version=SCHEMA_VERSION, manifest=facts)
+    directory.start(identity, manifest=facts)
 
 
 # ---------------------------------------------------------------------------------------- read
 
 
 def read_run(directory: RunDirectory) -> ScoringRun:
-    """Read the run of a directory that has a ``run.json``.
+    """Read the run of a directory that has a ``run.json`` of this schema version.
 
     Raises
     ------
     OutputError
-        If the file is damaged, or another version of flipbatch wrote it with another schema.
+        If the file is damaged.
     StorageError
     """
-    run = directory.read_json(RUN_FILE)
-    _require_schema_version(directory, run.get("schema_version", 1))
+    run = directory.read_run_file()
     try:
         return _parse_run(directory, run)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise OutputError(
             f"{directory.path(RUN_FILE)} is damaged: {error!r}. Choose another --out."
         ) from error
-
-
-def _require_schema_version(directory: RunDirectory, found: object) -> None:
-    if found != SCHEMA_VERSION:
-        raise OutputError(
-            f"{directory.uri} was started by another version of flipbatch, with schema version "
-            f"{found!s:.20}; this one writes version {SCHEMA_VERSION}: finish it with that version, or "
-            "choose another --out."
-        )
 
 
 def _parse_run(directory: RunDirectory, run: Mapping[str, Any]) -> ScoringRun:

@@ -10,14 +10,13 @@ from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from flipbatch import storage
 from flipbatch.errors import OutputError, StorageError
 from flipbatch.scoring.manifest_parts import part_path
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.shards import video_starts
-from flipbatch.storage.parquet import open_table
+from flipbatch.storage.parquet import OpenTable, open_table
 
 FRAME_KEYS = ["video_id", "frame_number", "uri", "label"]
 """The columns that a manifest and predictions have in common."""
@@ -35,17 +34,17 @@ def verify_part(run: ScoringRun, part: int) -> None:
     """
     try:
         _verify_part(run, part)
-    except (pa.ArrowException, OSError) as error:  # Arrow raises both
-        raise _damaged(run, f"a file of part {part} can't be read ({storage.reason(error)})") from error
+    except StorageError as error:
+        raise OutputError(f"{error} Run the command again, or choose another --out.") from error
 
 
 def _verify_part(run: ScoringRun, part: int) -> None:
-    manifest = _open(part_path(run.manifest, part))
-    videos = _open(run.videos_path(part))
+    manifest = open_table(part_path(run.manifest, part))
+    videos = open_table(run.videos_path(part))
     _require_own(run, run.videos_path(part), videos, run.models)
     for name in run.models:
         path = run.predictions_path(name, part)
-        predictions = _open(path)
+        predictions = open_table(path)
         _require_own(run, path, predictions, [name])
         if not _same_rows(_rows(manifest, FRAME_KEYS), _rows(predictions, FRAME_KEYS)):
             raise _damaged(run, f"{path} does not hold each frame of the manifest once")
@@ -68,14 +67,7 @@ def require_only_parts(run: ScoringRun) -> None:
             )
 
 
-def _open(uri: str) -> pq.ParquetFile:
-    try:
-        return open_table(uri)
-    except StorageError as error:
-        raise OutputError(f"{error} Run the command again.") from error
-
-
-def _require_own(run: ScoringRun, path: str, table: pq.ParquetFile, models: list[str]) -> None:
+def _require_own(run: ScoringRun, path: str, table: OpenTable, models: list[str]) -> None:
     found = {key.decode(): value.decode() for key, value in (table.schema_arrow.metadata or {}).items()}
     if any(found.get(key) != value for key, value in run.metadata(*models).items()):
         raise _damaged(run, f"{path} is a file of another run")
@@ -87,7 +79,7 @@ def _damaged(run: ScoringRun, why: str) -> OutputError:
     )
 
 
-def _rows(table: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
+def _rows(table: OpenTable, columns: list[str]) -> Iterator[pa.RecordBatch]:
     for batch in table.iter_batches(_ROWS_AT_A_TIME, columns=columns):
         yield batch.select(columns).replace_schema_metadata(None)
 
@@ -107,7 +99,7 @@ def _same_rows(some: Iterator[pa.RecordBatch], others: Iterator[pa.RecordBatch])
         one, other = one.slice(rows), other.slice(rows)
 
 
-def _frames_by_video(videos: pq.ParquetFile, model: str) -> list[tuple[str, int]]:
+def _frames_by_video(videos: OpenTable, model: str) -> list[tuple[str, int]]:
     of_model = videos.read(["model", "video_id", "frames"]).filter(pc.field("model") == model)
     return list(zip(of_model["video_id"].to_pylist(), of_model["frames"].to_pylist(), strict=True))
 

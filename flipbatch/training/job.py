@@ -35,12 +35,13 @@ from ray.util.queue import Empty, Queue
 from flipbatch import storage
 from flipbatch.errors import InputError, OutputError, StorageError, redacted
 from flipbatch.frames.decode import InputSize
-from flipbatch.frames.manifest import fingerprint, load_manifest
+from flipbatch.frames.manifest import load_manifest
+from flipbatch.frames.manifest_fingerprint import manifest_fingerprint
 from flipbatch.models.architectures import ARCHITECTURES, architecture
 from flipbatch.models.bundle import MODEL_CARD_FILE, Bundle, as_arrays, load_bundle, save_bundle
 from flipbatch.models.mobilenet_v2 import MobileNetV2, read_weights
 from flipbatch.runtime.ray_connection import user_errors, warn_without_gpu
-from flipbatch.runtime.run_directory import RunDirectory, require_same
+from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.schema import FAILURES, TRANSIENT, Label, Split, Status
 from flipbatch.storage.parquet import write_table
 from flipbatch.training.assess import ScoredFrame, calibrate, measure_all, reliability, scored_frames
@@ -130,9 +131,9 @@ def train(options: TrainOptions) -> dict[str, Any]:
     if found is None:
         write_table(manifest.misnamed, directory.path("misnamed.parquet"))
         write_table(splits.table(), directory.path("splits.parquet"))
-        directory.begin(identity, warnings=[*options.notes, *splits.warnings])
+        directory.start(identity, warnings=[*options.notes, *splits.warnings])
     else:
-        require_same(directory.uri, found, identity)
+        require_same_identity(directory.uri, found, identity)
     _log_inputs(splits, manifest.misnamed.num_rows)
     if options.gpu:
         warn_without_gpu()
@@ -147,7 +148,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
 
 
 def _found_run(directory: RunDirectory, options: TrainOptions) -> dict[str, Any] | None:
-    found = directory.identity(_BEFORE_RUN_FILE)
+    found = directory.read_identity(_BEFORE_RUN_FILE)
     if found is not None and not options.resume:
         raise OutputError(
             f"{directory.uri} holds a training run: add --resume to go on with it, or choose another --out."
@@ -387,7 +388,7 @@ def cpus_per_worker(nodes: Iterable[Mapping[str, float]], options: TrainOptions)
 def _data_record(splits: SplitFrames, options: TrainOptions) -> dict[str, Any]:
     frames = {split: splits.of(split) for split in Split}
     return {
-        "fingerprint": fingerprint(splits.frames),
+        "fingerprint": manifest_fingerprint(splits.frames),
         "frames": {split: table.num_rows for split, table in frames.items()},
         "videos": {split: len(table["video_id"].unique()) for split, table in frames.items()},
         "shared_videos": [vars(shared) for shared in splits.shared],

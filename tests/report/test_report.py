@@ -18,7 +18,7 @@ from flipbatch.report.differences import differences
 from flipbatch.report.page import render, write_report
 from flipbatch.report.warnings import call_all_flip, warnings
 from flipbatch.runtime.run_directory import RunDirectory
-from flipbatch.schema import PREDICTIONS, SCHEMA_VERSION, Label, Status
+from flipbatch.schema import PREDICTIONS, Label, Status
 from flipbatch.scoring.figures import FIRST_ERRORS
 from flipbatch.scoring.run import read_run
 from flipbatch.scoring.totals import ModelTotals, PartTotals
@@ -77,7 +77,7 @@ def make_run(out, videos, models=None, parts=1, frames="/frames"):
     identity["models"] = {name: {"bundle": "b" * 64, "threshold": t} for name, t in models.items()}
     manifest = {"fingerprint": "c" * 64, "shards": 1, "first_shards": [0], "folder": "manifest/0"}
     counts = {"frames": 1, "videos": 1, "labelled": 1, "misnamed": 0}
-    directory.begin(identity, schema_version=SCHEMA_VERSION, manifest=manifest | counts)
+    directory.start(identity, manifest=manifest | counts)
     return read_run(directory), metrics_of(videos, models), totals_of(videos, models, parts)
 
 

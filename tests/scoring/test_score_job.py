@@ -291,7 +291,7 @@ def test_a_run_of_an_older_schema_is_refused(frames: Path, bundles: tuple[str, s
     run = json.loads((tmp_path / "out" / "run.json").read_text())
     del run["schema_version"]
     (tmp_path / "out" / "run.json").write_text(json.dumps(run))
-    with pytest.raises(OutputError, match="schema version 1; this one writes version 2"):
+    with pytest.raises(OutputError, match="started with schema version 1 and can't be resumed"):
         score(options)
 
 
