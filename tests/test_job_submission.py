@@ -55,14 +55,12 @@ class Head:
     def submit(self, name: str, *command: str) -> Job:
         """Submit a job from the checkout."""
         output = self.folder / name
+        options = ["--address", self.address, "--working-dir", str(CHECKOUT)]
         with output.open("wb") as file:
             client = subprocess.Popen(
-                [RAY, "job", "submit", "--address", self.address, "--working-dir", str(CHECKOUT), "--", *command],
-                env=self.environment,
-                cwd=CHECKOUT,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-            )
+                [RAY, "job", "submit", *options, "--", *command],
+                env=self.environment, cwd=CHECKOUT, stdout=file, stderr=subprocess.STDOUT,
+            )  # fmt: skip
         return Job(client, output)
 
 

@@ -19,7 +19,7 @@ FINGERS = (
     ((1.1, 8.8), 7.5, 0.90),
     ((3.0, 7.7), 5.9, 0.80),
 )
-"""Knuckle (x, y), length and radius of index, middle, ring and little finger, seen from the back of the hand."""
+"""Knuckle (x, y), length and radius of the four fingers, from index to little finger."""
 THUMB = ((-2.3, 2.2), (-4.6, 5.2), 5.6, 1.05)
 """Root (x, y), knuckle (x, y), length and radius of the thumb."""
 

@@ -55,8 +55,6 @@ def test_the_outer_edge_of_a_resting_page_has_the_height_of_its_stack():
 
 
 def test_less_variety_pulls_values_towards_the_middle():
-    wide, narrow = (
-        ScaledRandom(np.random.default_rng(3), variety).uniform(2, 4, 50) for variety in (1.0, 0.5)
-    )
+    wide, narrow = (ScaledRandom(np.random.default_rng(3), share).uniform(2, 4, 50) for share in (1.0, 0.5))
     assert narrow - 3 == pytest.approx((wide - 3) / 2)
     assert ScaledRandom(np.random.default_rng(3), 0.0).normal(7, 2) == 7
