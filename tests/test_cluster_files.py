@@ -1,7 +1,7 @@
-"""The files that people start clusters with say what the code and Ray understand.
+"""The files that start clusters are valid for Ray and for the jobs' command lines.
 
-No cloud is asked: Ray's launcher checks its file against its own schema, and the manifests' commands are
-parsed by the jobs' own parsers.
+No cloud is needed: Ray's launcher checks its file against its schema, and the jobs' own parsers parse the
+commands of the RayJob files.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def load(file: Path) -> dict[str, Any]:
 
 
 def parsed(script: str, arguments: list[str]) -> argparse.Namespace:
-    """Parse the arguments of a script as its job does."""
+    """Parse the arguments of a script with its job's parser."""
     return parser().parse_args([Path(script).stem, *arguments])
 
 
@@ -57,13 +57,13 @@ def test_rays_launcher_accepts_the_cluster_file(cluster):
     assert prepared["head_setup_commands"][: len(cluster["setup_commands"])] == cluster["setup_commands"]
 
 
-def test_a_misspelt_key_would_not_be_accepted(cluster):
+def test_rays_launcher_refuses_a_misspelt_key(cluster):
     cluster["idle_timeout"] = 5
     with pytest.raises(Exception, match="idle_timeout"):
         validate_config(prepare_config(cluster))
 
 
-def test_the_cluster_keeps_no_worker_while_nothing_runs(cluster):
+def test_the_cluster_has_no_idle_workers(cluster):
     workers = {name: kind for name, kind in cluster["available_node_types"].items() if name != "head"}
     assert set(workers) == {"cpu_worker", "gpu_worker"}
     assert all(kind["min_workers"] == 0 < kind["max_workers"] for kind in workers.values())
@@ -71,11 +71,11 @@ def test_the_cluster_keeps_no_worker_while_nothing_runs(cluster):
     assert cluster["idle_timeout_minutes"] > 0
 
 
-def test_the_head_takes_no_work(cluster):
+def test_the_head_has_no_cpus_for_tasks(cluster):
     assert cluster["available_node_types"][cluster["head_node_type"]]["resources"] == {"CPU": 0}
 
 
-def test_every_node_starts_with_the_token_on(cluster):
+def test_each_node_starts_with_token_authentication(cluster):
     starts = [*cluster["head_start_ray_commands"], *cluster["worker_start_ray_commands"]]
     starts = [command for command in starts if "ray start" in command]
     assert len(starts) == 2
@@ -83,18 +83,18 @@ def test_every_node_starts_with_the_token_on(cluster):
     assert cluster["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"
 
 
-def test_the_dashboard_is_reached_from_the_head_only(cluster):
+def test_the_dashboard_listens_on_loopback_only(cluster):
     (start,) = [command for command in cluster["head_start_ray_commands"] if "ray start" in command]
     assert "--dashboard-host=127.0.0.1" in start
 
 
-def test_nodes_install_the_pinned_set_and_then_flipbatch_alone(cluster):
+def test_nodes_install_the_pinned_set_and_then_flipbatch_without_dependencies(cluster):
     *_, pinned, package = cluster["setup_commands"]
     assert "-r pinned.txt" in pinned
     assert "--no-deps -e ." in package
 
 
-def test_what_the_cluster_file_mounts_is_in_the_checkout(cluster):
+def test_all_mounted_files_are_in_the_checkout(cluster):
     mounted = [local for local in cluster["file_mounts"].values() if not local.startswith("~")]
     assert [local for local in mounted if not (TOP / local).exists()] == []
 
@@ -117,14 +117,14 @@ def test_a_rayjob_has_what_kuberay_requires(file):
 
 
 @every_rayjob
-def test_a_rayjob_leaves_no_cluster_behind_and_tries_again(file):
+def test_a_rayjob_deletes_its_cluster_and_retries(file):
     spec = load(file)["spec"]
     assert spec["shutdownAfterJobFinishes"] is True
     assert spec["backoffLimit"] > 0
 
 
 @every_rayjob
-def test_a_rayjobs_command_is_one_that_the_job_understands(file):
+def test_a_rayjobs_command_is_valid_for_its_job(file):
     program, script, *arguments = shlex.split(load(file)["spec"]["entrypoint"])
     assert (program, script) == ("python", f"jobs/{file.stem}.py")
     options = parsed(script, arguments)
@@ -139,32 +139,32 @@ def test_the_training_rayjob_has_a_pod_for_each_worker():
     assert [group["replicas"] for group in spec["rayClusterSpec"]["workerGroupSpecs"]] == [workers]
 
 
-def test_a_second_try_of_training_goes_on_with_the_first():
+def test_a_retry_of_training_resumes():
     assert "--resume" in load(TOP / "manifests" / "kuberay" / "train.yaml")["spec"]["entrypoint"].split()
 
 
 @every_rayjob
-def test_a_rayjobs_cluster_has_the_token_on_and_a_head_without_work(file):
+def test_a_rayjobs_cluster_has_token_authentication_and_a_head_without_cpus(file):
     cluster = load(file)["spec"]["rayClusterSpec"]
     assert cluster["authOptions"] == {"mode": "token"}
     assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
 
 
 @every_rayjob
-def test_all_pods_run_one_image_with_the_ray_that_is_installed(file):
+def test_all_pods_run_one_image_with_the_installed_ray_version(file):
     rayjob = load(file)
     images = {container["image"] for pod in pods(rayjob) for container in pod["containers"]}
     assert len(images) == 1
     assert rayjob["spec"]["rayClusterSpec"]["rayVersion"] == version("ray")
 
 
-def test_the_image_is_built_on_the_ray_that_is_installed():
+def test_the_image_has_the_installed_ray_version():
     built_on = re.findall(r"FROM rayproject/ray:(\S+?)-py311", (KUBERAY[0]).read_text())
     assert built_on == [version("ray")]
 
 
 @pytest.mark.parametrize("file", [CLUSTER, *KUBERAY], ids=lambda file: file.stem)
-def test_no_file_names_an_account_an_image_or_a_key(file):
+def test_no_file_contains_an_account_an_image_or_a_key(file):
     found = re.findall(r"\b\d{12}\b|\bami-[0-9a-f]{8,}\b|\bAKIA\w{16}\b|arn:aws\S*", file.read_text())
     assert found == []
 
@@ -172,7 +172,7 @@ def test_no_file_names_an_account_an_image_or_a_key(file):
 # ------------------------------------------------------------------------------------ datasets
 
 
-def test_the_example_manifest_is_read_as_it_is_meant():
+def test_the_example_manifest_has_these_rows():
     rows = read_manifest(str(EXAMPLE)).frames.drop_columns(["uri", "version"]).to_pylist()
     assert [tuple(row.values()) for row in rows] == [
         ("desk-1", 1, "flip", "test", "desk"),
@@ -186,7 +186,7 @@ def test_the_example_manifest_is_read_as_it_is_meant():
     ]
 
 
-def test_train_offers_every_architecture_there_is():
+def test_train_offers_all_architectures():
     from flipbatch.models.architectures import ARCHITECTURES
 
     required = ["--frames", "f", "--out", "o"]

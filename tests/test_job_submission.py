@@ -1,4 +1,7 @@
-"""The README's local cluster: `ray start --head` with a token, and `ray job submit` of train and score."""
+"""The README's local cluster: `ray start --head` with a token, and `ray job submit` of train and score.
+
+All jobs are submitted at once: most of a job's time is waiting for processes to start.
+"""
 
 from __future__ import annotations
 
@@ -15,30 +18,55 @@ from pathlib import Path
 
 import pytest
 
+from flipbatch.evaluation.calibration import Calibration
+from flipbatch.models.architectures import architecture
+from flipbatch.models.bundle import Bundle, as_arrays, save_bundle
+
 pytestmark = pytest.mark.ray
 
 CHECKOUT = Path(__file__).parents[1]
-_OWN_PORTS = ("ray-client-server", "dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent")
 RAY = str(Path(sys.executable).parent / "ray")
+JOB_SECONDS, START_SECONDS = 240, 120
+_AGENT_PORT = "dashboard-agent-listen"
+_OTHER_PORTS = ("ray-client-server", "dashboard-agent-grpc", "runtime-env-agent")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A `ray job submit` command that runs or has ended, with the file that holds its output."""
+
+    client: subprocess.Popen[bytes]
+    output: Path
+
+    def wait(self) -> tuple[int, str]:
+        """Wait for the end; return the exit code and the output."""
+        code = self.client.wait(timeout=JOB_SECONDS)
+        return code, self.output.read_text()
 
 
 @dataclass(frozen=True)
 class Head:
-    """A running head node, and the environment that its clients need."""
+    """A running head node, the environment that its clients need, and a folder for the clients' output."""
 
     address: str
     environment: dict[str, str]
+    folder: Path
 
-    def submit(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return run(
-            [RAY, "job", "submit", "--address", self.address, "--working-dir", str(CHECKOUT), "--", *command],
-            self.environment,
-        )
+    def submit(self, name: str, *command: str) -> Job:
+        """Submit a job from the checkout."""
+        output = self.folder / name
+        options = ["--address", self.address, "--working-dir", str(CHECKOUT)]
+        with output.open("wb") as file:
+            client = subprocess.Popen(
+                [RAY, "job", "submit", *options, "--", *command],
+                env=self.environment, cwd=CHECKOUT, stdout=file, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        return Job(client, output)
 
 
 def run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, env=environment, cwd=CHECKOUT, text=True, capture_output=True, timeout=240, check=False
+        command, env=environment, cwd=CHECKOUT, text=True, capture_output=True, timeout=60, check=False
     )
 
 
@@ -50,18 +78,18 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
-    """A head of 2 CPUs with ports, token and folder of its own: other Rays are left alone."""
-    home = tmp_path_factory.mktemp("home")
+    """Start a head of 2 CPUs with its own ports, token and folder, so that other Rays are left alone."""
+    folder = tmp_path_factory.mktemp("head")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "AWS_"))}
     environment |= {
-        "HOME": str(home),
+        "HOME": str(folder),
         "RAY_AUTH_MODE": "token",
         "RAY_TMPDIR": f"/tmp/ray-{os.getpid()}",
         "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",
     }
-    port = free_port()
-    # Of its ports only some move out of the way by themselves of another Ray on this machine.
-    ports = [f"--{name}-port={free_port()}" for name in _OWN_PORTS]
+    port, agent_port = free_port(), free_port()
+    # Ray picks a free port for some of its services only. These would collide with another Ray's.
+    ports = [f"--{_AGENT_PORT}-port={agent_port}", *(f"--{name}-port={free_port()}" for name in _OTHER_PORTS)]
     run([RAY, "get-auth-token", "--generate"], environment)
     started = subprocess.Popen(
         [RAY, "start", "--head", "--block", "--num-cpus=2", "--disable-usage-stats",
@@ -71,54 +99,55 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip
-    head = Head(f"http://127.0.0.1:{port}", environment)
     try:
-        wait_for(head)
-        yield head
+        wait_for_ports(port, agent_port)
+        yield Head(f"http://127.0.0.1:{port}", environment, folder)
     finally:
         os.killpg(started.pid, signal.SIGKILL)
         started.wait()
 
 
-def wait_for(head: Head) -> None:
-    """Wait until jobs are taken: the job server answers before it has an agent to start them."""
-    deadline = time.monotonic() + 120
-    while run([RAY, "job", "submit", "--address", head.address, "--", "true"], head.environment).returncode:
-        if time.monotonic() > deadline:
-            pytest.fail("the head took no job within 2 minutes")
+def wait_for_ports(*ports: int) -> None:
+    """Wait for the job server and for the agent that starts its jobs."""
+    deadline = time.monotonic() + START_SECONDS
+    for port in ports:
+        while not is_open(port):
+            if time.monotonic() > deadline:
+                pytest.fail(f"the head did not listen on its ports within {START_SECONDS} seconds")
+            time.sleep(0.1)
+
+
+def is_open(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="module")
-def trained(head: Head, labelled_frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("submitted") / "train"
-    done = head.submit(
-        "python", "jobs/train.py", "--frames", str(labelled_frames), "--out", str(out),
-        "--models", "cnn_model", "--epochs", "2",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return out
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained `cnn_model`: scoring need not wait for the training job."""
+    folder, chosen = tmp_path_factory.mktemp("bundle") / "cnn_model", architecture("cnn_model")
+    weights = as_arrays(chosen.build().state_dict())
+    save_bundle(Bundle("cnn_model", "cnn_model", chosen.input_size, Calibration(), weights), str(folder))
+    return folder
 
 
-def test_train_is_submitted(trained: Path) -> None:
-    assert json.loads((trained / "comparison.json").read_text())["best"] == "cnn_model"
-
-
-def test_score_is_submitted(head: Head, trained: Path, labelled_frames: Path, tmp_path: Path) -> None:
-    done = head.submit(
-        "python", "jobs/score.py", "--frames", str(labelled_frames),
-        "--model", str(trained / "models" / "cnn_model"), "--out", str(tmp_path / "out"),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "scored 64 of 64 frames" in done.stdout
-    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["frames"]["scored"] == 64
-
-
-def test_a_relative_output_of_a_submitted_job_is_refused(head: Head, labelled_frames: Path) -> None:
-    done = head.submit(
-        "python", "jobs/score.py", "--frames", str(labelled_frames), "--model", "x", "--out", "out"
-    )
-    assert done.returncode == 1
-    assert "--out out is relative" in done.stdout
+@pytest.fixture(scope="module")
+def jobs(bundle: Path, head: Head, labelled_frames: Path) -> Iterator[dict[str, Job]]:
+    """Submit all jobs at once."""
+    score = ["python", "jobs/score.py", "--frames", str(labelled_frames), "--model", str(bundle), "--out"]
+    train = ["python", "jobs/train.py", "--frames", str(labelled_frames), "--models", "cnn_model", "--out"]
+    jobs = {
+        "train": head.submit("train", *train, str(head.folder / "trained"), "--epochs", "1"),
+        "score": head.submit("score", *score, str(head.folder / "scored")),
+        "relative": head.submit("relative", *score, "out"),
+    }
+    yield jobs
+    for job in jobs.values():
+        job.client.kill()
+        job.client.wait()
 
 
 def test_without_the_token_a_submission_is_refused(head: Head) -> None:
@@ -126,3 +155,23 @@ def test_without_the_token_a_submission_is_refused(head: Head) -> None:
     done = run([RAY, "job", "submit", "--address", head.address, "--", "true"], stranger)
     assert done.returncode != 0
     assert "Unauthorized" in done.stdout + done.stderr
+
+
+def test_a_relative_output_of_a_submitted_job_is_refused(jobs: dict[str, Job]) -> None:
+    code, output = jobs["relative"].wait()
+    assert code == 1
+    assert "--out out is relative" in output
+
+
+def test_score_is_submitted(jobs: dict[str, Job], head: Head) -> None:
+    code, output = jobs["score"].wait()
+    assert code == 0, output
+    assert "scored 64 of 64 frames" in output
+    metrics = json.loads((head.folder / "scored" / "metrics.json").read_text())
+    assert metrics["frames"]["scored"] == 64
+
+
+def test_train_is_submitted(jobs: dict[str, Job], head: Head) -> None:
+    code, output = jobs["train"].wait()
+    assert code == 0, output
+    assert json.loads((head.folder / "trained" / "comparison.json").read_text())["best"] == "cnn_model"

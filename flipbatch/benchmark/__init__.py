@@ -1,1 +1,1 @@
-"""How fast each stage and the whole are, beside what one would otherwise write. Only its job imports it."""
+"""Speed of each stage and of the whole job, beside baselines. Only the benchmark command imports it."""

@@ -1,8 +1,8 @@
-"""What one would otherwise write: the same frames, the same networks, the usual code.
+"""Baselines: other software's usual code with the same frames, networks and cores.
 
-Each runs on the same cores, and its rate is a steady one: from the first batch that is done to the last.
-Knows Ray Data, torch's DataLoader, torchvision's transforms and Daft; knows nothing of our own path but the
-networks.
+Measures a steady rate, from the end of the first batch to the end of the last, so that start-up doesn't
+count. Knows Ray Data, torch's DataLoader, torchvision's transforms and Daft; does not know flipbatch's
+decoder, engines or commit, only its networks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BATCH = 32
 
 
 def naive(bundle: Bundle, uris: Sequence[str], out: str, cores: int) -> float:
-    """Ray Data as its documentation shows it: ``read_images``, transforms, an actor, ``write_parquet``."""
+    """Return the frames/s of Ray Data's usual code: ``read_images``, maps, ``write_parquet``."""
     import pyarrow.parquet as pq
     import ray.data
 
@@ -36,7 +36,7 @@ def naive(bundle: Bundle, uris: Sequence[str], out: str, cores: int) -> float:
         _Model,
         fn_constructor_args=(bundle,),
         batch_size=BATCH,
-        # As many actors as cores would leave none to read with, and hang the job.
+        # As many actors as cores leave no core for reading: the job would hang.
         compute=ray.data.ActorPoolStrategy(size=max(1, cores // 2)),
     )
     frames.write_parquet(out)
@@ -58,7 +58,7 @@ class _Model:
 
 
 def torch_loader(bundle: Bundle, uris: Sequence[str], cores: int) -> float:
-    """Torch's own: a dataset of files, a DataLoader with a worker a core, an eager network."""
+    """Return the frames/s of torch's usual code: a DataLoader with a worker per core, an eager network."""
     network, done = usual_network(bundle), []
     torch.set_num_threads(cores)
     with torch.inference_mode():
@@ -69,8 +69,8 @@ def torch_loader(bundle: Bundle, uris: Sequence[str], cores: int) -> float:
 
 
 def daft(bundle: Bundle, uris: Sequence[str], out: str) -> float:
-    """Daft's image pipeline: download, decode, resize, a class that predicts, Parquet."""
-    import daft  # pyright: ignore[reportMissingImports]  (whoever asks for it installs it)
+    """Return the frames/s of Daft's image pipeline: download, decode, resize, predict, write Parquet."""
+    import daft  # pyright: ignore[reportMissingImports]  (an optional package)
     import pyarrow.parquet as pq
     from daft import DataType, Series, col  # pyright: ignore[reportMissingImports]
 
@@ -95,19 +95,19 @@ def daft(bundle: Bundle, uris: Sequence[str], out: str) -> float:
 
 
 def usual_network(bundle: Bundle) -> nn.Module:
-    """Return a bundle's network for pixels that its transform has normalised already."""
+    """Return a bundle's network without its normalising layer: the baselines' transform normalises."""
     network = bundle.network()
     network.normalise = nn.Identity()
     return network
 
 
 def usual_loader(samples: Sequence[tuple[str, int]], cores: int, shuffle: bool = False) -> DataLoader[Any]:
-    """Return a DataLoader over (path, class) pairs that decodes every frame whole, each time."""
+    """Return a DataLoader over (path, class) pairs. It decodes each frame at full size, in each epoch."""
     return DataLoader(_Files(samples), BATCH, shuffle=shuffle, num_workers=cores)
 
 
 class _Files(Dataset[Any]):
-    """What torchvision's ImageFolder is once its folders are listed."""
+    """The same as torchvision's ImageFolder after listing."""
 
     def __init__(self, samples: Sequence[tuple[str, int]]) -> None:
         self._samples = samples
@@ -120,7 +120,7 @@ class _Files(Dataset[Any]):
         return _transform(Image.open(path).convert("RGB")), target
 
 
-# To 256, the middle 224, normalised: the transform of most examples.
+# The transform of most examples: resize to 256, take the middle 224, normalise.
 _STEPS = transforms.Compose(
     [
         transforms.Resize(256),
@@ -136,6 +136,6 @@ def _transform(image: Image.Image) -> Tensor:
 
 
 def _steady(done: npt.NDArray[np.float64]) -> float:
-    """Return frames a second from the first batch that was done to the last; `done` is each frame's time."""
+    """Return frames/s between the ends of the first and the last batch; `done` is each frame's time."""
     first, last = done.min(), done.max()
     return float((done > first).sum() / (last - first))

@@ -1,6 +1,7 @@
-"""The command as people start it: seconds to its first shard, from its last to ``_SUCCESS``, and memory.
+"""The score command as users start it: seconds to its first and after its last shard, and memory.
 
-Knows processes as Linux shows them and the files of a run; knows no Ray.
+Measures one process from outside, by ``/proc`` and the times of a run's files. Does not know Ray, frames or
+models.
 """
 
 from __future__ import annotations
@@ -16,19 +17,20 @@ from typing import IO
 
 POLL_SECONDS = 0.2
 SCORE_COMMAND = ("-m", "flipbatch.cli", "score")
-"""Arguments of ``python`` that start scoring as ``flipbatch score`` does."""
+"""Arguments of ``python`` that are the same as ``flipbatch score``."""
 
 
 @dataclass(frozen=True)
 class Started:
-    """What one command took.
+    """Seconds and memory of one command.
 
     Attributes
     ----------
     first_shard, last_to_success, whole : float
-        Seconds from its start to the first committed shard, from the last to ``_SUCCESS``, and to its end.
+        Seconds from its start to the first committed shard, from the last one to ``_SUCCESS``, and from its
+        start to its end.
     driver_mb, worker_mb : float
-        Most memory that the command's own process and that any of Ray's workers held, MiB of resident pages.
+        Peak resident memory of the command's own process and of Ray's largest worker, MiB.
     """
 
     first_shard: float
@@ -44,38 +46,38 @@ def start(command: Sequence[str], out: Path) -> Started:
     Parameters
     ----------
     command : sequence of str
-        Arguments behind ``python``; exit codes 0 and 3 are both an end.
+        Arguments of ``python``. Exit codes 0 and 3 are a success.
     out : Path
-        Its ``--out``, not there yet.
+        Its ``--out``, which must not exist.
 
     Raises
     ------
     RuntimeError
-        Where it fails.
+        If it fails; the message is the end of its standard error.
     """
-    with tempfile.TemporaryFile() as said:  # a pipe that nobody reads would fill up, and stop the command
-        return _watch(command, out, said)
+    with tempfile.TemporaryFile() as errors:  # not a pipe: a full one that is not read stops the command
+        return _watch(command, out, errors)
 
 
-def _watch(command: Sequence[str], out: Path, said: IO[bytes]) -> Started:
-    began = time.time()
-    process = subprocess.Popen([sys.executable, *command], stderr=said, stdout=subprocess.DEVNULL)
+def _watch(command: Sequence[str], out: Path, errors: IO[bytes]) -> Started:
+    started = time.time()
+    process = subprocess.Popen([sys.executable, *command], stderr=errors, stdout=subprocess.DEVNULL)
     driver, worker = 0.0, 0.0
     while process.poll() is None:
         driver = max(driver, _peak_mb(process.pid))
         worker = max([worker, *(_peak_mb(pid) for pid in _ray_workers(process.pid))])
         time.sleep(POLL_SECONDS)
-    whole = time.time() - began
+    whole = time.time() - started
     if process.returncode not in (0, 3):
-        said.seek(0)
-        raise RuntimeError(said.read().decode()[-2000:])
+        errors.seek(0)
+        raise RuntimeError(errors.read().decode()[-2000:])
     shards = [file.stat().st_mtime for file in (out / "shards").glob("*.parquet")]
     success = (out / "_SUCCESS").stat().st_mtime
-    return Started(min(shards) - began, success - max(shards), whole, driver, worker)
+    return Started(min(shards) - started, success - max(shards), whole, driver, worker)
 
 
 def _peak_mb(pid: int) -> float:
-    """Return the most memory that a process ever held, 0 where it is gone."""
+    """Return the peak resident memory of a process in MiB; 0 if it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -85,7 +87,7 @@ def _peak_mb(pid: int) -> float:
 
 
 def _ray_workers(pid: int) -> Iterator[int]:
-    """Find Ray's workers among a process's children and theirs."""
+    """Yield the ids of Ray's workers among the descendants of a process."""
     for task in Path("/proc").glob("[0-9]*/stat"):
         try:
             name, _, rest = task.read_text().partition(") ")

@@ -1,6 +1,6 @@
-"""One process a core, all at work at once: how fast the machine is without Ray.
+"""Rates of a function that one process per core calls at the same time: the machine's speed without Ray.
 
-Knows processes and clocks; knows nothing of what they do.
+Knows processes and clocks; knows nothing about the function.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ _barrier: Any = None
 
 
 def core_count() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Cores:
-    """A pool with one process a core; made by `all_cores`."""
+    """A pool with one process per core; `all_cores` makes it."""
 
     def __init__(self, pool: ProcessPoolExecutor, count: int) -> None:
         self._pool, self._count = pool, count
 
     def rate(self, work: Callable[..., int], *arguments: Any, seconds: float) -> float:
-        """Call `work` over and over on every core for some seconds.
+        """Call `work` repeatedly on each core for some seconds.
 
         Parameters
         ----------
         work : callable
-            A function of a module; returns how many frames it did. Its first call is not timed.
+            A function of a module that returns a number of frames. Its first call is not timed.
         *arguments
-            What it is called with.
+            Arguments of `work`.
         seconds : float
-            At least so long.
+            Minimum duration.
 
         Returns
         -------
         float
-            Frames a second, of all cores together.
+            Frames/s, the sum of all cores.
         """
         futures = [self._pool.submit(_repeat, work, arguments, seconds) for _ in range(self._count)]
         return sum(future.result() for future in futures)
@@ -50,7 +50,7 @@ class Cores:
 
 @contextmanager
 def all_cores() -> Iterator[Cores]:
-    """Start the processes, and end them."""
+    """Start one process per core; end them at exit."""
     context, count = multiprocessing.get_context("spawn"), core_count()
     barrier = context.Barrier(count)
     with ProcessPoolExecutor(count, context, initializer=_remember, initargs=(barrier,)) as pool:
@@ -58,14 +58,14 @@ def all_cores() -> Iterator[Cores]:
 
 
 def _remember(barrier: Any) -> None:
-    global _barrier  # noqa: PLW0603  (what a process is started with has no other place)
+    global _barrier  # noqa: PLW0603  (a pool's initializer can't return a value)
     _barrier = barrier
 
 
 def _repeat(work: Callable[..., int], arguments: tuple[Any, ...], seconds: float) -> float:
     work(*arguments)
     _barrier.wait()
-    began, frames = time.perf_counter(), 0
-    while (passed := time.perf_counter() - began) < seconds:
+    started, frames = time.perf_counter(), 0
+    while (passed := time.perf_counter() - started) < seconds:
         frames += work(*arguments)
     return frames / passed

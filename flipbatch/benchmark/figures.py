@@ -1,6 +1,6 @@
-"""Measurements become a table for people and one JSON object for programs.
+"""Measurements become a table for the user and one JSON object for programs.
 
-Knows names and numbers; measures nothing.
+Knows names, numbers and their medians; measures nothing.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 
 @dataclass
 class Figures:
-    """What one run of the benchmark found.
+    """The measurements of one run of the benchmark.
 
     Attributes
     ----------
     machine : dict
-        What it ran on.
+        Date, CPU, cores and versions.
     rates : dict of str to list of float
-        Frames a second, one a repeat.
+        Frames/s, one value per repeat.
     seconds, memory_mb, parity, scale : dict
-        As in the JSON object.
+        The same as in the JSON object.
     """
 
     machine: dict[str, Any]
@@ -34,16 +34,16 @@ class Figures:
     scale: dict[str, Any] = field(default_factory=dict)
 
     def add(self, name: str, rate: float) -> None:
-        """Note one repeat's rate, in frames a second."""
+        """Add the rate of one repeat, in frames/s."""
         self.rates.setdefault(name, []).append(rate)
 
     def ratios(self, pairs: Iterable[tuple[str, str]]) -> dict[str, float]:
-        """Return how the medians of two rates compare, for those pairs of which both were measured."""
+        """Return the ratio of two rates' medians, for each pair of which both were measured."""
         known = {name: median(values) for name, values in self.rates.items()}
         return {f"{a}/{b}": known[a] / known[b] for a, b in pairs if a in known and b in known}
 
     def to_json(self, pairs: Iterable[tuple[str, str]]) -> str:
-        """Return the one object that is the last line of the benchmark."""
+        """Return the JSON object that is the benchmark's last line."""
         rates = {
             name: {"median": median(values), "min": min(values), "max": max(values)}
             for name, values in self.rates.items()
@@ -53,7 +53,7 @@ class Figures:
         return json.dumps(_rounded(whole | ({"scale": self.scale} if self.scale else {})))
 
     def table(self, pairs: Iterable[tuple[str, str]]) -> str:
-        """Return the same for people, at most 80 columns wide."""
+        """Return a table for the user, at most 80 columns wide."""
         return "\n".join(self._lines(pairs))
 
     def _lines(self, pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
@@ -80,7 +80,7 @@ def _text(value: Any) -> str:
 
 
 def _rounded(value: Any) -> Any:
-    """Return a JSON value with four significant digits: more would be noise."""
+    """Return a JSON value with four significant digits. More digits would be noise."""
     if isinstance(value, Mapping):
         return {name: _rounded(one) for name, one in value.items()}
     return float(f"{value:.4g}") if isinstance(value, float) else value

@@ -1,6 +1,7 @@
-"""The benchmark: everything is measured side by side, repeat by repeat, so that noise falls on all alike.
+"""The benchmark: measures everything in each repeat, so that noise affects all figures alike.
 
-Knows what is measured, in which order, and which figures are compared; how each is measured is its module's.
+Knows the order of the measurements and the rates that are compared. Does not know how a figure is measured:
+the other modules of this room do.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# Read by Ray when it starts workers, which else give way to all that runs beside them.
+# Ray reads it when it starts workers. By default they run at a lower priority than other processes.
 os.environ.setdefault("RAY_worker_niceness", "0")
 
 import pyarrow.parquet as pq
@@ -43,6 +44,7 @@ from flipbatch.training.recipes import recipe_for
 log = logging.getLogger(__name__)
 
 STAGE_SECONDS = 6.0
+"""Duration of a measurement of decoding."""
 
 PAIRS = (
     ("score_cnn_model", "decode_limit"),
@@ -59,24 +61,31 @@ PAIRS = (
     ("train_mobilenet_v2", "ordinary_train_mobilenet_v2"),
     ("train_head_mobilenet_v2", "ordinary_train_mobilenet_v2"),
 )
+"""Rates whose medians are divided, the first by the second.
+
+The job and the networks are compared with decoding alone (`decode_limit`), which no job can exceed. The job
+is compared with baselines of the same model, and with Ray Data's usual code for the other model; both models
+at once with the slower one alone; a training epoch with the ordinary loop's. A pair of which one is not
+measured is left out.
+"""
 
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """What the command line may say.
+    """The options of the command line.
 
     Attributes
     ----------
     frames, manifest : str or None
-        One of the two: the frames to measure with.
+        The frames to measure with; one of the two is given.
     models : tuple of str
-        Bundles, each ``URI`` or ``NAME=URI``; none means untrained ones.
+        Bundles, each ``URI`` or ``NAME=URI``; an empty tuple means untrained ones.
     repeats, shards, sample : int
-        How often; over how many shards the job is measured, and over how many frames slow baselines.
+        Number of repeats, of the job's shards, and of the slow baselines' frames.
     baselines : tuple of str
-        ``daft``.
+        Other software to measure: ``daft``.
     scale : bool
-        Whether to go up to a million frames.
+        Whether to measure up to a million files as well.
     """
 
     models: tuple[str, ...]
@@ -90,7 +99,7 @@ class BenchmarkOptions:
 
 
 class _Setting(NamedTuple):
-    """What all measurements share."""
+    """The input of all measurements."""
 
     options: BenchmarkOptions
     uris: tuple[str, ...]
@@ -111,7 +120,7 @@ def benchmark(options: BenchmarkOptions) -> Iterator[str]:
     Raises
     ------
     FlipbatchError
-        Its message says what to do.
+        The message says what to do.
     """
     figures = Figures(_machine())
     with tempfile.TemporaryDirectory(prefix="flipbatch-benchmark-") as name:
@@ -120,9 +129,9 @@ def benchmark(options: BenchmarkOptions) -> Iterator[str]:
         for repeat in range(options.repeats):
             log.info("repeat %d of %d", repeat + 1, options.repeats)
             _measure_stages(setting, figures)
-            _measure_jobs(setting, figures, repeat)
-            _measure_stages(setting, figures)  # and after: what drifts meanwhile falls on both
-            _measure_loaders(setting, figures)
+            _measure_scoring(setting, figures, repeat)
+            _measure_stages(setting, figures)  # a second time: a drift of the machine's speed affects both
+            _measure_training(setting, figures)
         _measure_command(setting, figures)
         if options.scale:
             figures.scale = scale.measure(setting.bundles, setting.uris, setting.folder)
@@ -131,13 +140,13 @@ def benchmark(options: BenchmarkOptions) -> Iterator[str]:
 
 
 def _machine() -> dict[str, Any]:
-    told = versions()
+    known = versions()
     return {
         "date": date.today().isoformat(),
         "cpu": _cpu_name(),
         "cores": core_count(),
         "bfloat16": has_bfloat16(),
-        **{name: told[name] for name in ("python", "ray", "torch", "openvino", "simplejpeg")},
+        **{name: known[name] for name in ("python", "ray", "torch", "openvino", "simplejpeg")},
     }
 
 
@@ -154,7 +163,7 @@ def _prepare(options: BenchmarkOptions, folder: Path) -> _Setting:
     loaded = load_frames(rows["uri"].to_pylist(), [EIGHTH])[EIGHTH]
     good = [row for row, ok in zip(rows.to_pylist(), loaded.ok.tolist(), strict=True) if ok]
     if not good:
-        raise InputError("None of the frames can be decoded: nothing can be measured.")
+        raise InputError("No frame can be decoded: give --frames with readable images.")
     bundles = {model: model for model in options.models} or {
         name: _untrained(name, folder) for name in ARCHITECTURES
     }
@@ -198,7 +207,7 @@ def _fill(uris: Sequence[str], count: int) -> tuple[str, ...]:
     return tuple(uris[index % len(uris)] for index in range(count))
 
 
-def _measure_jobs(setting: _Setting, figures: Figures, repeat: int) -> None:
+def _measure_scoring(setting: _Setting, figures: Figures, repeat: int) -> None:
     options, folder = setting.options, setting.folder / str(repeat)
     folder.mkdir()
     frames = repeated(setting.uris, setting.labels, options.shards * MOST_FRAMES_PER_SHARD)
@@ -216,7 +225,7 @@ def _measure_jobs(setting: _Setting, figures: Figures, repeat: int) -> None:
             figures.add(f"naive_{model.name}", baselines.naive(model.bundle, sample, out, core_count()))
 
 
-def _measure_loaders(setting: _Setting, figures: Figures) -> None:
+def _measure_training(setting: _Setting, figures: Figures) -> None:
     sample, cores = _fill(setting.uris, setting.options.sample), core_count()
     frames = repeated(setting.uris, _both_labels(setting.labels), len(sample))
     cache = training.cached(frames, EIGHTH)
@@ -240,7 +249,7 @@ def _both_labels(labels: Sequence[str | None]) -> list[str]:
 
 
 def _measure_command(setting: _Setting, figures: Figures) -> None:
-    """Start the job as people do, with all models, once a repeat."""
+    """Start the score command with all models, once per repeat, after the other measurements."""
     manifest = setting.folder / "frames.parquet"
     frames = repeated(setting.uris, setting.labels, 40 * MOST_FRAMES_PER_SHARD)
     pq.write_table(frames, manifest)

@@ -1,6 +1,7 @@
-"""The fast path against the slow one: whole decoding and torch in float32, on the same frames.
+"""Parity of the fast path with the reference path: full decoding and torch in float32, on the same frames.
 
-Knows both paths; knows no clock.
+Measures the change of F1 and of probabilities that scaled decoding and the fast engine cause. Knows both
+paths; knows no clock.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ def parity(bundle: Bundle, uris: Sequence[str], labels: Sequence[str | None]) ->
     uris : sequence of str
         (N,), frames that can be decoded.
     labels : sequence of str or None
-        (N,)
+        (N,); None is unknown.
 
     Returns
     -------
     dict
-        ``f1_change``: by how much F1 over the labelled frames differs, null where no frame is positive to
-        either; ``largest_probability_change``: of any frame, 0 to 1.
+        ``f1_change``: absolute difference of F1 over the labelled frames; None if F1 is undefined on a path.
+        ``largest_probability_change``: largest absolute difference of any frame, 0 to 1.
     """
     fast = Predictor(bundle).probabilities(load_frames(uris, [bundle.input_size])[bundle.input_size].pixels)
     whole = np.stack([decode_whole(storage.read(uri), bundle.input_size) for uri in uris])
@@ -51,7 +52,7 @@ def parity(bundle: Bundle, uris: Sequence[str], labels: Sequence[str | None]) ->
 
 
 def decode_whole(data: bytes, size: InputSize) -> npt.NDArray[np.uint8]:
-    """Decode all pixels of a picture, and average areas of them: what scaled decoding comes near to.
+    """Decode a picture at full size and average areas of pixels. Scaled decoding approximates this.
 
     Returns
     -------

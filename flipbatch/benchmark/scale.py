@@ -1,7 +1,7 @@
-"""What a run costs as it grows: real frames up to 100,000, and a million files to list.
+"""The cost of large runs: the rate at up to 100,000 real frames, memory and seconds at a million files.
 
-A million frames would take half an hour to decode: the million are hard links to one empty file, which is
-listed, cut, read, found empty and written down as any other. Knows the command and the file system.
+A million frames take half an hour to decode. The million files are hard links to empty files instead: each is
+listed, cut, read, rejected as empty and written as a row. Does not know how rates are measured.
 """
 
 from __future__ import annotations
@@ -21,7 +21,14 @@ FILES_PER_DIRECTORY = 10_000
 
 
 def measure(bundles: Mapping[str, str], uris: Sequence[str], folder: Path) -> dict[str, Any]:
-    """Measure rates at 1,000 to 100,000 frames, and memory and seconds of a million."""
+    """Measure the job at growing sizes.
+
+    Returns
+    -------
+    dict
+        ``rate_at_N`` (frames/s), ``driver_mb_at_N`` (MiB), ``whole_seconds_at_N`` for each size N, and
+        ``driver_memory_ratio`` of a million to 10,000 files.
+    """
     found: dict[str, Any] = {}
     model = next(iter(bundles.values()))
     with connected():
@@ -42,7 +49,7 @@ def measure(bundles: Mapping[str, str], uris: Sequence[str], folder: Path) -> di
 
 
 def _links(folder: Path, count: int) -> Path:
-    """Make a directory tree of hard links to an empty file, named as frames are."""
+    """Make a directory tree of hard links to empty files, with names of frames."""
     folder.mkdir()
     empty = folder.with_suffix(".empty")
     empty.touch()
@@ -50,7 +57,7 @@ def _links(folder: Path, count: int) -> Path:
         video = folder / ("flip", "notflip")[first // FILES_PER_DIRECTORY % 2] / f"{first:07d}"
         video.mkdir(parents=True)
         for frame in range(first, min(count, first + FILES_PER_DIRECTORY)):
-            # 250 frames a video; most file systems allow 65,000 links to a file
+            # 250 frames per video. Most file systems allow 65,000 links per file.
             if frame % 50_000 == 0:
                 empty = folder / f".{frame}"
                 empty.touch()

@@ -1,6 +1,7 @@
-"""The job's own steady rate: its pipeline on its Ray, over frames that are repeated to fill shards.
+"""The steady rate of the scoring job's own pipeline on Ray, over frames that are repeated to fill shards.
 
-Knows how a run is begun and its pipeline drained; knows no clock but the one that each shard carries.
+Leaves out the start of Ray, the merge and the report. Knows how a run and its pipeline are started; does not
+read a clock: each shard reports its own times.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from flipbatch.scoring.run import read_run, run_identity, start_run
 
 
 class Steady(NamedTuple):
-    """What a pipeline did: frames a second, and bytes a frame through Ray's object store."""
+    """A pipeline's frames/s, and its bytes per frame through Ray's object store."""
 
     rate: float
     object_store_bytes: float
 
 
 def repeated(uris: Sequence[str], labels: Sequence[str | None], frames: int) -> pa.Table:
-    """Return a manifest, `schema.MANIFEST`, that repeats frames as videos of 256 until there are enough."""
+    """Return a manifest (`schema.MANIFEST`) of `frames` rows that repeats frames, in videos of 256."""
     rows = islice(cycle(zip(uris, labels, strict=True)), frames)
     columns = [
         (f"v{row // 256:06d}", row, uri, label, None, None, f"v{row // 256:06d}")
@@ -43,7 +44,7 @@ def repeated(uris: Sequence[str], labels: Sequence[str | None], frames: int) -> 
 
 
 def steady_rate(models: Sequence[ScoringModel], frames: pa.Table, out: Path) -> Steady:
-    """Score frames on the Ray that is connected, as the job does; each worker's rate is its own.
+    """Score frames as the job does, on the connected Ray.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def steady_rate(models: Sequence[ScoringModel], frames: pa.Table, out: Path) -> 
     frames : pyarrow.Table
         `schema.MANIFEST`.
     out : Path
-        A directory that is not there yet.
+        A directory that does not exist.
     """
     directory, manifest = RunDirectory.at(str(out)), f"{out}.parquet"
     pq.write_table(frames, manifest)
@@ -66,22 +67,23 @@ def steady_rate(models: Sequence[ScoringModel], frames: pa.Table, out: Path) -> 
 
 
 def sum_of_workers(shards: Iterable[Mapping[str, Any]]) -> float:
-    """Return the sum of each worker's frames over its own time, from its first reading to its last commit.
+    """Return the sum of the workers' rates in frames/s.
 
-    From the first commit of all to the last would forget a shard a worker, and flatter.
+    A worker's time is from its first read to its last commit. A rate from the first commit of all to the last
+    one would leave out the time of one shard per worker, and be too high.
     """
     frames: dict[str, int] = {}
-    began: dict[str, float] = {}
+    started: dict[str, float] = {}
     ended: dict[str, float] = {}
     for shard in shards:
         worker = shard["worker"]
         frames[worker] = frames.get(worker, 0) + shard["frames"]
-        began[worker] = min(began.get(worker, shard["started"]), shard["started"])
+        started[worker] = min(started.get(worker, shard["started"]), shard["started"])
         ended[worker] = max(ended.get(worker, 0.0), shard["committed"])
-    return sum(count / (ended[worker] - began[worker]) for worker, count in frames.items())
+    return sum(count / (ended[worker] - started[worker]) for worker, count in frames.items())
 
 
 def _stored(dataset: Any) -> float:
-    """Return how many bytes all steps put into the object store."""
+    """Return the bytes that all steps put into the object store."""
     steps = dataset._get_stats_summary().operators_stats
     return sum(step.output_size_bytes.sum for step in steps if step.output_size_bytes)

@@ -1,6 +1,7 @@
-"""Each stage of scoring alone, as a function that one core calls over and over.
+"""The stages of scoring, each alone: reading, decoding and predicting, as functions for `Cores.rate`.
 
-Knows reading, decoding and predicting; knows no Ray and no clock.
+They bound the job's rate: `decode` on all cores is the floor `decode_limit`. Knows storage, decoder and
+engines; knows no Ray, no commit and no clock.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from flipbatch.models.predictor import Engine, fastest_engine
 
 
 def read(uris: tuple[str, ...]) -> int:
-    """Read frames from storage; return how many."""
+    """Read frames from storage; return the number read without error."""
     return sum(not isinstance(data, OSError) for data in storage.read_many(uris))
 
 
 def decode(uris: tuple[str, ...], size: InputSize) -> int:
-    """Read and decode frames; return how many."""
+    """Read and decode frames; return their number."""
     return len(load_frames(uris, [size])[size].pixels)
 
 
 def forward(bundle_uri: str, uris: tuple[str, ...]) -> int:
-    """Predict frames that were decoded before; return how many."""
+    """Predict frames whose pixels are in memory; return their number."""
     engine, size = _engine(bundle_uri)
     return len(engine.logits(_pixels(uris, size)))
 

@@ -1,6 +1,7 @@
-"""An epoch of training beside the ordinary loop, which decodes every frame whole, every time.
+"""The rate of a training epoch, of flipbatch and of the ordinary loop over a DataLoader.
 
-Knows our epochs and a plain loop over a DataLoader; knows no Ray.
+Measures epochs after the first: flipbatch decodes frames once and keeps their pixels, the ordinary loop
+decodes each frame at full size in each epoch. Does not know Ray, checkpoints or several workers.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from flipbatch.training.recipes import Recipe
 
 
 def cached(frames: pa.Table, size: InputSize) -> FrameCache:
-    """Decode frames once, as training does. `frames` is `schema.MANIFEST`."""
+    """Decode frames (`schema.MANIFEST`) into a cache, as training does."""
     rows = cache_rows(frames)
     columns = {name: rows[name].to_numpy(zero_copy_only=False) for name in rows.column_names}
     return FrameCache.collect([decode_rows(columns, size)], size)
 
 
 def our_epochs(bundle: Bundle, cache: FrameCache, recipe: Recipe, cores: int) -> float:
-    """Return frames a second of an epoch after the first one."""
+    """Return the frames/s of the second and third epoch."""
     set_up(cores)
     network = bundle.network().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     loss = Loss(len(cache) // 2 or 1, len(cache) // 2 or 1)
@@ -42,16 +43,16 @@ def our_epochs(bundle: Bundle, cache: FrameCache, recipe: Recipe, cores: int) ->
 
 
 def ordinary_epoch(bundle: Bundle, uris: Sequence[str], cores: int) -> float:
-    """Return frames a second of one epoch of the usual loop, from its first batch on."""
+    """Return the frames/s of one epoch of the ordinary loop, from the end of its first batch on."""
     torch.set_num_threads(cores)
     network = usual_network(bundle).train()
     optimizer = torch.optim.AdamW(network.parameters())
-    first, frames, began = True, 0, 0.0
+    first, frames, started = True, 0, 0.0
     for pixels, target in usual_loader([(uri, row % 2) for row, uri in enumerate(uris)], cores, shuffle=True):
         loss = functional.binary_cross_entropy_with_logits(network(pixels), target.float())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         frames += 0 if first else len(pixels)
-        began, first = (time.perf_counter() if first else began), False
-    return frames / (time.perf_counter() - began)
+        started, first = (time.perf_counter() if first else started), False
+    return frames / (time.perf_counter() - started)

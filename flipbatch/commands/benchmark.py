@@ -1,6 +1,6 @@
-"""Measure how fast frames are scored, stage by stage and as a whole, beside what one would otherwise write.
+"""The benchmark command: measure frames/s of each stage, of the whole job and of baselines.
 
-Parses, calls the library and prints; the last line is one JSON object.
+Parses, calls the library and prints. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from flipbatch.runtime.command_line import add_frames, positive_integer
 
 SUMMARY = "measure frames per second, stage by stage and end to end"
 DESCRIPTION = (
-    "Measure frames a second of reading, decoding, each model, the whole job, and baselines on "
-    "the same frames and cores: a table, then one JSON object as the last line (rates: frames/s; "
-    "memory_mb: MiB, or bytes where so named). Nothing else should run on the machine."
+    "Measure frames/s of reading, decoding, each model, the whole job and baselines on the same frames and "
+    "cores. Prints a table, then one JSON object as the last line (rates: frames/s; memory_mb: MiB, or bytes "
+    "if the name says so). Nothing else should run on the machine."
 )
 EPILOG = "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments."
 
@@ -26,36 +26,34 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="[NAME=]URI",
-        help="bundles to measure with (default: untrained networks of the shipped shapes)",
+        help="bundles to measure with (default: untrained bundles of all architectures)",
     )
     command.add_argument(
-        "--repeats",
-        type=positive_integer,
-        default=3,
-        metavar="N",
-        help="how often each is measured (default: 3)",
+        "--repeats", type=positive_integer, default=3, metavar="N", help="number of repeats (default: 3)"
     )
     command.add_argument(
         "--shards",
         type=positive_integer,
         default=100,
         metavar="N",
-        help="shards of 256 frames that the job is measured over; frames repeat to fill them (default: 100)",
+        help="number of shards of 256 frames to measure the job with; frames are repeated (default: 100)",
     )
     command.add_argument(
         "--sample",
         type=positive_integer,
         default=384,
         metavar="N",
-        help="frames that slow baselines are measured over (default: 384)",
+        help="number of frames to measure slow baselines with (default: 384)",
     )
     command.add_argument(
         "--baselines", nargs="+", choices=["daft"], default=[], help="other software to measure, if installed"
     )
+    # The old name of --baselines.
+    command.add_argument("--peers", nargs="+", choices=["daft"], dest="baselines", help=argparse.SUPPRESS)
     command.add_argument(
         "--scale",
         action="store_true",
-        help="measure 1,000 to 100,000 frames, and listing and scoring a million empty files, too (15 min)",
+        help="also measure 1,000 to 100,000 frames, and a million empty files (15 min)",
     )
 
 

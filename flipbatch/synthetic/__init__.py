@@ -1,1 +1,1 @@
-"""Page-turning videos, rendered. Imports nothing of the rest."""
+"""Rendered videos of page turns. Imports no other room."""

@@ -1,6 +1,7 @@
-"""What never moves: the table and the open book on it.
+"""The part of a scene that does not move: the table and the open book on it.
 
-Draws one canvas per scene, its paper lit by its slope; knows no page in the air, no hands and no time.
+Draws one canvas per scene. The brightness of paper follows from its slope. Knows no page in the air, no hands
+and no time.
 """
 
 import cv2
@@ -13,10 +14,11 @@ from flipbatch.synthetic.page import draw_page
 from flipbatch.synthetic.scene import Book, Color, Scene
 
 FAR = 300.0
+"""Distance in cm at which the floor ends, outside of every frame."""
 
 
 def draw_background(scene: Scene, projection: Projection, shape: tuple[int, int, int]) -> np.ndarray:
-    """Draw what never moves: the table and the open book."""
+    """Return a canvas, uint8 RGB of `shape`, with the table and the open book."""
     canvas = _draw_table(scene, projection, shape)
     _draw_block(canvas, scene, projection)
     for side, number in ((-1, scene.first_page), (1, scene.first_page + 3)):
@@ -48,7 +50,7 @@ def _draw_block(canvas: np.ndarray, scene: Scene, projection: Projection) -> Non
 
 
 def _draw_page_edges(canvas: np.ndarray, book: Book, sheet: Sheet, projection: Projection) -> None:
-    """Draw the stack below a resting page as a few lines of paper, along its lower and its outer edge."""
+    """Draw the stack below a resting page as lines of paper, along its lower and its outer edge."""
     ground, upwards = sheet.lower * (1.01, 1, 0), np.array([0, book.page_height, 0])
     for number, share in enumerate(np.linspace(0, 1, 9)):
         line = ground + share * (sheet.lower - ground)
@@ -60,7 +62,7 @@ def _draw_page_edges(canvas: np.ndarray, book: Book, sheet: Sheet, projection: P
 
 
 def _draw_book_shadow(canvas: np.ndarray, scene: Scene, projection: Projection) -> None:
-    """Darken the table beside the book, softly."""
+    """Draw the book's soft shadow on the table."""
     book, direction = scene.book, np.array(scene.light.direction)
     offset = -max(book.thickness) / direction[2] * direction[:2] * 0.7
     corners = _rectangle(book.page_width + 0.6, book.page_height / 2 + 0.5, 0.0)
@@ -73,7 +75,7 @@ def _draw_book_shadow(canvas: np.ndarray, scene: Scene, projection: Projection) 
 def _draw_resting_page(
     canvas: np.ndarray, scene: Scene, projection: Projection, side: int, number: int
 ) -> None:
-    """Draw the page that lies on one stack, darker in the gutter."""
+    """Draw the page on top of one stack, darker in the gutter."""
     sheet = resting_sheet(scene.book, side)
     slope = sheet.slope if side > 0 else sheet.slope[:, ::-1]
     page = shade_sheet(draw_page(scene.book, number), slope, scene.light, upside=side > 0)
@@ -85,7 +87,7 @@ def _draw_resting_page(
 
 
 def _rectangle(half_width: float, half_height: float, z: float) -> np.ndarray:
-    """Return the corners of a rectangle that lies around the origin, at height `z`."""
+    """Return the corners of a rectangle around the origin, at height `z`."""
     x, y = half_width, half_height
     return np.array([[-x, y, z], [x, y, z], [x, -y, z], [-x, -y, z]])
 
@@ -96,6 +98,6 @@ def _scaled(color: Color, factor: float) -> Color:
 
 
 def _fill(canvas: np.ndarray, polygon: np.ndarray, color: Color) -> None:
-    """Fill a polygon given in pixels; a canvas of one channel takes the first value of the colour."""
+    """Fill a polygon given in pixels. A canvas of one channel takes the first value of the colour."""
     points = np.round(polygon * (1 << SUBPIXEL_BITS)).astype(np.int32)
     cv2.fillPoly(canvas, [points], color, cv2.LINE_AA, SUBPIXEL_BITS)

@@ -1,9 +1,9 @@
-"""Writes a data set of rendered videos: directories of labelled JPEG frames.
+"""A data set of rendered videos: directories of labelled JPEG frames.
 
     directory/<training|validation|testing>/<flip|notflip>/<VideoID>_<FrameNumber>.jpg
 
-Every frame follows from (seed, label, video, frame) alone: neither the number of processes nor the order of
-work changes a byte. Knows nothing of how such a directory is read.
+Each frame depends on (seed, label, video, frame) only. The number of processes and the order of work change
+no byte. Knows nothing about reading such a directory.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +17,9 @@ from typing import get_args
 import numpy as np
 import simplejpeg
 
-from flipbatch.synthetic.scene import Label, ScaledRandom, Scene, draw_scene
+from flipbatch.synthetic.sampling import sample_scene
+from flipbatch.synthetic.scaled_random import ScaledRandom
+from flipbatch.synthetic.scene import Label, Scene
 
 SPLITS = ("training", "validation", "testing")
 LABELS: tuple[Label, ...] = get_args(Label)
@@ -32,13 +34,13 @@ class VideoJob:
     Attributes
     ----------
     directory
-        Where its frames go.
+        Directory of its frames.
     seed, label, video
-        What its scene follows from; `video` is its VideoID, unique within the label.
+        They determine the scene. `video` is the VideoID, unique within the label.
     frames
-        How many frames it has.
+        Number of its frames.
     variety
-        How far scenes may differ, 0 to 1.
+        Spread of the scenes, 0 to 1.
     """
 
     directory: Path
@@ -64,20 +66,20 @@ def render_dataset(
     Parameters
     ----------
     directory
-        Where the splits' directories are made; existing frames of the same names are overwritten.
+        Parent of the splits' directories. Existing frames of the same names are overwritten.
     videos_per_split
         Number of videos per label in each of `training`, `validation` and `testing`, such as
-        ``{"training": 20, "testing": 8}``. No two videos of a label share a VideoID, whatever their split.
+        ``{"training": 20, "testing": 8}``. VideoIDs are unique within a label, over all splits.
     frames_per_video
         Number of frames of each video, numbered from 1.
     seed
-        Chooses everything; the same seed gives the same bytes.
+        Seed of all random numbers, 0 or more. The same seed gives the same bytes.
     variety
-        How far scenes may differ from each other, 0 to 1: less is easier to learn from few videos.
+        Spread of the scenes, 0 to 1. A smaller value is easier to learn from few videos.
     processes
-        Number of worker processes; None means one per CPU, 1 renders in the calling process.
+        Number of worker processes. None is one per CPU, 1 renders in the calling process.
     progress
-        Called with (frames written, frames altogether) after every video.
+        Called with (frames written, frames in total) after each video.
 
     Returns
     -------
@@ -91,7 +93,7 @@ def render_dataset(
     """
     _check(videos_per_split, frames_per_video, seed, processes)
     if not 0 <= variety <= 1:
-        raise ValueError(f"variety lies between 0 and 1, not at {variety}.")
+        raise ValueError(f"variety must be between 0 and 1, not {variety}.")
     jobs = list(_plan(Path(directory), videos_per_split, frames_per_video, seed, variety))
     written, total = 0, len(jobs) * frames_per_video
     for frames in _write_all(jobs, processes or cpu_count() or 1):
@@ -110,11 +112,11 @@ def _check(
     if any(count < 0 for count in videos_per_split.values()):
         raise ValueError("The number of videos of a split must not be negative.")
     if not 0 < sum(videos_per_split.values()) <= MOST_VIDEOS:
-        raise ValueError(f"Ask for 1 to {MOST_VIDEOS:,} videos per label, all splits together.")
+        raise ValueError(f"Ask for 1 to {MOST_VIDEOS:,} videos per label over all splits.")
     if not 0 < frames_per_video <= MOST_FRAMES:
         raise ValueError(f"frames_per_video must be at least 1, not {frames_per_video}.")
     if seed < 0:
-        raise ValueError(f"The seed must not be negative, as {seed} is.")
+        raise ValueError(f"The seed must not be negative, not {seed}.")
     if processes is not None and processes < 1:
         raise ValueError(f"processes must be at least 1, not {processes}.")
 
@@ -122,7 +124,7 @@ def _check(
 def _plan(
     directory: Path, videos_per_split: Mapping[str, int], frames: int, seed: int, variety: float
 ) -> Iterator[VideoJob]:
-    """Number the videos of each label from 1 through all splits."""
+    """Yield the videos of each label, numbered from 1 over all splits."""
     for label in LABELS:
         video = 0
         for split in SPLITS:
@@ -132,11 +134,11 @@ def _plan(
 
 
 def _write_all(jobs: list[VideoJob], processes: int) -> Iterator[int]:
-    """Write videos, yielding the number of frames of each when it is done."""
+    """Write videos; yield the number of frames of each finished one."""
     if processes == 1:
         yield from map(write_video, jobs)
         return
-    # Spawned workers are safe under a parent that has threads running, forked ones are not.
+    # Forked workers are unsafe if the parent has running threads. Spawned ones are not.
     context = get_context("spawn")
     with ProcessPoolExecutor(min(processes, len(jobs)), context, _use_one_thread) as pool:
         pending = [pool.submit(write_video, job) for job in jobs]
@@ -148,7 +150,7 @@ def _write_all(jobs: list[VideoJob], processes: int) -> Iterator[int]:
 
 
 def _use_one_thread() -> None:
-    """Keep OpenCV from starting a thread per CPU in every worker."""
+    """Prevent OpenCV from starting a thread per CPU in each worker."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -170,12 +172,12 @@ def write_video(job: VideoJob) -> int:
 
 
 def video_scene(seed: int, label: Label, video: int, variety: float = 1.0) -> Scene:
-    """Return the scene of a video; the `flip` and the `notflip` video of one number show the same place."""
+    """Return the scene of a video. The `flip` and the `notflip` video of one number show the same place."""
     place = np.random.default_rng([seed, video])
     clip = np.random.default_rng([seed, video, LABELS.index(label)])
-    return draw_scene(label, ScaledRandom(place, variety), ScaledRandom(clip, variety))
+    return sample_scene(label, ScaledRandom(place, variety), ScaledRandom(clip, variety))
 
 
 def frame_time(frame: int, frames: int) -> float:
-    """Return when frame number `frame` (from 1) of `frames` is taken: the middle of its share of the clip."""
+    """Return the time of frame `frame` (from 1) of `frames`: the middle of its share of the clip."""
     return (frame - 0.5) / frames

@@ -1,7 +1,7 @@
-"""Where things are: the camera's projection and the bent sheets of a book.
+"""Positions: the camera's projection and the bent sheets of a book.
 
-A sheet is a ruled surface: straight lines between an upper and a lower edge curve, each running from the
-spine to the page's outer edge. This module knows no colours and draws nothing.
+A sheet is a ruled surface: straight lines join an upper and a lower edge curve, and both curves run from the
+spine to the page's outer edge. Knows no colours and draws nothing.
 """
 
 from dataclasses import dataclass
@@ -12,19 +12,20 @@ import numpy as np
 from flipbatch.synthetic.scene import Book, Camera, Turn
 
 SEGMENTS = 24
+"""Number of straight pieces that approximate the curve of a sheet."""
 
 
 class Projection:
-    """Maps points on the table (cm) to pixels of an image.
+    """Maps points in the scene (cm) to pixels of a canvas.
 
     Parameters
     ----------
     camera
-        Where the phone is.
+        Position and direction of the phone.
     width, height
-        Size of the picture in pixels.
+        Size of the picture, in pixels.
     margin
-        Pixels added around it, so that a shaken picture has no empty border.
+        Width of the border around the picture, in pixels. Camera shake moves the border into view.
     """
 
     def __init__(self, camera: Camera, width: int, height: int, margin: int) -> None:
@@ -40,12 +41,12 @@ class Projection:
         return self._center + self._focal * seen[..., :2] / depth
 
     def distance(self, points: np.ndarray) -> np.ndarray:
-        """Distance from the lens to points of shape (..., 3)."""
+        """Return the distance in cm from the lens to points of shape (..., 3)."""
         return np.linalg.norm(points - self._position, axis=-1)
 
 
 def _camera_axes(camera: Camera) -> np.ndarray:
-    """Rows: the camera's right, down and forward in world coordinates."""
+    """Return the camera's right, down and forward directions in world coordinates, as rows."""
     forward = np.array(camera.target) - np.array(camera.position)
     forward /= np.linalg.norm(forward)
     right = np.cross(forward, [0.0, 1.0, 0.0])
@@ -62,9 +63,9 @@ class Sheet:
     Attributes
     ----------
     upper, lower
-        (SEGMENTS + 1, 3) points from the spine to the outer edge.
+        (SEGMENTS + 1, 3) points from the spine to the outer edge, in cm.
     slope
-        (2, SEGMENTS + 1) angle of the sheet against the table at the upper and the lower edge, radians.
+        (2, SEGMENTS + 1) angles between sheet and table along the upper and the lower edge, in radians.
     """
 
     upper: np.ndarray
@@ -73,11 +74,11 @@ class Sheet:
 
     @cached_property
     def strips(self) -> np.ndarray:
-        """(SEGMENTS, 4, 3) corners of the strips that make up the sheet: upper, upper, lower, lower."""
+        """(SEGMENTS, 4, 3), corners of the sheet's strips: two upper ones, then two lower ones."""
         return np.stack([self.upper[:-1], self.upper[1:], self.lower[1:], self.lower[:-1]], axis=1)
 
     def outer_edge(self, along: float) -> np.ndarray:
-        """Return a point of the outer edge: 0 is the lower corner, 1 the upper one."""
+        """Return a point of the outer edge: 0 is the lower corner, 1 is the upper one."""
         return self.lower[-1] + along * (self.upper[-1] - self.lower[-1])
 
 
@@ -92,7 +93,7 @@ def turning_sheet(book: Book, turn: Turn, time: float) -> Sheet:
 
 
 def _slopes(angle: float, bend: float) -> np.ndarray:
-    """Angles along a curling sheet, in degrees; it may not dive into the pages that rest below it."""
+    """Return the angles along a curled sheet in degrees, limited so that it stays above the resting pages."""
     angle = float(np.clip(angle, 9, 171))
     most = 1.7 * min(angle, 180 - angle)
     bend = float(np.clip(bend, -most, most))
@@ -100,7 +101,7 @@ def _slopes(angle: float, bend: float) -> np.ndarray:
 
 
 def resting_sheet(book: Book, side: int) -> Sheet:
-    """Return the page that lies on the left (`side` = -1) or the right (+1) stack."""
+    """Return the page on top of the left (`side` = -1) or the right (+1) stack."""
     index = 0 if side < 0 else 1
     along = np.linspace(0, 1, SEGMENTS + 1)
     slope = book.hump[index] * (np.exp(-along / 0.13) - 0.12)
@@ -113,7 +114,7 @@ def resting_sheet(book: Book, side: int) -> Sheet:
 
 
 def _bent_edge(slope: np.ndarray, width: float, y: float, gutter: float) -> np.ndarray:
-    """Walk along a sheet whose slope (radians) is known at every point."""
+    """Return the points of an edge curve from its slopes (radians)."""
     middle = (slope[1:] + slope[:-1]) / 2
     step = width / SEGMENTS
     x = np.concatenate([[0.0], np.cumsum(np.cos(middle) * step)])

@@ -1,8 +1,7 @@
 """A hand with its forearm, seen from above, as a small shaded picture.
 
-The hand is a height field made of tapered capsules (bones with flesh around them); its shading follows from
-the slope of that field. Local coordinates are centimetres, the wrist at the origin, the fingers along +y.
-This module does not know where the hand lies in the scene.
+The bones become a height field, and the slopes of the field become shades. Knows bones, skin and light; does
+not know the position of the hand in the scene.
 """
 
 from dataclasses import dataclass
@@ -10,20 +9,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from flipbatch.synthetic.bones import BELOW, Bone, finger_bones, forearm_bones, palm_bones, thumb_bones
 from flipbatch.synthetic.scene import Color, Hand, Light, Pose, Scene, Vector
 
 PIXELS_PER_CM = 13.0
-LEFT, RIGHT, BELOW, ABOVE = -9.5, 7.0, -30.0, 19.5
+LEFT, RIGHT, ABOVE = -9.5, 7.0, 19.5
+"""Borders of the picture, in the bones' coordinates."""
 STANDARD_LENGTH = 17.3
-
-# Knuckle (x, y), length and radius of index, middle, ring and little finger of a right hand, back upwards.
-FINGERS = (
-    ((-2.95, 8.6), 7.2, 0.92),
-    ((-0.95, 9.2), 8.1, 0.95),
-    ((1.1, 8.8), 7.5, 0.90),
-    ((3.0, 7.7), 5.9, 0.80),
-)
-THUMB = ((-2.3, 2.2), (-4.6, 5.2), 5.6, 1.05)
+"""Distance from wrist to middle fingertip of the bones, in cm."""
 
 
 @dataclass(frozen=True)
@@ -33,31 +26,21 @@ class HandPicture:
     Attributes
     ----------
     image
-        uint8 of shape (height, width, 4); rows run from the fingertips to the forearm.
+        uint8 of shape (height, width, 4). The first row is at the fingertips, the last at the forearm.
     anchor
-        Where the hand touches things, in pixels of the image.
+        The point that touches the paper, in pixels of the image.
     """
 
     image: np.ndarray
     anchor: tuple[float, float]
 
 
-@dataclass(frozen=True)
-class Bone:
-    """A capsule from `start` to `end`, (x, y, z) each, whose radius goes from `thick` to `thin`."""
-
-    start: Vector
-    end: Vector
-    thick: float
-    thin: float
-
-
 def draw_hand(hand: Hand, scene: Scene) -> HandPicture:
-    """Draw a right hand; a left one is its mirror image."""
+    """Draw a hand. A left hand is the mirror image of a right one."""
     rng = np.random.default_rng(hand.seed)
-    fingers = [_finger(index, hand.pose, rng) for index in range(4)]
-    thumb = _thumb(hand.pose, rng)
-    back = [*_palm(), *_forearm(), thumb[0]]
+    fingers = [finger_bones(index, hand.pose, rng) for index in range(4)]
+    thumb = thumb_bones(hand.pose, rng)
+    back = [*palm_bones(), *forearm_bones(), thumb[0]]
     height, mask = _height_field(back, [bone for bones in [*fingers, thumb[1:]] for bone in bones])
     image = _shade(height, hand, scene, rng)
     for bones in [*fingers, thumb]:
@@ -70,71 +53,14 @@ def draw_hand(hand: Hand, scene: Scene) -> HandPicture:
 
 
 def _anchor(pose: Pose, fingers: list[list[Bone]]) -> tuple[float, float]:
-    """Return the touching point: the index fingertip when pointing, else between index and middle finger."""
+    """Return the point that touches the paper.
+
+    It is the tip of the index finger if the hand points, else the middle between index and middle finger.
+    """
     index, middle = fingers[0][-1].end, fingers[1][-1].end
     if pose == "point":
         return index[0], index[1]
     return (index[0] + middle[0]) / 2, (index[1] + middle[1]) / 2
-
-
-def _finger(index: int, pose: Pose, rng: np.random.Generator) -> list[Bone]:
-    """Return the three bones of a finger, posed."""
-    knuckle, length, radius = FINGERS[index]
-    spread = {"flat": 3.0, "spread": 11.0, "relaxed": 4.0, "point": 2.0}[pose]
-    direction = np.pi / 2 - np.radians((index - 1.3) * spread + rng.normal(0, 2.5))
-    if pose == "point" and index > 0:
-        length *= rng.uniform(0.42, 0.5)
-    if pose == "relaxed":
-        length *= rng.uniform(0.72, 0.92)
-    droop = np.radians(rng.normal(-2 if index > 1 else 2, 3))
-    return _chain((*knuckle, 1.0), direction, droop, length * rng.uniform(0.96, 1.04), radius)
-
-
-def _chain(start: Vector, direction: float, droop: float, length: float, radius: float) -> list[Bone]:
-    """Return three bones in a row, each turned a little further than the one before."""
-    bones: list[Bone] = []
-    for share, thick, thin, end_height in (
-        (0.45, 1.0, 0.9, 1.25),
-        (0.3, 0.93, 0.83, 0.9),
-        (0.25, 0.84, 0.7, 0.5),
-    ):
-        step = share * length
-        end = (start[0] + step * np.cos(direction), start[1] + step * np.sin(direction), end_height)
-        bones.append(Bone(start, end, thick * radius, thin * radius))
-        start, direction = end, direction + droop
-    return bones
-
-
-def _thumb(pose: Pose, rng: np.random.Generator) -> list[Bone]:
-    """Return the thumb's metacarpal and two bones."""
-    root, knuckle, length, radius = THUMB
-    outward = {"flat": 20, "spread": 42, "relaxed": 14, "point": 5}[pose] + rng.normal(0, 6)
-    direction = np.pi / 2 + np.radians(outward)
-    start: Vector = (*knuckle, 0.6)
-    bones = [Bone((*root, 0.5), start, 1.75, 1.25)]
-    for share, thick, thin in ((0.52, 1.12, 0.98), (0.48, 1.02, 0.78)):
-        step = share * length
-        end = (start[0] + step * np.cos(direction), start[1] + step * np.sin(direction), 0.5)
-        bones.append(Bone(start, end, thick * radius, thin * radius))
-        start, direction = end, direction - np.radians(rng.uniform(0, 18))
-    return bones
-
-
-def _palm() -> list[Bone]:
-    """Return the bones of the back of the hand, and its outer and inner edge."""
-    wrist = ((-1.4, 0.6), (-0.5, 0.6), (0.5, 0.6), (1.4, 0.5))
-    bones = [
-        Bone((*start, 0.6), (*knuckle, 1.0), 1.6, 1.1)
-        for start, (knuckle, _, _) in zip(wrist, FINGERS, strict=True)
-    ]
-    return [*bones, Bone((1.2, 0.5, 0.4), (3.1, 6.0, 0.4), 1.7, 1.2)]
-
-
-def _forearm() -> list[Bone]:
-    return [
-        Bone((-0.9, 0.8, 0.4), (-1.8, BELOW - 4, 1.4), 1.95, 3.2),
-        Bone((0.9, 0.8, 0.4), (1.8, BELOW - 4, 1.4), 1.95, 3.2),
-    ]
 
 
 def _height_field(back: list[Bone], digits: list[Bone]) -> tuple[np.ndarray, np.ndarray]:
@@ -144,7 +70,7 @@ def _height_field(back: list[Bone], digits: list[Bone]) -> tuple[np.ndarray, np.
     inside = np.full(shape, -1.0, np.float32)
     for bone in back:
         _raise(height, inside, bone, flatten=0.55)
-    # The back of the hand is one piece of skin: melt its bones together before the fingers go on.
+    # Skin covers the back of the hand: its bones are blurred together before the fingers are added.
     height = cv2.GaussianBlur(height, (0, 0), 0.42 * PIXELS_PER_CM)
     for bone in digits:
         _raise(height, inside, bone, flatten=1.0)
@@ -153,7 +79,7 @@ def _height_field(back: list[Bone], digits: list[Bone]) -> tuple[np.ndarray, np.
 
 
 def _raise(height: np.ndarray, inside: np.ndarray, bone: Bone, flatten: float) -> None:
-    """Add a capsule to the height field and to the distance inside the outline, both changed in place."""
+    """Add a capsule to the height field and to the distances from the outline, both in place."""
     rows, columns = _window(bone, height.shape)
     x, y = _grid(rows, columns)
     along_x, along_y = bone.end[0] - bone.start[0], bone.end[1] - bone.start[1]
@@ -169,7 +95,7 @@ def _raise(height: np.ndarray, inside: np.ndarray, bone: Bone, flatten: float) -
 
 
 def _window(bone: Bone, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Return the part of the picture that a bone can touch."""
+    """Return the rows and columns of the picture that a bone can cover."""
     reach = max(bone.thick, bone.thin) + 0.3
     xs, ys = (bone.start[0], bone.end[0]), (bone.start[1], bone.end[1])
     left, top = _to_pixels((min(xs) - reach, max(ys) + reach))
@@ -193,7 +119,7 @@ def _to_shape() -> tuple[int, int]:
 
 
 def _shade(height: np.ndarray, hand: Hand, scene: Scene, rng: np.random.Generator) -> np.ndarray:
-    """Light the height field; return float32 RGB of shape (height, width, 3)."""
+    """Return the lit height field: float32 RGB of shape (height, width, 3)."""
     smooth = height * PIXELS_PER_CM
     slope_x = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
     slope_y = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
@@ -207,7 +133,7 @@ def _shade(height: np.ndarray, hand: Hand, scene: Scene, rng: np.random.Generato
 
 
 def _light_in_hand(hand: Hand, light: Light) -> Vector:
-    """Turn the light's direction into the picture's axes: x right, y down, z up; mirrored for a left hand."""
+    """Return the light's direction in the picture's axes: x right, y down, z up; mirrored for a left hand."""
     cos, sin = np.cos(hand.heading - np.pi / 2), np.sin(hand.heading - np.pi / 2)
     x, y, z = light.direction
     across, along = cos * x + sin * y, -sin * x + cos * y
@@ -215,7 +141,7 @@ def _light_in_hand(hand: Hand, light: Light) -> Vector:
 
 
 def _paint(shade: np.ndarray, hand: Hand, scene: Scene, rng: np.random.Generator) -> np.ndarray:
-    """Give the shaded hand its skin, mottled a little and redder in the shade, and its sleeve."""
+    """Return the colours of the shaded hand: slightly uneven skin, redder in the shade, and the sleeve."""
     mottle = cv2.resize(
         rng.normal(0, 1, (40, 14)).astype(np.float32), shade.shape[::-1], interpolation=cv2.INTER_CUBIC
     )
@@ -230,7 +156,7 @@ def _paint(shade: np.ndarray, hand: Hand, scene: Scene, rng: np.random.Generator
 
 
 def _dress(color: np.ndarray, shade: np.ndarray, sleeve: Color, start: float) -> None:
-    """Cover the forearm with cloth from `start` cm below the wrist on."""
+    """Colour the sleeve in place: it starts `start` cm below the wrist."""
     row = int(_to_pixels((0, -start))[1])
     folds = 1 + 0.08 * np.sin(np.arange(color.shape[0] - row) / (0.55 * PIXELS_PER_CM))
     color[row:] = (shade[row:] * folds[:, None])[..., None] * np.array(sleeve, np.float32)
@@ -238,7 +164,7 @@ def _dress(color: np.ndarray, shade: np.ndarray, sleeve: Color, start: float) ->
 
 
 def _draw_nail(image: np.ndarray, bone: Bone, skin: Color) -> None:
-    """Draw the nail on the last bone of a finger."""
+    """Draw the nail on the last bone of a finger, in place."""
     start, end = np.array(bone.start[:2]), np.array(bone.end[:2])
     along = (end - start) / np.linalg.norm(end - start)
     center = _to_pixels(tuple(end - 0.1 * along))
@@ -251,7 +177,7 @@ def _draw_nail(image: np.ndarray, bone: Bone, skin: Color) -> None:
 
 
 def _draw_creases(image: np.ndarray, fingers: list[list[Bone]]) -> None:
-    """Darken the folds of the skin over the finger joints."""
+    """Darken the folds of the skin over the finger joints, in place."""
     folds = np.ones(image.shape[:2], np.float32)
     for bone in [bone for bones in fingers for bone in bones[1:]]:
         along = np.array(bone.end[:2]) - np.array(bone.start[:2])

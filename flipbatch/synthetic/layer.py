@@ -1,7 +1,6 @@
-"""Pictures on top of pictures: paper and hands drawn into transparent layers, blurred and laid down.
+"""Transparent layers: paper and hands are drawn into them, blurred, and put on a canvas.
 
-A layer is premultiplied uint8 RGBA with the place of its upper left corner. Knows pixels and the camera's
-projection, but not books, labels or time.
+Knows pixels and the camera's projection; knows no books, labels or time.
 """
 
 from dataclasses import dataclass
@@ -12,18 +11,19 @@ import numpy as np
 from flipbatch.synthetic.geometry import Projection, Sheet
 
 SUBPIXEL_BITS = 4
+"""Binary digits after the point in coordinates that OpenCV fills polygons by."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A piece of picture.
+    """A transparent part of a picture and its position.
 
     Attributes
     ----------
     image
         Premultiplied uint8 RGBA of shape (height, width, 4).
     left, top
-        Where its upper left corner lies.
+        Position of its upper left corner on the canvas, in pixels.
     """
 
     image: np.ndarray
@@ -32,7 +32,7 @@ class Layer:
 
 
 def lay_down(canvas: np.ndarray, layer: Layer) -> None:
-    """Put a layer on an RGB canvas, in place; what hangs over the canvas' border is cut off."""
+    """Put a layer on an RGB canvas, in place. Parts outside the canvas are cut off."""
     height, width = layer.image.shape[:2]
     left, top = max(0, -layer.left), max(0, -layer.top)
     right, bottom = min(width, canvas.shape[1] - layer.left), min(height, canvas.shape[0] - layer.top)
@@ -46,15 +46,15 @@ def lay_down(canvas: np.ndarray, layer: Layer) -> None:
 
 
 def darken(canvas: np.ndarray, covered: np.ndarray, strength: float) -> None:
-    """Darken an RGB canvas, in place, by a (smaller) picture of the shade: 255 takes `strength` away."""
+    """Darken an RGB canvas, in place, by a smaller mask of the shadow: 255 removes the share `strength`."""
     lit = cv2.resize(cv2.convertScaleAbs(covered, alpha=-strength, beta=255), canvas.shape[1::-1])
     cv2.multiply(canvas, cv2.merge([lit, lit, lit]), dst=canvas, scale=1 / 255)
 
 
 def bounding_window(points: np.ndarray, shape: tuple[int, ...], pad: int) -> tuple[int, int, int, int] | None:
-    """Return left, top, right, bottom of the points' box grown by `pad`.
+    """Return left, top, right, bottom of the points' bounding box, enlarged by `pad` pixels.
 
-    It is cut off `pad` pixels outside the canvas; None if nothing of it is left.
+    The box is cut off `pad` pixels outside the canvas. None means that no part of it is left.
     """
     low = np.floor(points.reshape(-1, 2).min(axis=0)).astype(int) - pad
     high = np.ceil(points.reshape(-1, 2).max(axis=0)).astype(int) + pad + 1
@@ -71,19 +71,19 @@ def draw_sheet(
     shape: tuple[int, ...],
     pad: int,
 ) -> Layer | None:
-    """Draw a bent sheet strip by strip, the farthest first.
+    """Draw a bent sheet strip by strip, the farthest first; None if it is outside the canvas.
 
     Parameters
     ----------
     sheet
-        Where the paper is.
+        Position of the paper.
     front, back
-        Its two printed sides (RGB), already shaded; the spine is at the left of `front`,
-        at the right of `back`.
+        Its two printed sides, shaded, uint8 RGB. The spine is at the left of `front` and at the right of
+        `back`.
     projection, shape
-        The camera and the canvas' shape.
+        The camera and the shape of the canvas.
     pad
-        Empty pixels to leave around, for blurring.
+        Width of an empty border for blurring, in pixels.
     """
     corners = projection.project(sheet.strips)
     window = bounding_window(corners, shape, pad)
@@ -101,7 +101,7 @@ def draw_sheet(
 def _draw_strip(
     image: np.ndarray, corners: np.ndarray, index: int, count: int, front: np.ndarray, back: np.ndarray
 ) -> None:
-    """Draw one strip with whichever side it turns to the camera."""
+    """Draw the side of one strip that faces the camera."""
     area = _signed_area(corners)
     window = bounding_window(corners, image.shape, 0)
     if abs(area) < 0.5 or window is None:
@@ -131,18 +131,18 @@ def _strip_in_texture(index: int, count: int, texture: np.ndarray, mirrored: boo
 
 
 def _signed_area(corners: np.ndarray) -> float:
-    """Twice the area of a quadrilateral, positive where its corners run clockwise on the screen."""
+    """Return twice the area of a quadrilateral, positive if its corners are in clockwise order."""
     first, second = corners[2] - corners[0], corners[3] - corners[1]
     return float(first[0] * second[1] - first[1] * second[0])
 
 
 def soften_edges(layer: Layer) -> Layer:
-    """Smooth the staircase that hard masks leave at the layer's outline."""
+    """Smooth the outline of a layer, which hard masks leave jagged."""
     return Layer(cv2.blur(layer.image, (2, 2)), layer.left, layer.top)
 
 
 def smear(layer: Layer, movement: np.ndarray) -> Layer:
-    """Blur along `movement` (x, y pixels): each pass averages with a copy half as far away as the last."""
+    """Blur along `movement` (x, y in pixels): each pass averages with a copy at half the last distance."""
     image, step = layer.image, np.asarray(movement, float) / 2
     while np.hypot(*step) >= 0.7:
         image = _averaged_with_shifted(image, round(step[0]), round(step[1]))
@@ -151,7 +151,7 @@ def smear(layer: Layer, movement: np.ndarray) -> Layer:
 
 
 def _averaged_with_shifted(image: np.ndarray, right: int, down: int) -> np.ndarray:
-    """Average a picture with its copy moved by whole pixels; beyond its border all is transparent."""
+    """Average a picture with a copy moved by whole pixels. Pixels outside the picture are transparent."""
     height, width = image.shape[:2]
     top, left = max(0, down), max(0, right)
     bottom, edge = height + min(0, down), width + min(0, right)
@@ -162,7 +162,7 @@ def _averaged_with_shifted(image: np.ndarray, right: int, down: int) -> np.ndarr
 
 
 def smear_outwards(layer: Layer, movement: np.ndarray, hinge: np.ndarray) -> Layer:
-    """Blur a sheet that swings about the line `hinge` (two points): not at all there, fully far away."""
+    """Blur a sheet that swings about the line `hinge` (two points): more with the distance from the line."""
     blurred = smear(layer, movement)
     if blurred.image is layer.image:
         return layer
@@ -172,7 +172,7 @@ def smear_outwards(layer: Layer, movement: np.ndarray, hinge: np.ndarray) -> Lay
 
 
 def _distance_share(layer: Layer, hinge: np.ndarray) -> np.ndarray:
-    """Return each pixel's distance from the hinge line as a share of the farthest covered pixel's."""
+    """Return each pixel's distance from the hinge line, as a share of the largest one of a covered pixel."""
     along = hinge[1] - hinge[0]
     normal = np.array([-along[1], along[0]]) / np.linalg.norm(along)
     height, width = layer.image.shape[:2]

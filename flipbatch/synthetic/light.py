@@ -1,6 +1,6 @@
-"""Light and lens: how bright a sheet is, how brightness changes over the frame, what the sensor adds.
+"""Light and lens: brightness of a sheet, brightness over the frame, sensor noise, tone curve.
 
-Works on pictures as a whole; does not know what is shown in them.
+Knows whole pictures; knows nothing about what they show.
 """
 
 from functools import lru_cache
@@ -11,7 +11,9 @@ import numpy as np
 from flipbatch.synthetic.scene import Light
 
 NEUTRAL = 160
+"""The uint8 gain that leaves brightness unchanged."""
 NOISE_MARGIN = 64
+"""Number of pixels by which the noise is shifted at most."""
 
 
 def shade_sheet(texture: np.ndarray, slope: np.ndarray, light: Light, *, upside: bool) -> np.ndarray:
@@ -20,13 +22,13 @@ def shade_sheet(texture: np.ndarray, slope: np.ndarray, light: Light, *, upside:
     Parameters
     ----------
     texture
-        The side as it was printed, uint8 of shape (height, width, 3).
+        The printed side without shade, uint8 of shape (height, width, 3).
     slope
         Angles (radians) along the texture's upper and lower edge, of shape (2, n).
     light
-        Where the light is.
+        Direction and strength of the light.
     upside
-        Which side it is: the one that is up while the sheet lies on the right stack, or the other one.
+        Whether it is the side that faces up while the sheet is on the right stack.
     """
     brightness = _brightness(slope, light, 1 if upside else -1).astype(np.float32)
     gains = cv2.resize(brightness * NEUTRAL, (texture.shape[1], texture.shape[0])).astype(np.uint8)
@@ -34,7 +36,7 @@ def shade_sheet(texture: np.ndarray, slope: np.ndarray, light: Light, *, upside:
 
 
 def _brightness(slope: np.ndarray, light: Light, side: int) -> np.ndarray:
-    """Brightness of paper by its slope: 1 where it lies flat; some light shines through from behind."""
+    """Return the brightness of paper by its slope: 1 if it is flat. Some light shines through from behind."""
     x, _, z = light.direction
     facing = side * (np.cos(slope) * z - np.sin(slope) * x)
     direct = (1 - light.ambient) * (np.maximum(facing, 0) + 0.35 * np.maximum(-facing, 0)) / z
@@ -42,7 +44,7 @@ def _brightness(slope: np.ndarray, light: Light, side: int) -> np.ndarray:
 
 
 def light_map(light: Light, width: int, height: int) -> np.ndarray:
-    """Return gains over the frame, uint8 of shape (height, width, 3), NEUTRAL meaning unchanged."""
+    """Return gains over the frame, uint8 of shape (height, width, 3). `NEUTRAL` is unchanged."""
     small_height, small_width = 160, 90
     y, x = np.meshgrid(np.linspace(-1, 1, small_height), np.linspace(-0.56, 0.56, small_width), indexing="ij")
     gain = 1 + light.falloff * (x * np.cos(light.falloff_angle) + y * np.sin(light.falloff_angle))
@@ -64,7 +66,7 @@ def add_noise(image: np.ndarray, light: Light, rng: np.random.Generator) -> None
 
 @lru_cache(maxsize=1)
 def _noise_tile(height: int, width: int) -> np.ndarray:
-    """Return noise of 16 grey levels around 128, a little soft as phones leave it; always the same."""
+    """Return noise of 16 grey levels around 128, slightly blurred as phones do. It is always the same."""
     rng = np.random.default_rng(20240229)
     noise = rng.standard_normal((height, width, 3), np.float32)
     noise = cv2.GaussianBlur(noise, (0, 0), 0.6)

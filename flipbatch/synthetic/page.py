@@ -1,6 +1,6 @@
-"""What is printed on a page: headings, paragraphs, pictures, diagrams.
+"""The print on a page: headings, paragraphs, pictures, diagrams.
 
-Draws flat pages as images; does not know where a page lies or how it is lit.
+Draws flat pages as images. Knows no position and no light.
 """
 
 from functools import lru_cache
@@ -13,7 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 from flipbatch.synthetic.scene import Book
 
 PAGE_WIDTH = 480
+"""Width of a page's image, in pixels."""
 LETTERS = np.array(list("eeeeeettttaaaoooiiinnnsssrrrhhhlldddccuummfpgwybvkxjqz"))
+"""Letters, about as frequent as in English."""
 
 
 def draw_page(book: Book, number: int) -> np.ndarray:
@@ -30,7 +32,7 @@ def draw_page(book: Book, number: int) -> np.ndarray:
 
 
 def _fill_page(image: Image.Image, book: Book, rng: np.random.Generator) -> None:
-    """Set block under block until the page is full, or the chapter ends."""
+    """Set one block below the other until the page is full or the chapter ends."""
     line = _line_height(book)
     margin = round(PAGE_WIDTH * rng.uniform(0.08, 0.15))
     y = round(image.height * rng.uniform(0.05, 0.14))
@@ -42,7 +44,7 @@ def _fill_page(image: Image.Image, book: Book, rng: np.random.Generator) -> None
 def _set_block(
     image: Image.Image, book: Book, box: tuple[int, int, int, int], line: int, rng: np.random.Generator
 ) -> int:
-    """Set a picture, a heading or a paragraph at the top of `box`; return the y where it ends."""
+    """Set a picture, a heading or a paragraph at the top of `box`; return the y of its end."""
     left, top, right, bottom = box
     chance = rng.random()
     if chance < book.picture_share:
@@ -69,7 +71,7 @@ def _set_paragraph(
 
 
 def _words(length: int, rng: np.random.Generator) -> str:
-    """Return random words of `length` letters altogether."""
+    """Return random words of `length` characters in total."""
     letters = rng.choice(LETTERS, max(2, length))
     gaps = np.cumsum(rng.integers(3, 11, max(2, length)))
     letters[gaps[gaps < len(letters)]] = " "
@@ -77,7 +79,7 @@ def _words(length: int, rng: np.random.Generator) -> str:
 
 
 def _line_height(book: Book) -> int:
-    """Return the distance of two lines in pixels."""
+    """Return the distance between two lines, in pixels."""
     return max(6, round(book.font_size * 1.55 / book.page_width * PAGE_WIDTH))
 
 
@@ -88,10 +90,10 @@ def _ink(book: Book) -> tuple[int, int, int]:
 
 @lru_cache(maxsize=64)
 def _font(line: int) -> ImageFont.FreeTypeFont:
-    """Return Pillow's built-in font for a line height in pixels; needs no font file."""
+    """Return Pillow's built-in font for a line height in pixels. No font file is needed."""
     font = ImageFont.load_default(size=line / 1.45)
     if not isinstance(font, ImageFont.FreeTypeFont):
-        raise RuntimeError("Pillow was built without FreeType; install the wheel from PyPI.")
+        raise RuntimeError("Pillow was built without FreeType: install its wheel from PyPI.")
     return font
 
 
@@ -108,7 +110,7 @@ def _paste_picture(
 
 
 def _photograph(width: int, height: int, book: Book, rng: np.random.Generator) -> np.ndarray:
-    """Draw soft blobs of colour, in grey for every other book."""
+    """Return soft blobs of colour; in books with an odd seed, of grey."""
     low_res = rng.uniform(40, 215, (int(rng.integers(3, 8)), int(rng.integers(3, 8)), 3)).astype(np.float32)
     fine = rng.normal(0, 22, (max(2, height // 6), max(2, width // 6), 1)).astype(np.float32)
     picture = cv2.resize(low_res, (width, height), interpolation=cv2.INTER_CUBIC)
@@ -119,7 +121,7 @@ def _photograph(width: int, height: int, book: Book, rng: np.random.Generator) -
 
 
 def _dark_listing(width: int, height: int, book: Book, rng: np.random.Generator) -> np.ndarray:
-    """Draw light lines on a dark ground: a table, a screen or a program."""
+    """Return light lines of text on a dark ground, like a screen."""
     shade = int(rng.integers(25, 120))
     picture = Image.new("RGB", (width, height), (shade, shade, shade + 4))
     draw, line = ImageDraw.Draw(picture), 11
@@ -129,7 +131,7 @@ def _dark_listing(width: int, height: int, book: Book, rng: np.random.Generator)
 
 
 def _diagram(width: int, height: int, book: Book, rng: np.random.Generator) -> np.ndarray:
-    """Draw boxes joined by lines on paper."""
+    """Return boxes joined by lines on paper."""
     picture = np.full((height, width, 3), book.paper, np.uint8)
     boxes = rng.uniform(0.12, 0.88, (int(rng.integers(3, 8)), 2)) * (width, height)
     points = boxes.astype(int).tolist()

@@ -1,7 +1,7 @@
-"""Renders one moment of a scene as a phone would have filmed it.
+"""Renders one moment of a scene as a phone films it.
 
-What stands still (table, book, resting pages, pictures of hands) is drawn once per scene; the page in the
-air, the hands, their shadows, the light and the shake are added for every frame. The same scene and time give
+The table, the book, the resting pages and the pictures of hands are drawn once per scene. The page in the
+air, the hands, their shadows, the light and the shake are added for each frame. The same scene and time give
 the same pixels. Knows no files and no frame numbers.
 """
 
@@ -29,10 +29,13 @@ from flipbatch.synthetic.scene import Hand, Scene
 
 WIDTH, HEIGHT = 1080, 1920
 SCALE = 2 / 3
+"""Size of the canvas as a share of the frame's: scenes are drawn smaller and enlarged, which is faster."""
 MARGIN = 20
+"""Width of the canvas' border in pixels. Camera shake moves it into view."""
 CANVAS_WIDTH, CANVAS_HEIGHT = round(WIDTH * SCALE), round(HEIGHT * SCALE)
 CANVAS_SHAPE = (CANVAS_HEIGHT + 2 * MARGIN, CANVAS_WIDTH + 2 * MARGIN, 3)
 SHADOW_SCALE = 4
+"""Shadows are drawn at a quarter of the canvas' size."""
 STRAIGHT_UP = np.array([0.0, 0.0, 1.0])
 
 
@@ -42,7 +45,7 @@ class SceneRenderer:
     Parameters
     ----------
     scene
-        What is filmed.
+        The scene that is filmed.
     """
 
     def __init__(self, scene: Scene) -> None:
@@ -61,9 +64,14 @@ class SceneRenderer:
         -------
         numpy.ndarray
             uint8 RGB of shape (1920, 1080, 3).
+
+        Raises
+        ------
+        ValueError
+            If `time` is out of range.
         """
         if not 0 <= time <= 1:
-            raise ValueError(f"The time within a clip must lie between 0 and 1, not at {time}.")
+            raise ValueError(f"The time in a clip must be between 0 and 1, not {time}.")
         canvas = self._still.copy()
         self._cast_shadows(canvas, time)
         for layer in self._layers(time):
@@ -73,7 +81,7 @@ class SceneRenderer:
         return self._film(canvas, time)
 
     def _layers(self, time: float) -> list[Layer]:
-        """Return what moves, in the order in which it covers each other."""
+        """Return the layers of the moving things; each covers the ones before it."""
         hands = [(hand, self._hand_layer(hand, picture, time)) for hand, picture in self._hands]
         drawn = [(hand, layer) for hand, layer in hands if layer is not None]
         page = self._page_layer(time)
@@ -84,7 +92,7 @@ class SceneRenderer:
         return [*behind, page, *front]
 
     def _is_behind_page(self, hand: Hand, time: float) -> bool:
-        """Whether the page hides the hand: pushed by it from behind, or swinging over one that rests."""
+        """Return whether the page hides the hand, which pushes the page from behind or rests below it."""
         angle = self._scene.turn.angle(time)
         if hand.motion != "follow":
             return True
@@ -92,12 +100,12 @@ class SceneRenderer:
 
     @cached_property
     def _sides(self) -> tuple[np.ndarray, np.ndarray]:
-        """What is printed on the two sides of the page in the air."""
+        """The print on the two sides of the page in the air."""
         book, first = self._scene.book, self._scene.first_page
         return draw_page(book, first + 1), draw_page(book, first + 2)
 
     def _page_layer(self, time: float) -> Layer | None:
-        """Draw the page in the air, if there is one."""
+        """Draw the page in the air; None if there is none."""
         if self._scene.label == "notflip":
             return None
         sheet = self._sheet(time)
@@ -112,7 +120,7 @@ class SceneRenderer:
         return smear_outwards(soften_edges(layer), movement, hinge)
 
     def _hand_layer(self, hand: Hand, picture: HandPicture, time: float) -> Layer | None:
-        """Draw a hand where it is at `time`, blurred by its movement."""
+        """Draw a hand at its position at `time`, blurred by its movement."""
         place, later = self._hand_place(hand, time), self._hand_place(hand, self._later(time))
         movement = self._movement(place, later)
         pad = round(float(np.abs(movement).max())) + 2
@@ -125,7 +133,7 @@ class SceneRenderer:
         return smear(Layer(image, left, top), movement)
 
     def _hand_place(self, hand: Hand, time: float) -> np.ndarray:
-        """Return where the hand's fingertips are, in cm."""
+        """Return the position of the hand's fingertips, in cm."""
         if hand.motion == "follow":
             tip = self._sheet(time).outer_edge(hand.grasp)
             inwards = np.array([-0.8 * np.sign(tip[0]), 0.0, 0.0])
@@ -139,7 +147,7 @@ class SceneRenderer:
         return turning_sheet(self._scene.book, self._scene.turn, time)
 
     def _later(self, time: float) -> float:
-        """Return the end of the exposure that begins at `time`."""
+        """Return the end of the exposure that starts at `time`."""
         return time + self._scene.exposure
 
     def _movement(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -147,7 +155,7 @@ class SceneRenderer:
         return np.clip(second - first, -70, 70)
 
     def _cast_shadows(self, canvas: np.ndarray, time: float) -> None:
-        """Darken the canvas, in place, where the page in the air and the hands keep the light away."""
+        """Draw the shadows of the page in the air and of the hands on the canvas, in place."""
         size = (canvas.shape[1] // SHADOW_SCALE, canvas.shape[0] // SHADOW_SCALE)
         covered = np.zeros((size[1], size[0]), np.uint8)
         for hand, picture in self._hands:
@@ -157,7 +165,7 @@ class SceneRenderer:
         darken(canvas, cv2.GaussianBlur(covered, (0, 0), 4.0), 0.75 * (1 - self._scene.light.ambient))
 
     def _cast_page(self, covered: np.ndarray, time: float) -> None:
-        """Cover what the page hides from the light, and half of what it hides from the ceiling above it."""
+        """Add the page's shadow to a mask: full for the light, half for the light of the ceiling."""
         strips = self._sheet(time).strips
         for direction, strength in ((STRAIGHT_UP, 128), (self._light_direction, 255)):
             shadow = np.zeros_like(covered)
@@ -173,14 +181,14 @@ class SceneRenderer:
         np.maximum(covered, shadow, out=covered)
 
     def _on_ground(self, points: np.ndarray, direction: np.ndarray) -> np.ndarray:
-        """Return where light from `direction` throws points to, in pixels of the shadow picture."""
+        """Return the shadows of points in light from `direction`, in pixels of the shadow mask."""
         ground = float(np.mean(self._scene.book.thickness))
         height = np.maximum(points[..., 2:] - ground, 0)
         thrown = points - height / direction[2] * direction
         return self._projection.project(thrown) / SHADOW_SCALE
 
     def _film(self, canvas: np.ndarray, time: float) -> np.ndarray:
-        """Blur, shake, enlarge and add noise: what lens, hand and sensor do."""
+        """Blur, shake, enlarge and add noise, as lens, hand and sensor do."""
         light = self._scene.light
         if light.defocus > 0.3:
             canvas = cv2.GaussianBlur(canvas, (0, 0), light.defocus * SCALE)
@@ -204,7 +212,7 @@ class SceneRenderer:
 
 
 def _picture_corners(hand: Hand, picture: HandPicture, place: np.ndarray) -> np.ndarray:
-    """Return the corners of a hand's picture in cm, its anchor lying at `place`."""
+    """Return the corners of a hand's picture in cm, with its anchor at `place`."""
     height, width = picture.image.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], float) - picture.anchor
     corners *= hand.length / STANDARD_LENGTH / PIXELS_PER_CM
@@ -214,7 +222,7 @@ def _picture_corners(hand: Hand, picture: HandPicture, place: np.ndarray) -> np.
 
 
 def _warp(image: np.ndarray, corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Put a picture's corners where they belong; transparent elsewhere."""
+    """Warp a picture so that its corners are at `corners`. The rest is transparent."""
     height, width = image.shape[:2]
     source = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     matrix = cv2.getPerspectiveTransform(source, corners.astype(np.float32))

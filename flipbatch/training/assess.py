@@ -43,9 +43,9 @@ def scored_frames(cache: FrameCache, logits: Tensor) -> list[ScoredFrame]:
     columns = (
         cache.video_id.tolist(),
         cache.frame_number.tolist(),
-        cache.group.tolist(),
         cache.positive.tolist(),
         logits.tolist(),
+        cache.group.tolist(),
     )
     return sorted(gather_rows([ScoredFrame(*row) for row in zip(*columns, strict=True)]))
 

@@ -1,4 +1,4 @@
-"""The benchmark runs from end to end, and its last line is what programs read."""
+"""The benchmark runs from end to end, and its last line is a JSON object."""
 
 import json
 import os
@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from flipbatch.benchmark.command import start
+from flipbatch.cli import parser
 from tests.conftest import write_frames
 
 TOP = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
-def test_the_last_line_has_every_promised_figure(tmp_path):
+def test_the_last_line_has_every_documented_figure(tmp_path):
     frames = write_frames(tmp_path / "frames", videos=2, frames=4)
     command = [sys.executable, "jobs/benchmark.py", "--frames", str(frames), "--repeats", "1"]
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
@@ -34,6 +35,19 @@ def test_the_last_line_has_every_promised_figure(tmp_path):
     assert found["parity"].keys() == {"f1_change", "largest_probability_change"}
 
 
-def test_a_command_that_fails_says_why(tmp_path):
+def test_a_failing_command_raises_its_error_text(tmp_path):
     with pytest.raises(RuntimeError, match="no such thing"):
         start(["-c", "import sys; sys.exit('no such thing')"], tmp_path)
+
+
+@pytest.mark.parametrize("flag", ["--baselines", "--peers"])
+def test_baselines_can_be_named_by_the_old_flag(flag):
+    command = ["benchmark", "--frames", "frames"]
+    assert parser().parse_args([*command, flag, "daft"]).baselines == ["daft"]
+    assert parser().parse_args(command).baselines == []
+
+
+def test_the_help_shows_the_new_flag_only(capsys):
+    with pytest.raises(SystemExit):
+        parser().parse_args(["benchmark", "--help"])
+    assert "--peers" not in capsys.readouterr().out

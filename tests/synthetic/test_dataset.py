@@ -1,4 +1,4 @@
-"""Names, layout, repeatability and refusals of rendered data sets."""
+"""Names, layout, repeatability and errors of rendered data sets."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def render(directory: Path, **changes) -> int:
     return render_dataset(directory, **{**settings, **changes})
 
 
-def written(directory: Path) -> dict[str, bytes]:
+def written_files(directory: Path) -> dict[str, bytes]:
     return {path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*.jpg")}
 
 
@@ -26,10 +26,10 @@ def written(directory: Path) -> dict[str, bytes]:
 def frames(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     directory = tmp_path_factory.mktemp("frames")
     assert render(directory) == 4
-    return written(directory)
+    return written_files(directory)
 
 
-def test_frames_lie_by_split_and_label_and_videos_are_numbered_through_the_splits(frames):
+def test_folders_are_split_and_label_and_videos_are_numbered_over_all_splits(frames):
     assert sorted(frames) == [
         "testing/flip/0002_000000001.jpg",
         "testing/notflip/0002_000000001.jpg",
@@ -38,7 +38,7 @@ def test_frames_lie_by_split_and_label_and_videos_are_numbered_through_the_split
     ]
 
 
-def test_frames_are_portrait_jpegs_of_a_phone_s_size(frames):
+def test_frames_are_jpegs_of_1080_by_1920_pixels(frames):
     for data in frames.values():
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
         assert (height, width, colorspace) == (1920, 1080, "YCbCr")
@@ -51,21 +51,21 @@ def test_all_frames_differ(frames):
 
 def test_the_number_of_processes_changes_no_byte(frames, tmp_path):
     render(tmp_path, processes=2)
-    assert written(tmp_path) == frames
+    assert written_files(tmp_path) == frames
 
 
 def test_another_seed_gives_other_frames(frames, tmp_path):
     render(tmp_path, seed=6, videos_per_split={"training": 1})
-    assert set(written(tmp_path).values()).isdisjoint(frames.values())
+    assert set(written_files(tmp_path).values()).isdisjoint(frames.values())
 
 
-def test_a_split_that_gets_more_videos_keeps_the_ones_it_had(frames, tmp_path):
+def test_more_videos_of_a_split_do_not_change_the_first_ones(frames, tmp_path):
     render(tmp_path, videos_per_split={"training": 2})
     name = "training/flip/0001_000000001.jpg"
-    assert written(tmp_path)[name] == frames[name]
+    assert written_files(tmp_path)[name] == frames[name]
 
 
-def test_progress_counts_frames_up_to_the_total(tmp_path):
+def test_progress_is_frames_written_and_the_total(tmp_path):
     seen: list[tuple[int, int]] = []
     render(tmp_path, videos_per_split={"validation": 1}, progress=lambda *counts: seen.append(counts))
     assert seen == [(1, 2), (2, 2)]
@@ -83,7 +83,7 @@ def test_progress_counts_frames_up_to_the_total(tmp_path):
         ({"processes": 0}, "processes must be at least 1"),
     ],
 )
-def test_arguments_out_of_range_are_refused_before_anything_is_written(tmp_path, changes, message):
+def test_wrong_arguments_are_refused_before_any_file_is_written(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         render(tmp_path, **changes)
-    assert not written(tmp_path)
+    assert not written_files(tmp_path)

@@ -1,4 +1,4 @@
-"""What a rendered moment is, and what tells the two labels apart."""
+"""One rendered moment of a scene, and the difference between the two labels."""
 
 from dataclasses import replace
 
@@ -26,23 +26,23 @@ def test_a_frame_is_a_portrait_rgb_picture(renderer):
     assert 20 < frame.mean() < 235
 
 
-def test_the_same_scene_and_time_give_the_same_pixels_whatever_was_rendered_before(scene, renderer):
+def test_the_same_scene_and_time_give_the_same_pixels_after_another_frame(scene, renderer):
     renderer.render(0.9)
     assert np.array_equal(renderer.render(0.2), SceneRenderer(scene).render(0.2))
 
 
-def test_time_moves_the_picture(renderer):
+def test_the_picture_changes_with_time(renderer):
     difference = np.abs(renderer.render(0.2).astype(int) - renderer.render(0.8))
     assert (difference > 30).mean() > 0.01
 
 
-def test_a_flip_shows_a_page_that_the_same_scene_without_a_turn_does_not(scene, renderer):
+def test_the_page_in_the_air_is_the_difference_between_the_labels(scene, renderer):
     flat = SceneRenderer(replace(scene, label="notflip"))
     difference = np.abs(renderer.render(0.5).astype(int) - flat.render(0.5))
     assert (difference > 30).mean() > 0.02
 
 
-def test_without_hands_and_turn_only_shake_and_noise_move(scene):
+def test_without_hands_turn_and_shake_only_noise_changes(scene):
     still = SceneRenderer(replace(scene, label="notflip", hands=(), camera=replace(scene.camera, shake=0.0)))
     difference = np.abs(still.render(0.1).astype(int) - still.render(0.9))
     assert 0 < difference.mean() < scene.light.noise * 2
