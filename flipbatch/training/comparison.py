@@ -1,6 +1,6 @@
-"""Trained bundles side by side: which model is best by F1.
+"""Trained models compared: validation chooses the best, the test split measures it against the others.
 
-Knows the metrics in bundles' records; knows no network and no files.
+Knows bundles' records and tallies of the test split; knows no network and no files.
 """
 
 from __future__ import annotations
@@ -8,33 +8,67 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flipbatch.evaluation.paired import paired_difference
+from flipbatch.evaluation.tally import ModelTally
+
 Record = Mapping[str, Any]
 
+CHOSEN_BY = "F1 on the validation split"
 
-def compare(records: Mapping[str, Record]) -> dict[str, Any]:
-    """Compare models on the test split.
+_DIFFERENCE_KEYS = ("f1", "f1_interval", "balanced_accuracy", "balanced_accuracy_interval")
+
+
+def compare(records: Mapping[str, Record], tallies: Mapping[str, ModelTally]) -> dict[str, Any]:
+    """Choose the best model on validation, and report all on the test split.
 
     Parameters
     ----------
     records : mapping of str to record
         Model name to its bundle's record.
+    tallies : mapping of str to ModelTally
+        Model name to its tally of the test split, the same frames for all.
 
     Returns
     -------
     dict
-        ``best``, the name of the model with the largest frame F1 on the test split (the first of equals),
-        and for each of ``models`` the test metrics ``frames``, ``videos`` and ``per_video``, with
-        ``validation`` and ``test_unseen_videos`` beside them.
+        The content of ``comparison.json``:
+
+        - ``best``: the name of the model with the largest frame F1 on validation at its own threshold; of
+          equals the one with the lower validation loss, then the first.
+        - ``chosen_by``: what chose it.
+        - ``models``: for each the test metrics ``frames``, ``videos`` and ``per_video``, with ``validation``,
+          ``test_unseen_videos`` and ``test_unseen_groups`` beside them.
+        - ``differences``: of the best model to each other model on the test split, see `difference`.
     """
-    models = {name: _entry(record["metrics"]) for name, record in records.items()}
-    return {"best": max(models, key=lambda name: _f1(models[name])), "models": models}
+    best = max(records, key=lambda name: _rank(records[name]))
+    return {
+        "best": best,
+        "chosen_by": CHOSEN_BY,
+        "models": {name: _entry(record["metrics"]) for name, record in records.items()},
+        "differences": [difference(best, other, tallies) for other in records if other != best],
+    }
+
+
+def difference(a: str, b: str, tallies: Mapping[str, ModelTally]) -> dict[str, Any]:
+    """Return how much better model `a` is than `b`, with paired 95 % intervals.
+
+    Returns
+    -------
+    dict
+        ``models``: both names; ``f1``, ``f1_interval``, ``balanced_accuracy`` and
+        ``balanced_accuracy_interval``: the value of `a` minus that of `b` over frames, None if undefined.
+    """
+    frames = paired_difference(tallies[a], tallies[b])["frames"]
+    return {"models": [a, b], **{key: frames[key] for key in _DIFFERENCE_KEYS}}
 
 
 def _entry(metrics: Record) -> dict[str, Any]:
-    others = {name: metrics[name] for name in ("validation", "test_unseen_videos")}
+    others = {name: metrics[name] for name in ("validation", "test_unseen_videos", "test_unseen_groups")}
     return {**(metrics["test"] or {"frames": None, "videos": None, "per_video": None}), **others}
 
 
-def _f1(entry: Record) -> float:
-    f1 = entry["frames"]["f1"] if entry["frames"] else None
-    return -1.0 if f1 is None else f1
+def _rank(record: Record) -> tuple[float, float]:
+    """Return what a better model has more of; an undefined F1 is the worst, a null loss an infinite one."""
+    f1 = record["metrics"]["validation"]["frames"]["f1"]
+    loss = record["history"][record["training"]["best_epoch"]]["val"]["loss"]
+    return (-1.0 if f1 is None else f1, -float("inf") if loss is None else -loss)

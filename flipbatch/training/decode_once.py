@@ -6,6 +6,7 @@ Knows an executor and the checks before training; knows no pixels and no network
 from __future__ import annotations
 
 import logging
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -94,7 +95,7 @@ def is_ok(outcomes: pa.Table) -> npt.NDArray[np.bool_]:
 
 
 def _dealing_order(frames: pa.Table, splits: list[npt.NDArray[np.str_]]) -> npt.NDArray[np.int64]:
-    """Return rows shuffled, then sorted by their splits and labels: dealt in turn, workers get even shares."""
+    """Return rows shuffled, then sorted by splits and labels: dealt in turn, they give even shares."""
     labels = np.array(frames["label"].to_pylist(), dtype=str)
     shuffled = np.random.default_rng(0).permutation(frames.num_rows)
     keys = [labels[shuffled], *(names[shuffled] for names in splits)]
@@ -118,4 +119,3 @@ def _require_storage(outcomes: pa.Table) -> None:
             f"{lost} of {outcomes.num_rows} frames are missing or unreadable, more than {MOST_UNREAD:.0%}: "
             f"see {FAILURES_FILE}. The same command with --resume goes on once they can be."
         )
-

@@ -54,8 +54,8 @@ def trains_statistics(network: nn.Module) -> bool:
 def average_statistics(network: nn.Module) -> None:
     """Pool the BatchNorm statistics of all ranks, so that each evaluates the same network.
 
-    Every rank sees as many frames. The mean of all frames is the mean of the ranks' means; the variance of all
-    frames is the mean of the ranks' variances plus the variance of their means.
+    Every rank sees as many frames. The mean of all frames is the mean of the ranks' means; their variance is
+    the mean of the ranks' variances plus the variance of the ranks' means.
     """
     if not is_distributed():
         return

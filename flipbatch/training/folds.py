@@ -101,7 +101,8 @@ def _require_groups(found: int, needed: int, flag: str) -> None:
 
 
 def _split_fold(labelled: pa.Table, held: np.ndarray, number: int, seed: int) -> SplitFrames:
-    splits = np.where(held, str(Split.TEST), None).astype(object)
+    splits = np.full(len(held), None, dtype=object)
+    splits[held] = Split.TEST
     try:
         return split_frames(with_splits(labelled, splits), seed)
     except InputError as error:

@@ -121,7 +121,7 @@ class FrameCache:
 
     @classmethod
     def collect(cls, batches: Iterable[Batch], size: InputSize) -> FrameCache:
-        """Keep the decoded frames of batches from `decode_rows`, sorted by URI so that their order repeats."""
+        """Keep the decoded frames of batches from `decode_rows`, sorted by URI."""
         return cls._assemble([_rows_of(batch, batch["status"] == Status.OK) for batch in batches], size)
 
     @classmethod

@@ -6,7 +6,6 @@ Knows the order of steps and what makes a resume the same run; knows no Ray: an 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from typing import Any
 
 from flipbatch.errors import OutputError
@@ -25,6 +24,7 @@ from flipbatch.training.trainer import Trainer
 log = logging.getLogger(__name__)
 
 SPLITS_FILE, MISNAMED_FILE = "splits.parquet", "misnamed.parquet"
+COMPARISON_FILE, FOLDS_FILE = "comparison.json", "folds.json"
 _BEFORE_RUN_FILE = frozenset({SPLITS_FILE, MISNAMED_FILE})
 
 
@@ -47,49 +47,51 @@ def train(options: TrainOptions, trainer: Trainer | None = None) -> dict[str, An
     FlipbatchError
         Its message says what to do.
     """
-    return (_train if options.folds is None else _cross_validate)(options, trainer)
-
-
-def _train(options: TrainOptions, trainer: Trainer | None) -> dict[str, Any]:
     directory = RunDirectory.at(options.out)
     found = _found_run(directory, options)
     finished = directory.is_finished
     pretrained = None if finished else pretrained_weights(options)
     manifest = load_manifest(options.frames, options.manifest)
-    splits = split_frames(manifest.frames, options.settings.seed)
-    if found is None:
-        write_table(splits.table(), directory.path(SPLITS_FILE))
-    _start(directory, options, found, manifest, [splits], splits.warnings)
-    _log_splits(splits)
+    splits = _splits(manifest, options)
+    _start(directory, options, found, manifest, splits)
+    result_file = COMPARISON_FILE if options.folds is None else FOLDS_FILE
     if not finished:
-        ModelTrainer(options, [splits], pretrained, directory, trainer).train(splits, directory)
-        records = {name: model_record(directory, name) for name in options.models}
-        tallies = {name: model_tally(directory, name) for name in options.models}
-        directory.write_json("comparison.json", compare(records, tallies))
+        models = ModelTrainer(options, splits, pretrained, directory, trainer)
+        finish = _compared if options.folds is None else _cross_validated
+        directory.write_json(result_file, finish(models, splits, options, directory))
         directory.finish()
-    return directory.read_json("comparison.json")
+    return directory.read_json(result_file)
 
 
-def _cross_validate(options: TrainOptions, trainer: Trainer | None) -> dict[str, Any]:
+def _splits(manifest: Manifest, options: TrainOptions) -> list[SplitFrames]:
+    """Return the splits of the run: one, or one per fold."""
+    seed = options.settings.seed
+    if options.folds is None:
+        return [split_frames(manifest.frames, seed)]
+    return split_folds(manifest.frames, options.folds, seed)
+
+
+def _compared(
+    models: ModelTrainer, splits: list[SplitFrames], options: TrainOptions, directory: RunDirectory
+) -> dict[str, Any]:
+    """Train all models on one split; return the comparison."""
+    models.train(splits[0], directory)
+    records = {name: model_record(directory, name) for name in options.models}
+    return compare(records, {name: model_tally(directory, name) for name in options.models})
+
+
+def _cross_validated(
+    models: ModelTrainer, folds: list[SplitFrames], options: TrainOptions, directory: RunDirectory
+) -> dict[str, Any]:
+    """Train all models on each fold; return the results of all folds."""
     assert options.folds is not None
-    directory = RunDirectory.at(options.out)
-    found = _found_run(directory, options)
-    finished = directory.is_finished
-    pretrained = None if finished else pretrained_weights(options)
-    manifest = load_manifest(options.frames, options.manifest)
-    folds = split_folds(manifest.frames, options.folds, options.settings.seed)
-    warnings = [*ignored_splits(manifest.frames), *dict.fromkeys(one for fold in folds for one in fold.warnings)]
-    _start(directory, options, found, manifest, folds, warnings)
-    if not finished:
-        models = ModelTrainer(options, folds, pretrained, directory, trainer)
-        places = [RunDirectory(directory.path("folds", f"{number:02d}")) for number in range(1, len(folds) + 1)]
-        for number, (fold, place) in enumerate(zip(folds, places, strict=True), 1):
-            write_table(fold.table(), place.path(SPLITS_FILE))
-            models.train(fold, place, f"fold {number}/{len(folds)} ")
-        tallies = [{name: model_tally(place, name) for name in options.models} for place in places]
-        directory.write_json("folds.json", summarise_folds(options.folds, folds, tallies))
-        directory.finish()
-    return directory.read_json("folds.json")
+    tallies = []
+    for number, fold in enumerate(folds, 1):
+        place = RunDirectory(directory.path("folds", f"{number:02d}"))
+        write_table(fold.table(), place.path(SPLITS_FILE))
+        models.train(fold, place, f"fold {number}/{len(folds)} ")
+        tallies.append({name: model_tally(place, name) for name in options.models})
+    return summarise_folds(options.folds, folds, tallies)
 
 
 def _found_run(directory: RunDirectory, options: TrainOptions) -> dict[str, Any] | None:
@@ -107,15 +109,21 @@ def _start(
     found: dict[str, Any] | None,
     manifest: Manifest,
     splits: list[SplitFrames],
-    warnings: Iterable[str],
 ) -> None:
-    """Write ``run.json``, or check that the run found is this one; log warnings."""
+    """Write ``run.json``, or check that the run found is this one; log what is in it."""
     identity = options.identity(fingerprint(splits[0].frames))
+    warnings = list(dict.fromkeys(warning for one in splits for warning in one.warnings))
+    if options.folds is not None:
+        warnings += ignored_splits(manifest.frames)
     if found is None:
         write_table(manifest.misnamed, directory.path(MISNAMED_FILE))
+        if options.folds is None:
+            write_table(splits[0].table(), directory.path(SPLITS_FILE))
         directory.begin(identity, warnings=[*options.notes, *warnings])
     else:
         require_same(directory.uri, found, identity)
+    if options.folds is None:
+        _log_splits(splits[0])
     if misnamed := manifest.misnamed.num_rows:
         log.warning("%d files are no frames: they are listed in %s.", misnamed, MISNAMED_FILE)
     for warning in warnings:

@@ -49,6 +49,9 @@ FRAMES_A_BLOCK = 64
 COLLECTED_AT_A_TIME = 256
 WORKER_FAILURES = 3
 
+_OUTCOMES = pa.schema(
+    [("row", pa.int64()), ("uri", pa.string()), ("status", pa.string()), ("error", pa.string())]
+)
 _FRAMES = "frames"
 _CHECKPOINT_FILE = "checkpoint.pt"
 _GO_ON = "The same command with --resume goes on after the last epoch."
@@ -147,10 +150,9 @@ def block_cuts(rows: int, workers: int) -> list[int]:
 def _outcomes(dataset: MaterializedDataset, workers: int) -> Iterator[pa.Table]:
     """Return what became of the frames of each worker."""
     for share in dataset.split(workers):
-        columns = share.select_columns(["row", "uri", "status", "error"])
+        columns = share.select_columns(_OUTCOMES.names)
         tables = cast(Iterable[pa.Table], columns.iter_batches(batch_format="pyarrow"))
-        schema = pa.schema([("row", pa.int64()), *((name, pa.string()) for name in ("uri", "status", "error"))])
-        yield pa.concat_tables([schema.empty_table(), *(table.cast(schema) for table in tables)])
+        yield pa.concat_tables([_OUTCOMES.empty_table(), *(table.cast(_OUTCOMES) for table in tables)])
 
 
 # ---------------------------------------------------------------------------------------- fit

@@ -80,9 +80,9 @@ class Recipe:
         """Return how a step is shared by ranks.
 
         The recipe's batch is divided among the ranks. Where BatchNorm learns its statistics, each rank gets
-        `FEWEST_NORMALISED` frames at least (or the recipe's batch, if that is smaller): the batch of all ranks
-        grows, and the rate grows with its square root, which keeps the noise of AdamW's steps (Malladi et
-        al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms", NeurIPS 2022).
+        `FEWEST_NORMALISED` frames at least, or the recipe's batch if that is smaller. Then the batch of all
+        ranks grows, and the rate grows with its square root, which keeps the noise of AdamW's steps (Malladi
+        et al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms", NeurIPS 2022).
 
         Parameters
         ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flipbatch.training.job import TrainOptions, cpus_per_worker
+from flipbatch.training.ray_trainer import cpus_per_worker
 
 CPU_NODE, GPU_NODE = {"CPU": 16.0}, {"CPU": 16.0, "GPU": 4.0}
 
@@ -22,4 +22,4 @@ CPU_NODE, GPU_NODE = {"CPU": 16.0}, {"CPU": 16.0, "GPU": 4.0}
     ],
 )
 def test_workers_fit_on_the_nodes_that_can_take_them(nodes, workers, gpu, cpus) -> None:
-    assert cpus_per_worker(nodes, TrainOptions(out="/out", workers=workers, gpu=gpu)) == cpus
+    assert cpus_per_worker(nodes, workers, gpu) == cpus
