@@ -10,7 +10,11 @@ import numpy.typing as npt
 from openvino import Core
 
 from flipbatch.models.bundle import Bundle
+from flipbatch.models.engine_identity import EngineIdentity
 from flipbatch.models.inference_graph import inference_graph
+from flipbatch.models.precision import Precision, fastest_precision
+
+_OPENVINO_NAMES: dict[Precision, str] = {"bfloat16": "bf16", "float32": "f32"}
 
 FRAMES_AT_A_TIME = 4
 """Their activations stay in the cache: with all cores at work, 8 frames of MobileNetV2 cost 4 % more each."""
@@ -22,8 +26,12 @@ class CpuEngine:
     Parameters
     ----------
     bundle : Bundle
-    half : bool, optional
-        Whether to compute in bfloat16, with sums in float32; by default where the CPU can.
+    precision : {"bfloat16", "float32"}, optional
+        The number format of multiplications; sums are float32. By default bfloat16 where the CPU has it.
+
+    Attributes
+    ----------
+    identity : EngineIdentity
 
     Raises
     ------
@@ -31,11 +39,12 @@ class CpuEngine:
         Where the weights do not fit the architecture.
     """
 
-    def __init__(self, bundle: Bundle, half: bool | None = None) -> None:
+    def __init__(self, bundle: Bundle, precision: Precision | None = None) -> None:
         core, size = Core(), bundle.input_size
-        half = has_bfloat16() if half is None else half
+        precision = precision or fastest_precision("cpu")
+        self.identity = EngineIdentity.here("openvino", "cpu", precision)
         settings = {
-            "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
+            "INFERENCE_PRECISION_HINT": _OPENVINO_NAMES[precision],
             # One core an actor, and which one is the operating system's to say: two pinned actors may meet.
             "INFERENCE_NUM_THREADS": 1,
             "NUM_STREAMS": 1,
@@ -69,8 +78,3 @@ class CpuEngine:
             self._last[: len(frames)] = frames
             frames = self._last
         return self._request.infer([np.ascontiguousarray(frames)], share_inputs=True, share_outputs=True)[0]
-
-
-def has_bfloat16() -> bool:
-    """Say whether this CPU computes in bfloat16 natively, as AVX512-BF16 and AMX do."""
-    return "BF16" in Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -12,17 +12,26 @@ import numpy.typing as npt
 
 from flipbatch.errors import BundleError
 from flipbatch.models.bundle import Bundle
+from flipbatch.models.engine_identity import EngineIdentity
+from flipbatch.models.precision import Device
 
 
 class Engine(Protocol):
-    """What runs a network."""
+    """Runs a network.
+
+    Attributes
+    ----------
+    identity : EngineIdentity
+    """
+
+    identity: EngineIdentity
 
     def logits(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return one logit a frame, (N,), float32, of (N, height, width, 3), uint8, RGB."""
         ...
 
 
-def fastest_engine(bundle: Bundle, device: str = "cpu") -> Engine:
+def fastest_engine(bundle: Bundle, device: Device = "cpu") -> Engine:
     """Return the fastest engine for a device, ``cpu`` or ``cuda``.
 
     Only the one that is needed is imported: on CPUs, scoring does without torch.
@@ -34,7 +43,7 @@ def fastest_engine(bundle: Bundle, device: str = "cpu") -> Engine:
     return reference_engine(bundle, device)
 
 
-def reference_engine(bundle: Bundle, device: str = "cpu") -> Engine:
+def reference_engine(bundle: Bundle, device: Device = "cpu") -> Engine:
     """Return torch's own network, eager: on ``cpu`` in float32, what the fastest engine is held against."""
     from flipbatch.models.torch_engine import TorchEngine
 
@@ -49,6 +58,15 @@ class Predictor:
     bundle : Bundle
     engine : Engine, optional
         By default the fastest on this CPU.
+
+    Attributes
+    ----------
+    name : str
+        The model's name in tables.
+    input_size : InputSize
+        The size of the frames that it takes.
+    engine : EngineIdentity
+        The identity of the engine that runs it.
     """
 
     def __init__(self, bundle: Bundle, engine: Engine | None = None) -> None:
@@ -56,6 +74,7 @@ class Predictor:
         self.input_size = bundle.input_size
         self._calibration = bundle.calibration
         self._engine = engine or fastest_engine(bundle)
+        self.engine = self._engine.identity
 
     def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Predict.

@@ -11,6 +11,10 @@ import torch
 from torch import Tensor
 
 from flipbatch.models.bundle import Bundle
+from flipbatch.models.engine_identity import EngineIdentity
+from flipbatch.models.precision import Device, Precision, fastest_precision
+
+_TORCH_TYPES: dict[Precision, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 FRAMES_AT_A_TIME = {"cpu": 8, "cuda": 256}
 """On a CPU activations should stay in the cache; a GPU wants enough work at once."""
@@ -23,7 +27,11 @@ class TorchEngine:
     ----------
     bundle : Bundle
     device : {"cpu", "cuda"}
-        On a GPU it computes in bfloat16 or float16, whichever the GPU has.
+        A GPU computes in bfloat16 where it does so natively, else in float16; a CPU computes in float32.
+
+    Attributes
+    ----------
+    identity : EngineIdentity
 
     Raises
     ------
@@ -31,12 +39,14 @@ class TorchEngine:
         Where the weights do not fit the architecture.
     """
 
-    def __init__(self, bundle: Bundle, device: str) -> None:
+    def __init__(self, bundle: Bundle, device: Device) -> None:
         self._device = torch.device(device)
         self._frames_at_a_time = FRAMES_AT_A_TIME[device]
         network = bundle.network().to(self._device)
         self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._half = _half_on(self._device)
+        precision = fastest_precision("cuda") if device == "cuda" else "float32"
+        self.identity = EngineIdentity.here("torch", device, precision)
+        self._autocast_type = _TORCH_TYPES.get(precision)
 
     @torch.inference_mode()
     def logits(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -51,11 +61,6 @@ class TorchEngine:
             chunk = chunk.pin_memory()
         # (N, H, W, 3) seen as (N, 3, H, W) is channels_last already: nothing is copied.
         pixels = chunk.to(self._device, non_blocking=True).permute(0, 3, 1, 2)
-        with torch.autocast(self._device.type, dtype=self._half, enabled=self._half is not None):
+        dtype = self._autocast_type
+        with torch.autocast(self._device.type, dtype=dtype, enabled=dtype is not None):
             return self._network(pixels)
-
-
-def _half_on(device: torch.device) -> torch.dtype | None:
-    if device.type != "cuda":
-        return None
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flipbatch import storage
-from flipbatch.evaluation.metrics import Counts
+from flipbatch.evaluation.counts import Counts
 from flipbatch.report.figures import BINS, LABELS, Report, VideoFigures, gather
 from flipbatch.report.warnings import Json, call_all_flip, look, warnings
 from flipbatch.scoring.run import ScoringRun

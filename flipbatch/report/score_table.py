@@ -1,6 +1,6 @@
 """Models' metrics side by side, as lines for a terminal.
 
-Knows the keys that `metrics.ModelTally.to_json` gives; knows no files and no terminal.
+Knows the keys that `tally.ModelTally.to_json` gives; knows no files and no terminal.
 """
 
 from __future__ import annotations

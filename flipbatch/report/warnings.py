@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flipbatch.evaluation.calibration import TEMPERATURES
-from flipbatch.evaluation.metrics import Counts
+from flipbatch.evaluation.counts import Counts
 from flipbatch.models.architectures import ARCHITECTURES
 from flipbatch.report.terminal import error_rate
 from flipbatch.schema import Label

@@ -23,6 +23,7 @@ import ray.data
 
 from flipbatch import storage
 from flipbatch.models.bundle import Bundle
+from flipbatch.models.precision import Device
 from flipbatch.models.predictor import Predictor, fastest_engine
 from flipbatch.runtime.ray_connection import connected, user_errors, warn_without_gpu
 from flipbatch.runtime.run_directory import RunDirectory, require_same
@@ -277,8 +278,9 @@ class _Predict:
     again without end, and what it raises there never becomes a sentence.
     """
 
-    def __init__(self, shared: ray.ObjectRef[Any], device: str) -> None:
-        self._shared, self._device = shared, device
+    def __init__(self, shared: ray.ObjectRef[Any], device: Device) -> None:
+        self._shared = shared
+        self._device: Device = device
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._commits: deque[Future[CommittedShard]] = deque()
 

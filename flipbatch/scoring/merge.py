@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 from flipbatch import storage
 from flipbatch.errors import OutputError, StorageError
-from flipbatch.evaluation.metrics import ModelTally
+from flipbatch.evaluation.tally import ModelTally
+from flipbatch.evaluation.threshold import is_flip
 from flipbatch.evaluation.videos import tally, videos_of
 from flipbatch.schema import PREDICTIONS, TRANSIENT, VIDEOS, Label, Status
 from flipbatch.scoring.attempts import ATTEMPTS_FOLDER
@@ -165,7 +166,7 @@ def _value_counts(column: pa.ChunkedArray) -> list[tuple[str, int]]:
 def _predictions(rows: pa.Table, name: str, threshold: float) -> pa.Table:
     """Return the rows of one model, `schema.PREDICTIONS`, deciding at its threshold."""
     probabilities = rows[name].to_numpy(zero_copy_only=False)
-    words = np.where(probabilities >= np.float32(threshold), str(Label.FLIP), str(Label.NOTFLIP))
+    words = np.where(is_flip(probabilities, threshold), str(Label.FLIP), str(Label.NOTFLIP))
     columns = {column: rows[column] for column in SHARD_COLUMNS}
     columns["flip_probability"] = rows[name]
     columns["prediction"] = pa.array(words, pa.string(), mask=np.isnan(probabilities))

@@ -13,7 +13,6 @@ from typing import Any
 
 from flipbatch import storage
 from flipbatch.errors import InputError, OutputError
-from flipbatch.evaluation.calibration import Calibration
 from flipbatch.models.bundle import Bundle, load_bundle
 from flipbatch.runtime.run_directory import RUN_FILE, RunDirectory
 from flipbatch.schema import PREDICTIONS
@@ -89,7 +88,7 @@ def _load_model(argument: str, threshold: float | None) -> ScoringModel:
         raise InputError(f"A model can't be called {name!r}: rename it with --model NAME={uri}.")
     calibration = bundle.calibration
     if threshold is not None:
-        calibration = Calibration(calibration.temperature, threshold)
+        calibration = dataclasses.replace(calibration, threshold=threshold)
     return ScoringModel(dataclasses.replace(bundle, name=name, calibration=calibration), digest)
 
 

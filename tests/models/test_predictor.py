@@ -22,7 +22,7 @@ def bundle():
 
 
 def exact():
-    return Predictor(bundle(), CpuEngine(bundle(), half=False))
+    return Predictor(bundle(), CpuEngine(bundle(), precision="float32"))
 
 
 def pixels(count):
