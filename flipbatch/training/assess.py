@@ -15,6 +15,7 @@ import pyarrow as pa
 from torch import Tensor
 
 from flipbatch.evaluation.calibration import Calibration
+from flipbatch.evaluation.reliability import calibration_report
 from flipbatch.evaluation.videos import tally, videos_of
 from flipbatch.schema import PREDICTIONS, VIDEOS, Label, Status
 from flipbatch.training.distributed import gather_rows
@@ -99,7 +100,8 @@ def assess(
         "test_unseen_videos": measure([one for one in test if one.video_id not in videos], calibration),
         "test_unseen_groups": measure([one for one in test if one.group not in groups], calibration),
     }
-    return Assessment(calibration, {}, metrics, video_rows(test, calibration, name))
+    report = calibration_report(_logits(val), _truth(val), calibration)
+    return Assessment(calibration, report, metrics, video_rows(test, calibration, name))
 
 
 def calibrate(frames: Sequence[ScoredFrame]) -> Calibration:

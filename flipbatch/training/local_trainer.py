@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +43,7 @@ class LocalTrainer:
 
     @classmethod
     def on_this_machine(cls, workers: int, gpu: bool) -> LocalTrainer:
-        """Return one that uses all CPUs of this process, and one GPU if asked.
+        """Return one with torch's threads (all CPUs, or OMP_NUM_THREADS), on a GPU if asked.
 
         Raises
         ------
@@ -55,7 +54,7 @@ class LocalTrainer:
             raise InputError("--executor local trains in one process: leave --workers out, or use Ray.")
         if gpu and not torch.cuda.is_available():
             raise InputError("This machine has no GPU that torch can use: leave --gpu out.")
-        return cls(len(os.sched_getaffinity(0)), torch.device("cuda" if gpu else "cpu"))
+        return cls(torch.get_num_threads(), torch.device("cuda" if gpu else "cpu"))
 
     def decode(self, rows: pa.Table, size: InputSize) -> LocalFrames:
         """Decode frames one after the other and keep their pixels in memory."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from flipbatch import storage
 from flipbatch.errors import redacted
-from flipbatch.evaluation.metrics import ModelTally
+from flipbatch.evaluation.tally import ModelTally
 from flipbatch.evaluation.videos import tally
 from flipbatch.frames.manifest import fingerprint
 from flipbatch.models.architectures import architecture

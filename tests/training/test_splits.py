@@ -229,8 +229,8 @@ def test_a_test_split_that_leaks_is_called_so_with_numbers():
     )
     warning = " ".join(split_frames(table, 0).warnings)
     assert (
-        "The test split shares 2 of its 3 videos (8 of 12 frames) and 2 of its 3 groups (8 of 12 frames) with "
-        "training: F1 on it measures memory" in warning
+        "The test split shares 2 of its 3 videos (8 of 12 frames) and 2 of its 3 groups (8 of 12 frames) "
+        "with training: F1 on it measures memory" in warning
     )
 
 
