@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from flipbatch.runtime.command_line import add_frames, at_least_one
+from flipbatch.runtime.command_line import add_frames, positive_integer
 
 SUMMARY = "measure frames per second, stage by stage and end to end"
 DESCRIPTION = (
@@ -29,18 +29,22 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="bundles to measure with (default: untrained networks of the shipped shapes)",
     )
     command.add_argument(
-        "--repeats", type=at_least_one, default=3, metavar="N", help="how often each is measured (default: 3)"
+        "--repeats",
+        type=positive_integer,
+        default=3,
+        metavar="N",
+        help="how often each is measured (default: 3)",
     )
     command.add_argument(
         "--shards",
-        type=at_least_one,
+        type=positive_integer,
         default=100,
         metavar="N",
         help="shards of 256 frames that the job is measured over; frames repeat to fill them (default: 100)",
     )
     command.add_argument(
         "--sample",
-        type=at_least_one,
+        type=positive_integer,
         default=384,
         metavar="N",
         help="frames that slow baselines are measured over (default: 384)",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from flipbatch.runtime.command_line import TOO_MANY_ERRORS, add_frames, at_least_one, share
+from flipbatch.runtime.command_line import TOO_MANY_ERRORS, add_frames, fraction, positive_integer
 
 SUMMARY = "predict every frame of a directory, on Ray Data"
 DESCRIPTION = (
@@ -35,17 +35,17 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--out", required=True, metavar="URI", help="directory of the run, new or to go on with"
     )
-    command.add_argument("--limit", type=at_least_one, metavar="N", help="score the first N frames only")
+    command.add_argument("--limit", type=positive_integer, metavar="N", help="score the first N frames only")
     command.add_argument(
         "--max-error-rate",
-        type=share,
+        type=fraction,
         default=0.05,
         metavar="X",
         help="share of frames, 0 to 1, that may fail before the exit code is 3 (default: 0.05)",
     )
     command.add_argument(
         "--threshold",
-        type=share,
+        type=fraction,
         metavar="X",
         help="decide flip from this probability on, 0 to 1 (default: each bundle's own)",
     )

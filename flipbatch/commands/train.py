@@ -9,7 +9,12 @@ import argparse
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from flipbatch.runtime.command_line import add_frames, at_least_one, at_least_zero, whole_number
+from flipbatch.runtime.command_line import (
+    add_frames,
+    non_negative_integer,
+    non_negative_number,
+    positive_integer,
+)
 
 if TYPE_CHECKING:
     from flipbatch.training.folds import FoldPlan
@@ -61,18 +66,18 @@ def _add_models(command: argparse.ArgumentParser) -> None:
 
 def _add_early_stopping(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--epochs", type=at_least_one, default=40, metavar="N", help="most epochs a model (default: 40)"
+        "--epochs", type=positive_integer, default=40, metavar="N", help="most epochs a model (default: 40)"
     )
     command.add_argument(
         "--patience",
-        type=at_least_one,
+        type=positive_integer,
         default=8,
         metavar="N",
         help="stop after N epochs in a row without a lower validation loss (default: 8)",
     )
     command.add_argument(
         "--min-delta",
-        type=at_least_zero,
+        type=non_negative_number,
         default=0.0,
         metavar="X",
         help="by how much the validation loss must fall to count as lower (default: 0)",
@@ -97,9 +102,9 @@ def _add_folds(command: argparse.ArgumentParser) -> None:
 
 def _folds(text: str) -> int:
     """Parse an integer of at least 2."""
-    value = at_least_one(text)
+    value = positive_integer(text)
     if value < 2:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer of at least 2")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer ≥ 2")
     return value
 
 
@@ -112,7 +117,7 @@ def _add_execution(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--workers",
-        type=at_least_one,
+        type=positive_integer,
         default=1,
         metavar="N",
         help="Ray Train workers; each sees at least 16 frames a step where BatchNorm learns (default: 1)",
@@ -120,7 +125,7 @@ def _add_execution(command: argparse.ArgumentParser) -> None:
     command.add_argument("--gpu", action="store_true", help="give each worker a GPU")
     command.add_argument(
         "--seed",
-        type=whole_number,
+        type=non_negative_integer,
         default=0,
         metavar="N",
         help="of splits, folds, weights and augmentation; on CPUs the same seed gives the same weights "

@@ -17,7 +17,9 @@ import pyarrow as pa
 
 from flipbatch import storage
 from flipbatch.frames.external_sort import ExternalSort
-from flipbatch.frames.manifest import Fingerprint, Rows, manifest_rows, no_frames, source
+from flipbatch.frames.groups import GroupCheck
+from flipbatch.frames.manifest import Rows, manifest_rows, no_frames, source
+from flipbatch.frames.manifest_fingerprint import ManifestFingerprint
 from flipbatch.runtime.subprocess_worker import SubprocessFuture, run_in_subprocess
 from flipbatch.schema import MANIFEST, MISNAMED, MISNAMED_ORDER, ORDER
 from flipbatch.scoring.shards import Plan, cut_manifest, plan_of, video_starts, write_parts
@@ -106,7 +108,7 @@ def build_from(
 
 
 def _digest(misnamed: ExternalSort) -> str:
-    digest = Fingerprint(MISNAMED)
+    digest = ManifestFingerprint(MISNAMED)
     for rows in misnamed.sorted():
         digest.add(rows)
     return digest.hexdigest()
@@ -136,9 +138,11 @@ class _Tally:
 
 
 def _tally(frames: Iterator[pa.RecordBatch]) -> _Tally:
-    """Count sorted rows, and take their fingerprint."""
-    digest, videos, video, labels = Fingerprint(), 0, None, Counter[str | None]()
+    """Check the groups of sorted rows, count them, and take their fingerprint."""
+    digest, videos, video, labels = ManifestFingerprint(), 0, None, Counter[str | None]()
+    groups = GroupCheck()
     for rows in frames:
+        groups.add(rows)
         digest.add(rows)
         videos += len(video_starts(rows, video))
         video = rows.column("video_id")[-1].as_py()

@@ -26,7 +26,7 @@ from flipbatch.models.bundle import Bundle
 from flipbatch.models.precision import Device
 from flipbatch.models.predictor import Predictor, fastest_engine
 from flipbatch.runtime.ray_connection import connected, user_errors, warn_without_gpu
-from flipbatch.runtime.run_directory import RunDirectory, require_same
+from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.schema import Label
 from flipbatch.scoring.attempts import finish_attempt, start_attempt
 from flipbatch.scoring.build_manifest import building_manifest
@@ -107,9 +107,9 @@ def score(options: ScoreOptions, write_report: WriteReport) -> dict[str, Any]:
     models = load_models(options.models, options.threshold)
     directory = RunDirectory.at(options.out)
     wanted = _identity(options, models)
-    found = directory.identity(BEFORE_RUN_FILE)
+    found = directory.read_identity(BEFORE_RUN_FILE)
     if found is not None:
-        require_same(directory.uri, found, wanted)
+        require_same_identity(directory.uri, found, wanted)
         with connected():
             return _go_on(directory, models, options, write_report)
     # In a process of its own, while Ray starts.
@@ -148,10 +148,10 @@ def dry_run(options: ScoreOptions) -> list[str]:
     models = load_models(options.models, options.threshold)
     directory = RunDirectory.at(options.out)
     wanted = _identity(options, models)
-    found = directory.identity(BEFORE_RUN_FILE)
+    found = directory.read_identity(BEFORE_RUN_FILE)
     names = ", ".join(f"{m.name} at threshold {m.bundle.calibration.threshold:.3f}" for m in models)
     if found is not None:
-        require_same(directory.uri, found, wanted)
+        require_same_identity(directory.uri, found, wanted)
         run = read_run(directory)
         act = "has finished" if directory.is_finished else "would go on with"
         again = [f"frames to read again: {sum(failed_frames(run).values())}"] if options.retry_errors else []

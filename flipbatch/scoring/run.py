@@ -177,11 +177,11 @@ def begin_run(directory: RunDirectory, wanted: Mapping[str, Any], built: BuiltMa
         "first_shards": list(built.plan.first_shards),
         "folder": built.folder,
     }
-    directory.begin(wanted, manifest=facts)
+    directory.start(wanted, manifest=facts)
 
 
 def read_run(directory: RunDirectory) -> ScoringRun:
-    """Read the run that a directory holds: `RunDirectory.identity` has said that it is one.
+    """Read the run that a directory holds: `RunDirectory.read_identity` has said that it is one.
 
     Raises
     ------

@@ -22,7 +22,7 @@ import pyarrow as pa
 from flipbatch import storage
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.isolation import Decoder, isolated, time_limited
-from flipbatch.frames.load import LoadedFrames, begin_reading, load_frames
+from flipbatch.frames.load import LoadedFrames, load_frames, start_reading
 from flipbatch.models.predictor import Predictor
 from flipbatch.schema import PREDICTIONS, TRANSIENT, Status
 from flipbatch.scoring.run import ScoringRun
@@ -181,7 +181,7 @@ def _open_shard(run: ScoringRun, shard: int, again: bool) -> _OpenShard:
         failed = np.array([status in TRANSIENT for status in committed["status"].to_pylist()], dtype=bool)
         rows, before = rows.filter(pa.array(failed)), Before(committed, failed)
     uris = rows["uri"].to_pylist()
-    return _OpenShard(shard, rows, before, uris, begin_reading(uris, rows["version"].to_pylist()))
+    return _OpenShard(shard, rows, before, uris, start_reading(uris, rows["version"].to_pylist()))
 
 
 def _decode(opened: _OpenShard, sizes: Sequence[InputSize], decoder: Decoder) -> DecodedShard:

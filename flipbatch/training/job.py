@@ -9,8 +9,9 @@ import logging
 from typing import Any
 
 from flipbatch.errors import OutputError
-from flipbatch.frames.manifest import Manifest, fingerprint, load_manifest
-from flipbatch.runtime.run_directory import RunDirectory, require_same
+from flipbatch.frames.manifest import Manifest, load_manifest
+from flipbatch.frames.manifest_fingerprint import manifest_fingerprint
+from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.schema import Label, Split
 from flipbatch.storage.parquet import write_table
 from flipbatch.training.comparison import compare
@@ -95,7 +96,7 @@ def _cross_validated(
 
 
 def _found_run(directory: RunDirectory, options: TrainOptions) -> dict[str, Any] | None:
-    found = directory.identity(_BEFORE_RUN_FILE)
+    found = directory.read_identity(_BEFORE_RUN_FILE)
     if found is not None and not options.resume:
         raise OutputError(
             f"{directory.uri} holds a training run: add --resume to go on with it, or choose another --out."
@@ -111,7 +112,7 @@ def _start(
     splits: list[SplitFrames],
 ) -> None:
     """Write ``run.json``, or check that the run found is this one; log what is in it."""
-    identity = options.identity(fingerprint(splits[0].frames))
+    identity = options.identity(manifest_fingerprint(splits[0].frames))
     warnings = list(dict.fromkeys(warning for one in splits for warning in one.warnings))
     if options.folds is not None:
         warnings += ignored_splits(manifest.frames)
@@ -119,9 +120,9 @@ def _start(
         write_table(manifest.misnamed, directory.path(MISNAMED_FILE))
         if options.folds is None:
             write_table(splits[0].table(), directory.path(SPLITS_FILE))
-        directory.begin(identity, warnings=[*options.notes, *warnings])
+        directory.start(identity, warnings=[*options.notes, *warnings])
     else:
-        require_same(directory.uri, found, identity)
+        require_same_identity(directory.uri, found, identity)
     if options.folds is None:
         _log_splits(splits[0])
     if misnamed := manifest.misnamed.num_rows:

@@ -34,7 +34,7 @@ from ray.util.queue import Empty, Queue
 from flipbatch import storage
 from flipbatch.errors import InputError
 from flipbatch.frames.decode import InputSize
-from flipbatch.runtime.ray_connection import user_errors, warn_without_gpu
+from flipbatch.runtime.ray_connection import data_context, user_errors, warn_without_gpu
 from flipbatch.schema import Split, Status
 from flipbatch.training.distributed import rank
 from flipbatch.training.fit import Checkpoint
@@ -126,15 +126,14 @@ class RayFrames:
 
 
 def _decode(rows: pa.Table, size: InputSize, workers: int) -> MaterializedDataset:
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.execution_options.preserve_order = True
     # Dealt like cards: each worker's share is consecutive rows, whole blocks, and of all sorts of frames.
     dealt = rows.take(np.argsort(np.arange(rows.num_rows) % workers, kind="stable"))
     cuts = block_cuts(rows.num_rows, workers)
-    dataset = ray.data.from_arrow([dealt.slice(a, b - a) for a, b in pairwise(cuts) if a < b])
     decode = cast(Callable[[Any], Any], partial(decode_rows, size=size))
-    return dataset.map_batches(decode, batch_size=None).materialize()
+    with data_context(enable_progress_bars=False) as context:
+        context.execution_options.preserve_order = True
+        dataset = ray.data.from_arrow([dealt.slice(a, b - a) for a, b in pairwise(cuts) if a < b])
+        return dataset.map_batches(decode, batch_size=None).materialize()
 
 
 def block_cuts(rows: int, workers: int) -> list[int]:

@@ -104,7 +104,7 @@ def labelled_frames(manifest: pa.Table) -> tuple[pa.Table, list[str]]:
     Raises
     ------
     InputError
-        If a class is missing, or a video has frames in several groups.
+        If a class is missing.
     """
     labelled = manifest.filter(manifest["label"].is_valid())
     unlabelled = manifest.num_rows - labelled.num_rows
@@ -114,7 +114,6 @@ def labelled_frames(manifest: pa.Table) -> tuple[pa.Table, list[str]]:
         "The frames",
         "they must be in folders named flip and notflip, or labelled",
     )
-    _require_one_group(labelled)
     return labelled, [*warnings, *_mixed_groups(labelled)]
 
 
@@ -296,16 +295,6 @@ def _mixed_groups(frames: pa.Table) -> list[str]:
 
 
 # ---------------------------------------------------------------------------------------- required
-
-
-def _require_one_group(frames: pa.Table) -> None:
-    group_of: dict[str, str] = {}
-    for video, group in _distinct(frames, "video_id", "group"):
-        if group_of.setdefault(video, group) != group:
-            raise InputError(
-                f"The frames of video {video} are in the groups {group_of[video]} and {group}: give all "
-                "frames of a video one group."
-            )
 
 
 def _require_classes(labels: Strings, what: str, otherwise: str) -> None:

@@ -14,7 +14,7 @@ from flipbatch import storage
 from flipbatch.errors import redacted
 from flipbatch.evaluation.tally import ModelTally
 from flipbatch.evaluation.videos import tally
-from flipbatch.frames.manifest import fingerprint
+from flipbatch.frames.manifest_fingerprint import manifest_fingerprint
 from flipbatch.models.architectures import architecture
 from flipbatch.models.bundle import CARD_FILE, load_bundle
 from flipbatch.models.mobilenet_v2 import read_weights
@@ -106,7 +106,7 @@ def pretrained_weights(options: TrainOptions) -> Weights | None:
 def data_record(splits: SplitFrames, notes: tuple[str, ...]) -> dict[str, Any]:
     """Return what a bundle's record says of its frames, before they are decoded."""
     return {
-        "fingerprint": fingerprint(splits.frames),
+        "fingerprint": manifest_fingerprint(splits.frames),
         "frames": {split: splits.of(split).num_rows for split in Split},
         "videos": splits.count("video_id"),
         "groups": splits.count("group"),

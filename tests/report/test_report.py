@@ -77,7 +77,7 @@ def make_run(out, videos, models=None, parts=1, rows_per_group=2**20, frames="/f
     identity = {"frames": frames, "manifest": None, "limit": None}
     identity["models"] = {name: {"bundle": "b" * 64, "threshold": t} for name, t in models.items()}
     manifest = {"fingerprint": "c" * 64, "shards": 1, "first_shards": [0], "folder": "manifest/0"}
-    directory.begin(identity, manifest=manifest | {"frames": 1, "videos": 1, "misnamed": 0})
+    directory.start(identity, manifest=manifest | {"frames": 1, "videos": 1, "misnamed": 0})
     ids = sorted(videos)
     for part in range(parts):
         some = {video: videos[video] for video in ids[part::parts]}

@@ -9,9 +9,9 @@ import pytest
 
 from flipbatch import storage
 from flipbatch.errors import BundleError, InputError, OutputError
-from flipbatch.frames.manifest import fingerprint
+from flipbatch.frames.manifest_fingerprint import manifest_fingerprint
 from flipbatch.models.bundle import save_bundle
-from flipbatch.runtime.run_directory import RunDirectory, require_same
+from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.schema import MISNAMED
 from flipbatch.scoring.run import BEFORE_RUN_FILE, begin_run, identity, load_models, read_run
 from tests.scoring.conftest import build, manifest_of
@@ -117,7 +117,7 @@ def test_another_bundle_threshold_limit_or_directory_is_another_run(saved):
     ]
     for other in others:
         with pytest.raises(OutputError, match="belongs to another run"):
-            require_same("/out", here, other)
+            require_same_identity("/out", here, other)
 
 
 def test_a_retrained_bundle_is_refused_by_its_fingerprint(saved, tmp_path, tiny_bundle):
@@ -125,7 +125,7 @@ def test_a_retrained_bundle_is_refused_by_its_fingerprint(saved, tmp_path, tiny_
     save_bundle(dataclasses.replace(tiny_bundle, record={"history": [1]}), f"{tmp_path}/a")
     after = identity("/frames", None, None, load_models([f"{tmp_path}/a"], None))
     with pytest.raises(OutputError, match=r"models\.cnn_model\.bundle was '.{64}' and is now '.{64}'"):
-        require_same("/out", before, after)
+        require_same_identity("/out", before, after)
 
 
 # ---------------------------------------------------------------------------------------- the directory
@@ -136,7 +136,7 @@ def test_a_run_is_read_as_it_was_begun(begin_at):
     run = begin_at(manifest)
     facts = run.directory.read_json("run.json")["manifest"]
     assert facts == {
-        "fingerprint": fingerprint(manifest.frames),
+        "fingerprint": manifest_fingerprint(manifest.frames),
         "frames": 2,
         "videos": 1,
         "misnamed": 0,
@@ -171,7 +171,7 @@ def test_a_start_that_was_interrupted_may_begin_again(tmp_path, begin_at):
     directory = RunDirectory.at(f"{tmp_path}/out")
     begin_at(manifest_of([*FRAMES, ("z", 1, "/f/z_1.jpg", None)]))
     (tmp_path / "out/run.json").unlink()
-    assert directory.identity(BEFORE_RUN_FILE) is None
+    assert directory.read_identity(BEFORE_RUN_FILE) is None
     assert begin_at(manifest_of(FRAMES)).plan.shards == 1
 
 
@@ -206,4 +206,4 @@ def test_a_run_of_a_remote_directory_is_the_same(tiny_bundle):
     run = read_run(directory)
     storage.write(run.shard_path(0), b"1")
     assert run.committed() == {0}
-    assert directory.identity(BEFORE_RUN_FILE) == identity("/frames", None, None, [])
+    assert directory.read_identity(BEFORE_RUN_FILE) == identity("/frames", None, None, [])

@@ -11,10 +11,11 @@ import pytest
 
 from flipbatch.errors import OutputError
 from flipbatch.evaluation.videos import tally
+from flipbatch.frames.decode import InputSize
 from flipbatch.training.fit import Settings
 from flipbatch.training.folds import FoldPlan
 from flipbatch.training.job import train
-from flipbatch.training.local_trainer import LocalTrainer
+from flipbatch.training.local_trainer import LocalFrames, LocalTrainer
 from tests.conftest import write_frames
 from tests.training.runs import decided, options, record
 
@@ -27,9 +28,9 @@ class CountingTrainer:
     def __init__(self) -> None:
         self.decodes = 0
 
-    def decode(self, *arguments):
+    def decode(self, rows: pa.Table, size: InputSize) -> LocalFrames:
         self.decodes += 1
-        return LocalTrainer.on_this_machine(1, gpu=False).decode(*arguments)
+        return LocalTrainer.on_this_machine(1, gpu=False).decode(rows, size)
 
 
 @pytest.fixture(scope="module")

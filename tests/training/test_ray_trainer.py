@@ -8,15 +8,18 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from flipbatch.errors import InputError
 from flipbatch.schema import Split
 from flipbatch.training.fit import Settings
 from flipbatch.training.job import train
+from flipbatch.training.local_trainer import LocalTrainer
 from flipbatch.training.ray_trainer import block_cuts, cpus_per_worker
 from tests.conftest import write_frames
 from tests.training.runs import decided, options, record
@@ -52,7 +55,7 @@ def test_each_worker_gets_as_many_whole_blocks(rows: int, workers: int) -> None:
     shares = [cuts[worker * blocks_a_worker] for worker in range(workers + 1)]
     assert rest == 0
     assert len(cuts) <= 1002
-    assert [b - a for a, b in zip(shares, shares[1:], strict=False)] == [
+    assert [b - a for a, b in pairwise(shares)] == [
         len(range(worker, rows, workers)) for worker in range(workers)
     ]
 
@@ -70,7 +73,9 @@ def one_worker(labelled_frames: Path, tmp_path_factory: pytest.TempPathFactory, 
 @pytest.fixture(scope="module")
 def in_this_process(labelled_frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("local") / "out"
-    train(options(labelled_frames, out, settings=Settings(epochs=3)))
+    as_many_threads = LocalTrainer(threads=2, device=torch.device("cpu"))
+    train(options(labelled_frames, out, settings=Settings(epochs=3)), as_many_threads)
+    torch.set_num_threads(1)
     return out
 
 
@@ -91,10 +96,11 @@ def test_its_history_is_the_same_within_rounding(one_worker: Path, in_this_proce
 
 
 def test_both_executors_write_the_same_files(one_worker: Path, in_this_process: Path) -> None:
-    ray, local = (
-        sorted(file.relative_to(out) for file in out.rglob("*")) for out in (one_worker, in_this_process)
-    )
-    assert ray == local
+    assert files_in(one_worker) == files_in(in_this_process)
+
+
+def files_in(out: Path) -> list[Path]:
+    return sorted(file.relative_to(out) for file in out.rglob("*"))
 
 
 def test_training_on_ray_leaves_ray_datas_settings_alone(one_worker: Path) -> None:
