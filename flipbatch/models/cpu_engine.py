@@ -1,6 +1,6 @@
 """Pixels become logits on one CPU core, by OpenVINO.
 
-Knows how a graph is compiled for the CPU that it finds itself on; knows no torch, no calibration, no Ray.
+Knows how to compile a graph for this machine's CPU; knows no torch, no calibration and no Ray.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from flipbatch.models.precision import Precision, fastest_precision
 _OPENVINO_NAMES: dict[Precision, str] = {"bfloat16": "bf16", "float32": "f32"}
 
 FRAMES_AT_A_TIME = 4
-"""Their activations stay in the cache: with all cores at work, 8 frames of MobileNetV2 cost 4 % more each."""
+"""Activations of 4 stay in the cache: on busy cores, a frame of MobileNetV2 costs 4 % more with 8."""
 
 
 class CpuEngine:
-    """A bundle's network, compiled.
+    """A bundle's network, compiled for this CPU.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class CpuEngine:
     Raises
     ------
     BundleError
-        Where the weights do not fit the architecture.
+        If the weights do not fit the architecture.
     """
 
     def __init__(self, bundle: Bundle, precision: Precision | None = None) -> None:
@@ -45,7 +45,7 @@ class CpuEngine:
         self.identity = EngineIdentity.here("openvino", "cpu", precision)
         settings = {
             "INFERENCE_PRECISION_HINT": _OPENVINO_NAMES[precision],
-            # One core an actor, and which one is the operating system's to say: two pinned actors may meet.
+            # One core an actor, chosen by the operating system: two pinned actors may share one.
             "INFERENCE_NUM_THREADS": 1,
             "NUM_STREAMS": 1,
             "ENABLE_CPU_PINNING": False,

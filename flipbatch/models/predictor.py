@@ -1,6 +1,6 @@
 """Batches of uint8 pixels become calibrated probabilities.
 
-Knows a bundle and which engine runs it; knows no Ray, no files and no decoding.
+Knows bundles and engines; knows no Ray, no files and no decoding.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Engine(Protocol):
 def fastest_engine(bundle: Bundle, device: Device = "cpu") -> Engine:
     """Return the fastest engine for a device, ``cpu`` or ``cuda``.
 
-    Only the one that is needed is imported: on CPUs, scoring does without torch.
+    It imports only the engine that it returns: scoring on CPUs needs no torch.
     """
     if device == "cpu":
         from flipbatch.models.cpu_engine import CpuEngine
@@ -44,14 +44,14 @@ def fastest_engine(bundle: Bundle, device: Device = "cpu") -> Engine:
 
 
 def reference_engine(bundle: Bundle, device: Device = "cpu") -> Engine:
-    """Return torch's own network, eager: on ``cpu`` in float32, what the fastest engine is held against."""
+    """Return the torch engine: on ``cpu`` in float32, the reference for the fastest engine."""
     from flipbatch.models.torch_engine import TorchEngine
 
     return TorchEngine(bundle, device)
 
 
 class Predictor:
-    """A bundle, ready to predict.
+    """A bundle and the engine that runs it.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class Predictor:
         self.engine = self._engine.identity
 
     def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Predict.
+        """Return calibrated probabilities of a flip.
 
         Parameters
         ----------
@@ -87,14 +87,14 @@ class Predictor:
         Returns
         -------
         ndarray
-            (N,), float32, 0 to 1: the calibrated probability of a flip.
+            (N,), float32, 0 to 1.
 
         Raises
         ------
         ValueError
-            For pixels of another type or shape.
+            If the pixels have another type or shape.
         BundleError
-            Where the network gives NaN.
+            If the network returns NaN or infinity.
         """
         shape = (len(pixels), self.input_size.height, self.input_size.width, 3)
         if pixels.dtype != np.uint8 or pixels.shape != shape:
@@ -102,6 +102,6 @@ class Predictor:
         logits = self._engine.logits(pixels)
         if not np.isfinite(logits).all():
             raise BundleError(
-                f"The model {self.name} gives no numbers: its weights are damaged. Train it again."
+                f"The model {self.name} returns NaN or infinity: its weights are damaged. Train it anew."
             )
         return self._calibration.probabilities(logits)

@@ -1,4 +1,4 @@
-"""Pixels become logits by torch: on a GPU, or eagerly in float32 as the reference of all others.
+"""Pixels become logits by torch: on a GPU, or on a CPU in float32 as the reference of all other engines.
 
 Knows devices and number formats; knows no calibration and no Ray.
 """
@@ -17,11 +17,11 @@ from flipbatch.models.precision import Device, Precision, fastest_precision
 _TORCH_TYPES: dict[Precision, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 FRAMES_AT_A_TIME = {"cpu": 8, "cuda": 256}
-"""On a CPU activations should stay in the cache; a GPU wants enough work at once."""
+"""On a CPU activations should stay in the cache; a GPU needs enough work at once."""
 
 
 class TorchEngine:
-    """A bundle's network as torch runs it.
+    """A bundle's network, run by torch.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class TorchEngine:
     Raises
     ------
     BundleError
-        Where the weights do not fit the architecture.
+        If the weights do not fit the architecture.
     """
 
     def __init__(self, bundle: Bundle, device: Device) -> None:
@@ -52,14 +52,14 @@ class TorchEngine:
     def logits(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return one logit a frame, (N,), float32, of (N, height, width, 3), uint8, RGB."""
         chunks = torch.from_numpy(pixels).split(self._frames_at_a_time) if len(pixels) else ()
-        # Nothing waits for the GPU before the last chunk was sent.
+        # All chunks are sent before the first result is waited for.
         logits = [self._forward(chunk) for chunk in chunks]
         return torch.cat([torch.empty(0), *(chunk.float().cpu() for chunk in logits)]).numpy()
 
     def _forward(self, chunk: Tensor) -> Tensor:
         if self._device.type == "cuda":
             chunk = chunk.pin_memory()
-        # (N, H, W, 3) seen as (N, 3, H, W) is channels_last already: nothing is copied.
+        # (N, H, W, 3) viewed as (N, 3, H, W) is channels_last already: nothing is copied.
         pixels = chunk.to(self._device, non_blocking=True).permute(0, 3, 1, 2)
         dtype = self._autocast_type
         with torch.autocast(self._device.type, dtype=dtype, enabled=dtype is not None):

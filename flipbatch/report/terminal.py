@@ -61,9 +61,7 @@ def _difference_lines(differences: list[Metrics], where: str) -> list[str]:
             continue
         lines.append(f"F1 of {a} minus {b} on the {where}: {value:+.3f}")
         if interval:
-            seen = (
-                "no difference to be seen" if interval[0] <= 0 <= interval[1] else "a difference"
-            )
+            seen = "no difference" if interval[0] <= 0 <= interval[1] else "a difference"
             lines.append(f"  95 % interval {interval[0]:+.3f} to {interval[1]:+.3f}: {seen} to be seen")
     return lines
 

@@ -134,7 +134,7 @@ def _go_on(
     if directory.is_finished and not options.retry_errors:
         log.info("%s is finished: files added since it was listed are not in it.", directory.uri)
         return directory.read_json(METRICS_FILE)
-    cards = {model.name: model.bundle.card() for model in models}
+    cards = {model.name: model.bundle.model_card() for model in models}
     return finish_run(run, _merge(run), partial(write_report, cards=cards))
 
 

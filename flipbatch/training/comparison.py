@@ -1,6 +1,6 @@
 """Trained models compared: validation chooses the best, the test split measures it against the others.
 
-Knows bundles' records and tallies of the test split; knows no network and no files.
+Knows model cards and tallies of the test split; knows no network and no files.
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ def _write(task: FitTask, fitted: Fitted, training: Mapping[str, Any], assessmen
         "epochs_run": len(fitted.history),
         "stopped_early": fitted.stopped_early,
     }
-    record = {
+    provenance = {
         "metrics": assessment.metrics,
         "calibration": assessment.calibration_report,
         "data": task.data,
@@ -157,5 +157,5 @@ def _write(task: FitTask, fitted: Fitted, training: Mapping[str, Any], assessmen
         "history": fitted.history,
     }
     weights = as_arrays(fitted.weights)
-    bundle = Bundle(task.name, task.name, task.input_size, assessment.calibration, weights, record)
+    bundle = Bundle(task.name, task.name, task.input_size, assessment.calibration, weights, provenance)
     save_bundle(bundle, storage.join(task.out, MODELS_FOLDER, task.name))

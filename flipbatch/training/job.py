@@ -19,7 +19,7 @@ from flipbatch.training.fold_results import summarise_folds
 from flipbatch.training.folds import ignored_splits, split_folds
 from flipbatch.training.options import TrainOptions
 from flipbatch.training.splits import SplitFrames, split_frames
-from flipbatch.training.train_models import ModelTrainer, model_record, model_tally, pretrained_weights
+from flipbatch.training.train_models import ModelTrainer, model_provenance, model_tally, pretrained_weights
 from flipbatch.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -77,8 +77,8 @@ def _compared(
 ) -> dict[str, Any]:
     """Train all models on one split; return the comparison."""
     models.train(splits[0], directory)
-    records = {name: model_record(directory, name) for name in options.models}
-    return compare(records, {name: model_tally(directory, name) for name in options.models})
+    provenances = {name: model_provenance(directory, name) for name in options.models}
+    return compare(provenances, {name: model_tally(directory, name) for name in options.models})
 
 
 def _cross_validated(

@@ -43,7 +43,7 @@ class TrainOptions:
     resume : bool
         Whether to go on with the run in `out`.
     notes : tuple of str
-        Warnings of the caller for the bundles' records.
+        Warnings of the caller for the model cards.
     """
 
     out: str

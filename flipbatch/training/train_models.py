@@ -16,7 +16,7 @@ from flipbatch.evaluation.tally import ModelTally
 from flipbatch.evaluation.videos import tally
 from flipbatch.frames.manifest_fingerprint import manifest_fingerprint
 from flipbatch.models.architectures import architecture
-from flipbatch.models.bundle import CARD_FILE, load_bundle
+from flipbatch.models.bundle import MODEL_CARD_FILE, load_bundle
 from flipbatch.models.mobilenet_v2 import read_weights
 from flipbatch.runtime.run_directory import RunDirectory
 from flipbatch.schema import Split
@@ -71,7 +71,7 @@ class ModelTrainer:
             Put before a model's name in log lines.
         """
         for name in self._options.models:
-            if not storage.exists(directory.path(MODELS_FOLDER, name, CARD_FILE)):
+            if not storage.exists(directory.path(MODELS_FOLDER, name, MODEL_CARD_FILE)):
                 self._train_one(name, splits, directory, prefix)
         storage.remove_folder(directory.path(CHECKPOINTS_FOLDER))
 
@@ -115,9 +115,9 @@ def data_record(splits: SplitFrames, notes: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def model_record(directory: RunDirectory, name: str) -> Mapping[str, Any]:
-    """Return the record of a trained model's bundle."""
-    return load_bundle(directory.path(MODELS_FOLDER, name))[0].record
+def model_provenance(directory: RunDirectory, name: str) -> Mapping[str, Any]:
+    """Return how a trained model was made: metrics, data, training and history."""
+    return load_bundle(directory.path(MODELS_FOLDER, name))[0].provenance
 
 
 def model_tally(directory: RunDirectory, name: str) -> ModelTally:

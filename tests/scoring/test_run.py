@@ -9,6 +9,7 @@ import pytest
 
 from flipbatch import storage
 from flipbatch.errors import BundleError, InputError, OutputError
+from flipbatch.evaluation.calibration import Calibration
 from flipbatch.frames.manifest_fingerprint import manifest_fingerprint
 from flipbatch.models.bundle import save_bundle
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
@@ -49,6 +50,13 @@ def test_renaming_changes_no_fingerprint(saved):
     assert len({model.fingerprint for model in load_models([uri, f"b={uri}"], None)}) == 1
 
 
+def test_another_threshold_keeps_temperature_and_offset(tiny_bundle, tmp_path):
+    calibration = Calibration(2.0, 0.3, offset=-1.5)
+    save_bundle(dataclasses.replace(tiny_bundle, calibration=calibration), f"{tmp_path}/a")
+    (model,) = load_models([f"{tmp_path}/a"], 0.75)
+    assert model.bundle.calibration == Calibration(2.0, 0.75, offset=-1.5)
+
+
 def test_models_have_one_order_however_they_are_given(saved):
     one, other = saved("a", name="one"), saved("b", name="other")
     assert [model.name for model in load_models([other, one], None)] == ["one", "other"]
@@ -86,7 +94,7 @@ def test_a_model_can_not_be_renamed_to_a_column(saved):
 
 
 def test_what_is_no_bundle_is_refused(tmp_path):
-    with pytest.raises(BundleError, match="is no model bundle"):
+    with pytest.raises(BundleError, match="is not a model bundle"):
         load_models([str(tmp_path)], None)
 
 
@@ -122,7 +130,7 @@ def test_another_bundle_threshold_limit_or_directory_is_another_run(saved):
 
 def test_a_retrained_bundle_is_refused_by_its_fingerprint(saved, tmp_path, tiny_bundle):
     before = identity("/frames", None, None, load_models([saved("a")], None))
-    save_bundle(dataclasses.replace(tiny_bundle, record={"history": [1]}), f"{tmp_path}/a")
+    save_bundle(dataclasses.replace(tiny_bundle, provenance={"history": [1]}), f"{tmp_path}/a")
     after = identity("/frames", None, None, load_models([f"{tmp_path}/a"], None))
     with pytest.raises(OutputError, match=r"models\.cnn_model\.bundle was '.{64}' and is now '.{64}'"):
         require_same_identity("/out", before, after)

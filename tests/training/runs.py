@@ -27,7 +27,7 @@ def options(frames: Path | None, out: Path, **changes: object) -> TrainOptions:
 
 def record(out: Path, name: str = "cnn_model") -> dict[str, Any]:
     """Return what a bundle says of how it was made."""
-    return dict(load_bundle(str(out / "models" / name))[0].record)
+    return dict(load_bundle(str(out / "models" / name))[0].provenance)
 
 
 def decided(metrics: dict[str, Any]) -> int:
