@@ -1,6 +1,6 @@
 """The best weights are calibrated on validation and measured on the test split.
 
-Knows logits of labelled frames and how a bundle's record reads; knows no Ray, no files and no training loop.
+Knows logits of labelled frames and how model cards read; knows no Ray, no files and no training loop.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Assessment:
     calibration : Calibration
         Fitted on validation.
     calibration_report : dict
-        What the bundle's record says of it.
+        What the model card says of it.
     metrics : dict
         ``validation``, ``test``, ``test_unseen_videos`` and ``test_unseen_groups``, each as in metrics.json
         or None.

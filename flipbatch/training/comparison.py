@@ -11,20 +11,20 @@ from typing import Any
 from flipbatch.evaluation.paired import paired_difference
 from flipbatch.evaluation.tally import ModelTally
 
-Record = Mapping[str, Any]
+Provenance = Mapping[str, Any]
 
 CHOSEN_BY = "F1 on the validation split"
 
 _DIFFERENCE_KEYS = ("f1", "f1_interval", "balanced_accuracy", "balanced_accuracy_interval")
 
 
-def compare(records: Mapping[str, Record], tallies: Mapping[str, ModelTally]) -> dict[str, Any]:
+def compare(provenances: Mapping[str, Provenance], tallies: Mapping[str, ModelTally]) -> dict[str, Any]:
     """Choose the best model on validation, and report all on the test split.
 
     Parameters
     ----------
-    records : mapping of str to record
-        Model name to its bundle's record.
+    provenances : mapping of str to mapping
+        Model name to the provenance of its bundle.
     tallies : mapping of str to ModelTally
         Model name to its tally of the test split, the same frames for all.
 
@@ -40,12 +40,12 @@ def compare(records: Mapping[str, Record], tallies: Mapping[str, ModelTally]) ->
           ``test_unseen_videos`` and ``test_unseen_groups`` beside them.
         - ``differences``: of the best model to each other model on the test split, see `difference`.
     """
-    best = max(records, key=lambda name: _rank(records[name]))
+    best = max(provenances, key=lambda name: _rank(provenances[name]))
     return {
         "best": best,
         "chosen_by": CHOSEN_BY,
-        "models": {name: _entry(record["metrics"]) for name, record in records.items()},
-        "differences": [difference(best, other, tallies) for other in records if other != best],
+        "models": {name: _entry(one["metrics"]) for name, one in provenances.items()},
+        "differences": [difference(best, other, tallies) for other in provenances if other != best],
     }
 
 
@@ -62,13 +62,13 @@ def difference(a: str, b: str, tallies: Mapping[str, ModelTally]) -> dict[str, A
     return {"models": [a, b], **{key: frames[key] for key in _DIFFERENCE_KEYS}}
 
 
-def _entry(metrics: Record) -> dict[str, Any]:
+def _entry(metrics: Provenance) -> dict[str, Any]:
     others = {name: metrics[name] for name in ("validation", "test_unseen_videos", "test_unseen_groups")}
     return {**(metrics["test"] or {"frames": None, "videos": None, "per_video": None}), **others}
 
 
-def _rank(record: Record) -> tuple[float, float]:
+def _rank(provenance: Provenance) -> tuple[float, float]:
     """Return what a better model has more of; an undefined F1 is the worst, a null loss an infinite one."""
-    f1 = record["metrics"]["validation"]["frames"]["f1"]
-    loss = record["history"][record["training"]["best_epoch"]]["val"]["loss"]
+    f1 = provenance["metrics"]["validation"]["frames"]["f1"]
+    loss = provenance["history"][provenance["training"]["best_epoch"]]["val"]["loss"]
     return (-1.0 if f1 is None else f1, -float("inf") if loss is None else -loss)

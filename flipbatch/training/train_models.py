@@ -87,7 +87,7 @@ class ModelTrainer:
             weights="none" if pretrained is None else redacted(options.weights),
             splits=splits.names,
             out=directory.uri,
-            data={**data_record(splits, options.notes), **decoded_counts(frames.outcomes, splits)},
+            data={**data_provenance(splits, options.notes), **decoded_counts(frames.outcomes, splits)},
         )
         frames.fit(task)
 
@@ -103,8 +103,8 @@ def pretrained_weights(options: TrainOptions) -> Weights | None:
     return read_weights(options.weights) if wanted else None
 
 
-def data_record(splits: SplitFrames, notes: tuple[str, ...]) -> dict[str, Any]:
-    """Return what a bundle's record says of its frames, before they are decoded."""
+def data_provenance(splits: SplitFrames, notes: tuple[str, ...]) -> dict[str, Any]:
+    """Return what a model card says of its frames, before they are decoded."""
     return {
         "fingerprint": manifest_fingerprint(splits.frames),
         "frames": {split: splits.of(split).num_rows for split in Split},
