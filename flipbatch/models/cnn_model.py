@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from flipbatch.models.normalise import Normalise
 
 PATCH = 3
-"""Pixels a side of the first layer's patches. It divides the input's width, 135, and its height, 240: adjacent
-patches are a matrix product over the pixels in their order in memory."""
+"""Pixels a side of the first layer's patches. It divides the input's width, 135, and its height, 240, so that
+adjacent patches are a matrix product over the pixels in their order in memory."""
 
 _CHANNELS = (8, 16, 32, 64, 64)
 

@@ -44,7 +44,7 @@ def fastest_engine(bundle: Bundle, device: Device = "cpu") -> Engine:
 
 
 def reference_engine(bundle: Bundle, device: Device = "cpu") -> Engine:
-    """Return the torch engine: on ``cpu`` in float32, the reference that the fastest engine is tested against."""
+    """Return the torch engine: on ``cpu`` in float32, the reference for the fastest engine."""
     from flipbatch.models.torch_engine import TorchEngine
 
     return TorchEngine(bundle, device)

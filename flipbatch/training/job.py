@@ -44,7 +44,7 @@ from flipbatch.runtime.ray_connection import user_errors, warn_without_gpu
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.schema import FAILURES, TRANSIENT, Label, Split, Status
 from flipbatch.storage.parquet import write_table
-from flipbatch.training.assess import ScoredFrame, calibrate, measure_all, scored_frames
+from flipbatch.training.assess import ScoredFrame, calibrate, measure_all, reliability, scored_frames
 from flipbatch.training.comparison import compare
 from flipbatch.training.distributed import rank, sum_over_ranks
 from flipbatch.training.epoch import Loss, evaluate
@@ -481,6 +481,7 @@ def _assessed(
     }
     record = {
         "metrics": measure_all(val, test, calibration, config["trained_videos"]),
+        "calibration": reliability(val, calibration),
         "data": config["data"],
         "training": training,
         "history": fitted.history,
