@@ -1,17 +1,17 @@
-"""Every error that a user can meet, as one small tree.
+"""All errors that a user can see, as one small tree.
 
 ::
 
-    FlipbatchError            the job stops; its message is one sentence: what is wrong, what to do
+    FlipbatchError            the job stops; the message says in one sentence what is wrong and what to do
     ├── InputError            frames, manifests or labels that can't be used
     ├── StorageError          a URI that can't be listed, read or written
     ├── BundleError           a model bundle that is missing, damaged or made by a newer version
-    ├── WeightsError          pretrained weights that can't be had
-    ├── OutputError           an output directory that belongs to something else
-    └── JobError              a job that Ray could not bring to its end
+    ├── WeightsError          pretrained weights that can't be downloaded or read
+    ├── OutputError           an output directory that belongs to another run or program
+    └── JobError              a job that failed while it ran
 
-A frame that can't be decoded is not an exception but a row: see `flipbatch.frames.decode`.
-This module knows nothing of exit codes; `jobs/` sets them.
+A frame that can't be decoded is a row, not an exception: see `flipbatch.frames.decode`.
+This module knows nothing of exit codes: `runtime.command_line` sets them.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ import re
 
 
 class FlipbatchError(Exception):
-    """Base of all errors whose message is meant for a person.
+    """Base of all errors whose message is for the user.
 
-    It never holds credentials, nor what would move a terminal's cursor: names of files may hold anything.
+    The message holds no credentials and only printable characters: a file name may hold control characters,
+    which would move the cursor of a terminal.
     """
 
     def __init__(self, message: str) -> None:
@@ -46,15 +47,15 @@ class BundleError(FlipbatchError):
 
 
 class WeightsError(FlipbatchError):
-    """Pretrained weights that can't be had."""
+    """Pretrained weights that can't be downloaded or read."""
 
 
 class OutputError(FlipbatchError):
-    """An output directory that belongs to another run, or to something else."""
+    """An output directory that belongs to another run or to another program."""
 
 
 class JobError(FlipbatchError):
-    """A job that could not be brought to its end: training diverged, or workers died again and again."""
+    """A job that failed while it ran: training diverged, or workers died repeatedly."""
 
 
 # ---------------------------------------------------------------------------------------- credentials
@@ -67,11 +68,11 @@ _PARAMETER = re.compile(
 
 
 def redacted(text: str) -> str:
-    """Return a text without what its URIs hold of credentials.
+    """Return a text without the credentials in its URIs.
 
-    That is a password before an ``@`` behind ``://``, with http and ftp the user as well, which may be a
-    token; and values of parameters that are called by a word for a signature, a token, a secret or a key.
-    Other names before an ``@``, as of a container of Azure's or a repository, say what is read.
+    Credentials are the password between ``://`` and ``@``; in http and ftp also the user, which may be a
+    token; and the values of parameters whose names contain a word for a signature, a token, a secret or a
+    key. Other names before ``@``, such as an Azure container or a repository, are part of the address.
     """
     if "://" not in text:
         return text

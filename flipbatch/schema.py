@@ -1,6 +1,6 @@
-"""The words and columns that other programs rely on, once.
+"""The words and table columns that other programs rely on, each defined once.
 
-Knows names and types; knows nothing of how any of them is computed or stored.
+Knows names and types; knows nothing of how values are computed or stored.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import StrEnum
 import pyarrow as pa
 
 SCHEMA_VERSION = 2
-"""Of tables and JSON files. Version 1 had neither this number nor groups."""
+"""The version of all tables and JSON files. Version 1 had neither this number nor groups."""
 
 
 class Label(StrEnum):
@@ -21,7 +21,7 @@ class Label(StrEnum):
 
 
 class Split(StrEnum):
-    """What a frame is for in training."""
+    """How training uses a frame."""
 
     TRAIN = "train"
     VAL = "val"
@@ -29,7 +29,7 @@ class Split(StrEnum):
 
 
 class Status(StrEnum):
-    """What became of a frame: ``OK``, or why it has no probability."""
+    """The outcome of a frame: ``OK``, or why it has no probability."""
 
     OK = "ok"
     MISSING = "missing"
@@ -40,7 +40,7 @@ class Status(StrEnum):
 
 
 TRANSIENT = frozenset({Status.MISSING, Status.UNREADABLE})
-"""What may pass: storage failed, not the frame; or the frame is another one than was listed."""
+"""Another attempt may succeed: the storage failed, or the file was replaced after it was listed."""
 
 MANIFEST = pa.schema(
     [
@@ -53,11 +53,12 @@ MANIFEST = pa.schema(
         pa.field("group", pa.string(), nullable=False),
     ]
 )
-"""One row per frame, in the order of `ORDER`. A file of another version was replaced after it was listed.
-Frames of one group (a book, a place, a recording) look alike: splits and intervals never cut a group."""
+"""One row per frame, in the order of `ORDER`. A file whose version differs was replaced after it was listed.
+Frames of one group (a book, a place or a recording) look alike: splits and intervals never cut a group, and a
+video is in one group."""
 
 ORDER = [("video_id", "ascending"), ("frame_number", "ascending"), ("uri", "ascending")]
-"""How rows of frames are sorted, for `pyarrow.Table.sort_by`."""
+"""The order of rows of frames, for `pyarrow.Table.sort_by`."""
 
 MISNAMED = pa.schema(
     [
@@ -65,7 +66,7 @@ MISNAMED = pa.schema(
         pa.field("reason", pa.string(), nullable=False),
     ]
 )
-"""Files that were listed and are no frames: every file is in one of these two tables."""
+"""Listed files that are not frames: each listed file is in this table or in `MANIFEST`."""
 
 MISNAMED_ORDER = [("uri", "ascending")]
 
@@ -81,7 +82,7 @@ PREDICTIONS = pa.schema(
         pa.field("prediction", pa.string()),
     ]
 )
-"""One row per manifest row and model, sorted as the manifest is."""
+"""One row per manifest row and model, in the order of the manifest."""
 
 VIDEOS = pa.schema(
     [
@@ -105,7 +106,7 @@ VIDEOS = pa.schema(
         pa.field("group", pa.string(), nullable=False),
     ]
 )
-"""One row per (model, video). A video without positive truth and positive prediction has f1 null."""
+"""One row per (model, video). F1 is null for a video without positive truth and positive prediction."""
 
 SPLITS = pa.schema(
     [
@@ -115,7 +116,7 @@ SPLITS = pa.schema(
         pa.field("group", pa.string(), nullable=False),
     ]
 )
-"""Which frames of which video a training run used for what."""
+"""How many frames of each video a training run used in each split."""
 
 FAILURES = pa.schema(
     [
@@ -124,4 +125,4 @@ FAILURES = pa.schema(
         pa.field("error", pa.string(), nullable=False),
     ]
 )
-"""Training frames that could not be decoded, and why."""
+"""Training frames that could not be decoded, with the reason."""

@@ -175,13 +175,13 @@ def test_no_file_contains_an_account_an_image_or_a_key(file):
 def test_the_example_manifest_has_these_rows():
     rows = read_manifest(str(EXAMPLE)).frames.drop_columns(["uri", "version"]).to_pylist()
     assert [tuple(row.values()) for row in rows] == [
-        ("desk-1", 1, "flip", "test", "desk-1"),
-        ("desk-1", 2, "flip", "test", "desk-1"),
+        ("desk-1", 1, "flip", "test", "desk"),
+        ("desk-1", 2, "flip", "test", "desk"),
         ("flip/0002", 12, "flip", "train", "0002"),
         ("flip/0002", 13, "flip", "train", "0002"),
-        ("flip/0007", 1, "flip", "test", "0007"),
+        ("flip/0007", 1, "flip", "test", "atlas"),
         ("notflip/0002", 12, "notflip", "train", "0002"),
-        ("notflip/0005", 40, "notflip", "val", "0005"),
+        ("notflip/0005", 40, "notflip", "val", "atlas"),
         ("unlabelled/0031", 4, None, None, "unlabelled/0031"),
     ]
 

@@ -1,4 +1,4 @@
-"""Facts about `flipbatch.errors`."""
+"""No error, log line or run file holds credentials."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import logging
 import pytest
 
 from flipbatch.errors import StorageError, redacted
-from flipbatch.runtime.command_line import Redacting
-from flipbatch.scoring.run import identity
+from flipbatch.runtime.command_line import RedactingFormatter
+from flipbatch.scoring.run import run_identity
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "without"),
     [
         ("sftp://me:p@ss@host/frames", "sftp://me:***@host/frames"),
         ("Can't read ftp://me@host/a b: no.", "Can't read ftp://***@host/a b: no."),
@@ -27,8 +27,8 @@ from flipbatch.scoring.run import identity
         ("github://org:repository@main/a", "github://org:repository@main/a"),
     ],
 )
-def test_credentials_are_left_out_and_nothing_else(text, told):
-    assert redacted(text) == told
+def test_credentials_are_redacted_and_nothing_else(text, without):
+    assert redacted(text) == without
 
 
 def test_errors_hold_no_credentials():
@@ -39,10 +39,10 @@ def test_logs_hold_no_credentials():
     record = logging.LogRecord(
         "flipbatch", logging.INFO, "", 0, "%s is finished", ("ftp://me:pass@host",), None
     )
-    assert Redacting().format(record) == "ftp://***@host is finished"
+    assert RedactingFormatter().format(record) == "ftp://***@host is finished"
 
 
-def test_a_run_is_the_same_with_other_credentials_and_tells_none():
-    one, other = (identity(f"ftp://me:{word}@host/frames", None, None, []) for word in ("old", "new"))
+def test_a_run_is_the_same_with_other_credentials_and_holds_none():
+    one, other = (run_identity(f"ftp://me:{word}@host/frames", None, None, []) for word in ("old", "new"))
     assert one == other
     assert "old" not in str(one)

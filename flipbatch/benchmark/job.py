@@ -33,11 +33,11 @@ from flipbatch.frames.load import load_frames
 from flipbatch.frames.manifest import load_manifest
 from flipbatch.models.architectures import ARCHITECTURES, EIGHTH, architecture
 from flipbatch.models.bundle import Bundle, as_arrays, save_bundle
-from flipbatch.models.cpu_engine import has_bfloat16
+from flipbatch.models.precision import has_bfloat16
 from flipbatch.runtime.ray_connection import connected
 from flipbatch.runtime.versions import versions
 from flipbatch.schema import Label
-from flipbatch.scoring.run import ScoringModel, load_models
+from flipbatch.scoring.models import ScoringModel, load_models
 from flipbatch.scoring.shards import MOST_FRAMES_PER_SHARD
 from flipbatch.training.recipes import recipe_for
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from flipbatch import storage
-from flipbatch.evaluation.metrics import Counts
+from flipbatch.evaluation.counts import Counts
 from flipbatch.frames.decode import PAD_COLOUR, InputSize
 from flipbatch.frames.load import load_frames
 from flipbatch.models.bundle import Bundle

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from flipbatch.runtime.command_line import add_frames, at_least_one
+from flipbatch.runtime.command_line import add_frames, positive_integer
 
 SUMMARY = "measure frames per second, stage by stage and end to end"
 DESCRIPTION = (
@@ -29,18 +29,18 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="bundles to measure with (default: untrained bundles of all architectures)",
     )
     command.add_argument(
-        "--repeats", type=at_least_one, default=3, metavar="N", help="number of repeats (default: 3)"
+        "--repeats", type=positive_integer, default=3, metavar="N", help="number of repeats (default: 3)"
     )
     command.add_argument(
         "--shards",
-        type=at_least_one,
+        type=positive_integer,
         default=100,
         metavar="N",
         help="number of shards of 256 frames to measure the job with; frames are repeated (default: 100)",
     )
     command.add_argument(
         "--sample",
-        type=at_least_one,
+        type=positive_integer,
         default=384,
         metavar="N",
         help="number of frames to measure slow baselines with (default: 384)",

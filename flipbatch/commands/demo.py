@@ -10,7 +10,7 @@ import logging
 from pathlib import Path
 
 from flipbatch.errors import OutputError, WeightsError
-from flipbatch.runtime.command_line import whole_number
+from flipbatch.runtime.command_line import non_negative_integer
 
 log = logging.getLogger("flipbatch.demo")
 
@@ -42,7 +42,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("demo-out"), metavar="DIR", help="new directory (default: demo-out)"
     )
     command.add_argument(
-        "--seed", type=whole_number, default=0, metavar="N", help="of videos and training (default: 0)"
+        "--seed",
+        type=non_negative_integer,
+        default=0,
+        metavar="N",
+        help="of videos and training (default: 0)",
     )
 
 
@@ -123,7 +127,8 @@ def _where(out: Path) -> list[str]:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the demo; return the exit code."""
-    from flipbatch.runtime.ray_connection import connected, refuse_relative
+    from flipbatch.runtime.ray_connection import connected
+    from flipbatch.runtime.submitted_job import refuse_relative
 
     refuse_relative(out=str(arguments.out))
     out: Path = arguments.out.absolute()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from flipbatch.runtime.command_line import TOO_MANY_ERRORS, add_frames, at_least_one, share
+from flipbatch.runtime.command_line import TOO_MANY_ERRORS, add_frames, fraction, positive_integer
 
 SUMMARY = "predict every frame of a directory, on Ray Data"
 DESCRIPTION = (
@@ -35,17 +35,17 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--out", required=True, metavar="URI", help="directory of the run, new or to go on with"
     )
-    command.add_argument("--limit", type=at_least_one, metavar="N", help="score the first N frames only")
+    command.add_argument("--limit", type=positive_integer, metavar="N", help="score the first N frames only")
     command.add_argument(
         "--max-error-rate",
-        type=share,
+        type=fraction,
         default=0.05,
         metavar="X",
         help="share of frames, 0 to 1, that may fail before the exit code is 3 (default: 0.05)",
     )
     command.add_argument(
         "--threshold",
-        type=share,
+        type=fraction,
         metavar="X",
         help="decide flip from this probability on, 0 to 1 (default: each bundle's own)",
     )
@@ -56,6 +56,20 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")
     command.add_argument("--gpu", action="store_true", help="predict on GPUs, decode on CPUs")
+    command.add_argument(
+        "--executor",
+        choices=("ray", "local"),
+        default="ray",
+        help="ray: all CPUs or GPUs of a cluster, or of this machine; local: one core in this process, which "
+        "starts at once and suits some hundred frames. Both write the same files, and each resumes a run of "
+        "the other (default: ray)",
+    )
+    command.add_argument(
+        "--allow-mixed-engines",
+        action="store_true",
+        help="resume a run although another device, precision or version scored its other frames: their "
+        "probabilities differ a little (default: refuse)",
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -63,9 +77,9 @@ def main(arguments: argparse.Namespace) -> int:
     from flipbatch.errors import redacted
     from flipbatch.report.page import write_report
     from flipbatch.report.terminal import error_rate, summary_lines
-    from flipbatch.runtime.ray_connection import refuse_relative
+    from flipbatch.runtime.submitted_job import refuse_relative
     from flipbatch.scoring.job import ScoreOptions, dry_run, score
-    from flipbatch.scoring.run import name_and_uri
+    from flipbatch.scoring.models import name_and_uri
 
     refuse_relative(frames=arguments.frames, manifest=arguments.manifest, out=arguments.out)
     for model in arguments.model:
@@ -79,6 +93,8 @@ def main(arguments: argparse.Namespace) -> int:
         threshold=arguments.threshold,
         gpu=arguments.gpu,
         retry_errors=arguments.retry_errors,
+        executor=arguments.executor,
+        allow_mixed_engines=arguments.allow_mixed_engines,
     )
     if arguments.dry_run:
         print("\n".join(dry_run(options)))

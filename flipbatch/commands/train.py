@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import argparse
 
-from flipbatch.runtime.command_line import add_frames, at_least_one, at_least_zero, whole_number
+from flipbatch.runtime.command_line import (
+    add_frames,
+    non_negative_integer,
+    non_negative_number,
+    positive_integer,
+)
 
 SUMMARY = "train models on labelled frames, on Ray Train"
 DESCRIPTION = (
@@ -38,28 +43,28 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         ".safetensors or .pth file (default: imagenet)",
     )
     command.add_argument(
-        "--epochs", type=at_least_one, default=40, metavar="N", help="most epochs a model (default: 40)"
+        "--epochs", type=positive_integer, default=40, metavar="N", help="most epochs a model (default: 40)"
     )
     command.add_argument(
         "--patience",
-        type=at_least_one,
+        type=positive_integer,
         default=8,
         metavar="N",
         help="stop after N epochs in a row without a lower validation loss (default: 8)",
     )
     command.add_argument(
         "--min-delta",
-        type=at_least_zero,
+        type=non_negative_number,
         default=0.0,
         metavar="X",
         help="by how much the validation loss must fall to count as lower (default: 0)",
     )
     command.add_argument(
-        "--workers", type=at_least_one, default=1, metavar="N", help="Ray Train workers (default: 1)"
+        "--workers", type=positive_integer, default=1, metavar="N", help="Ray Train workers (default: 1)"
     )
     command.add_argument("--gpu", action="store_true", help="give each worker a GPU")
     command.add_argument(
-        "--seed", type=whole_number, default=0, metavar="N", help="a CPU run repeats (default: 0)"
+        "--seed", type=non_negative_integer, default=0, metavar="N", help="a CPU run repeats (default: 0)"
     )
     command.add_argument("--resume", action="store_true", help="go on with the run that --out holds")
 
@@ -68,7 +73,8 @@ def main(arguments: argparse.Namespace) -> int:
     """Train; return the exit code."""
     from flipbatch.errors import redacted
     from flipbatch.report.terminal import comparison_lines
-    from flipbatch.runtime.ray_connection import connected, refuse_relative
+    from flipbatch.runtime.ray_connection import connected
+    from flipbatch.runtime.submitted_job import refuse_relative
     from flipbatch.training.fit import Settings
     from flipbatch.training.job import TrainOptions, train
 

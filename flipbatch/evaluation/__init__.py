@@ -1,1 +1,1 @@
-"""Probabilities become F1: counts, calibration, one row per video. Knows no pixels and no files."""
+"""Probabilities become decisions, counts and intervals. Knows tables; knows no pixels and no files."""

@@ -1,7 +1,7 @@
 """Logits become probabilities, and probabilities become decisions; both steps are fitted on validation.
 
-A temperature makes the probabilities honest, a threshold makes the F1 of the decisions largest.
-Knows numbers only: nothing of models, frames or files.
+Temperature and offset make the probabilities match the shares of flips, the threshold makes the F1 of the
+decisions largest. Knows numbers only: nothing of models, frames or files.
 """
 
 from __future__ import annotations
@@ -11,45 +11,55 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from flipbatch.evaluation.labelled import require_both_labels
+from flipbatch.evaluation.threshold import UNDECIDED, best_threshold, is_flip
+
 TEMPERATURES = (0.05, 20.0)
 """Bounds of a fitted temperature: a factor of 20 either way from the network's own scale. Below, float32
-probabilities saturate and can't be told apart; above, all lie so near 0.5 that the logits say nothing."""
+probabilities saturate and become equal; above, all probabilities are nearly the share of flips, so that the
+logits say nothing."""
 
-UNDECIDED = 0.5
-"""The threshold of a model that was not calibrated, and the one that ties go towards."""
+_BISECTIONS = 200
+"""Steps that halve the range of an offset: enough for the largest float32 logits."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How one model's logits are read.
+    """How one model's logits are read: probability = sigmoid(logit / temperature + offset).
 
     Parameters
     ----------
     temperature
         Logits are divided by it; finite, above 0.
     threshold
-        A probability at or above it is ``flip``; in [0, 1]. Rounded to float32 here, so that whoever compares
-        the float32 probabilities of a table with it, at whatever precision, decides as we did.
+        A probability at or above it is ``flip``; in [0, 1]. Rounded to float32 here, so that all readers who
+        compare the float32 probabilities of a table with it, at whatever precision, decide alike.
+    offset
+        Added to the divided logits, in log-odds; finite. It undoes the training loss, which weighs both
+        classes equally whatever their shares.
 
     Raises
     ------
     ValueError
-        If either is out of its range.
+        If one of them is out of its range.
     """
 
     temperature: float = 1.0
     threshold: float = UNDECIDED
+    offset: float = 0.0
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.temperature) and self.temperature > 0):
             raise ValueError(f"a temperature is finite and above 0, not {self.temperature}")
         if not 0 <= self.threshold <= 1:
-            raise ValueError(f"a threshold lies between 0 and 1, not at {self.threshold}")
+            raise ValueError(f"a threshold is between 0 and 1, not {self.threshold}")
+        if not np.isfinite(self.offset):
+            raise ValueError(f"an offset is finite, not {self.offset}")
         object.__setattr__(self, "threshold", float(np.float32(self.threshold)))
 
     @classmethod
     def fit(cls, logits: NDArray[np.float32], truth: NDArray[np.bool_]) -> Calibration:
-        """Fit both on validation frames.
+        """Fit all three on validation frames.
 
         Parameters
         ----------
@@ -63,23 +73,22 @@ class Calibration:
         ValueError
             If frames of either label are missing, shapes differ, or a logit isn't finite.
         """
-        temperature = fit_temperature(logits, truth)
-        probabilities = cls(temperature).probabilities(logits)
-        return cls(temperature, best_threshold(probabilities, truth))
+        temperature, offset = fit_temperature_and_offset(logits, truth)
+        probabilities = cls(temperature, offset=offset).probabilities(logits)
+        return cls(temperature, best_threshold(probabilities, truth), offset)
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Calibrated probability of ``flip``: float32 of any shape to float32 in [0, 1] of that shape."""
         scaled = np.asarray(logits, dtype=np.float64) / self.temperature
-        # 1 / (1 + exp(-x)), in a form that can't overflow.
-        return np.exp(-np.logaddexp(0, -scaled)).astype(np.float32)
+        return _sigmoid(scaled + self.offset).astype(np.float32)
 
     def flips(self, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Which frames are ``flip``: float32 of any shape to bool of that shape."""
-        return np.asarray(probabilities, dtype=np.float32) >= np.float32(self.threshold)
+        """Return which frames are ``flip``: float32 of any shape to bool of that shape."""
+        return is_flip(probabilities, self.threshold)
 
 
-def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.bool_]) -> float:
-    """Find the temperature T under which sigmoid(logits / T) explains the labels best.
+def fit_temperature_and_offset(logits: NDArray[np.floating], truth: NDArray[np.bool_]) -> tuple[float, float]:
+    """Find the T and b under which sigmoid(logits / T + b) explains the labels best.
 
     Parameters
     ----------
@@ -90,8 +99,9 @@ def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.bool_]) -> f
 
     Returns
     -------
-    float
-        Within `TEMPERATURES`; above 1 where the network was too sure of itself.
+    tuple of (float, float)
+        Temperature, within `TEMPERATURES`, above 1 where the network was too sure of itself; and offset,
+        finite, below 0 where flips are rarer than the network assumes.
 
     Raises
     ------
@@ -100,76 +110,22 @@ def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.bool_]) -> f
 
     Notes
     -----
-    Temperature scaling is from Guo et al., "On Calibration of Modern Neural Networks", ICML 2017: one number,
-    which can't overfit much and keeps the order of the frames. The targets are those of Platt, "Probabilistic
-    outputs for support vector machines", 1999: (n+ + 1) / (n+ + 2) and 1 / (n- + 2) instead of 1 and 0, or T
-    would fall to 0 whenever validation is separated perfectly. The loss is convex in 1 / T, hence has one
-    minimum in log T.
-    """
-    # Here, not above: scoring uses a calibration without ever fitting one, and needn't wait for scipy.
-    from scipy.optimize import minimize_scalar
+    Platt, "Probabilistic outputs for support vector machines", 1999: a logistic regression on the output,
+    with the targets (n+ + 1) / (n+ + 2) and 1 / (n- + 2) instead of 1 and 0. These keep the fit finite where
+    validation is separated perfectly. The mean probability is that of the targets, hence nearly the share of
+    flips. A temperature alone ("temperature scaling") can't shift it.
 
-    values, truth = _checked(logits, truth)
+    Where the fitted slope 1 / T is outside of the bounds, T is the nearer bound and the offset alone is
+    fitted. This covers logits that say the opposite of the labels: their order is kept, never reversed.
+    """
+    values, truth = require_both_labels(logits, truth)
     targets = _smoothed_targets(truth)
-
-    def loss(log_temperature: float) -> float:
-        scaled = values / np.exp(log_temperature)
-        return float(np.mean(np.logaddexp(0, scaled) - targets * scaled))
-
-    best = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(best.x))
-
-
-def best_threshold(probabilities: NDArray[np.floating], truth: NDArray[np.bool_]) -> float:
-    """Find the threshold whose decisions ``probability >= threshold`` have the largest F1.
-
-    Parameters
-    ----------
-    probabilities
-        float [N] in [0, 1]; read as float32.
-    truth
-        bool [N], True meaning ``flip``.
-
-    Returns
-    -------
-    float
-        Representable in float32, above 0 and below 1; midway between two neighbouring probabilities, or
-        between 0 and the smallest. Among equally good ones the nearest to 0.5, of two as near the lower;
-        0.5 itself where all probabilities are 0 or none of these is inside.
-
-    Raises
-    ------
-    ValueError
-        If frames of either label are missing, shapes differ, or a probability isn't finite.
-    """
-    values, truth = _checked(probabilities, truth)
-    distinct, group = np.unique(values.astype(np.float32), return_inverse=True)
-    thresholds = _midpoints(distinct)
-    f1 = _f1_from_each_up(group, truth, len(distinct))
-    inside = (thresholds > 0) & (thresholds < 1)
-    if not inside.any():
-        return UNDECIDED
-    tied = thresholds[inside & (f1 == f1[inside].max())]
-    return float(tied[np.argmin(np.abs(tied.astype(np.float64) - UNDECIDED))])
-
-
-def _checked(
-    values: NDArray[np.floating], truth: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    values, truth = np.asarray(values, dtype=np.float64), np.asarray(truth, dtype=bool)
-    if values.shape != truth.shape or values.ndim != 1:
-        raise ValueError(f"calibration needs two vectors of one length, not {values.shape} and {truth.shape}")
-    if not np.isfinite(values).all():
-        raise ValueError(
-            "calibration needs finite numbers, but the model gave NaN or infinity for some frames"
-        )
-    positives = int(np.count_nonzero(truth))
-    if positives in (0, len(truth)):
-        raise ValueError(
-            f"calibration needs validation frames of both labels, "
-            f"but there are {positives} of flip and {len(truth) - positives} of notflip"
-        )
-    return values, truth
+    slope, offset = _logistic_regression(values, targets)
+    low, high = TEMPERATURES
+    bounded = float(np.clip(slope, 1 / high, 1 / low))
+    if bounded != slope:
+        offset = _offset_alone(values * bounded, targets)
+    return 1 / bounded, offset
 
 
 def _smoothed_targets(truth: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -178,21 +134,37 @@ def _smoothed_targets(truth: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.where(truth, (positives + 1) / (positives + 2), 1 / (negatives + 2))
 
 
-def _midpoints(distinct: NDArray[np.float32]) -> NDArray[np.float32]:
-    """For each of the rising values, a float32 that is above the one before and not above it: float32 [K].
+def _logistic_regression(values: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[float, float]:
+    """Return slope and intercept of the log-odds, fitted to targets between 0 and 1."""
+    # Imported here: scoring uses a calibration without fitting one, and needs no scikit-learn.
+    from sklearn.linear_model import LogisticRegression
 
-    The value before the first is 0. Between two neighbouring float32 numbers lies none, so the midpoint may
-    round to the lower; then the upper itself separates them.
-    """
-    before = np.concatenate([np.zeros(1, dtype=np.float32), distinct[:-1]])
-    middle = ((before.astype(np.float64) + distinct) / 2).astype(np.float32)
-    return np.where(middle > before, middle, distinct)
+    mean, scale = float(values.mean()), float(values.std()) or 1.0
+    column = ((values - mean) / scale)[:, None]
+    # Each frame twice, once a class, weighted by its target: scikit-learn takes no targets between 0 and 1.
+    model = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(
+        np.concatenate([column, column]),
+        np.repeat([1, 0], len(values)),
+        sample_weight=np.concatenate([targets, 1 - targets]),
+    )
+    slope = float(model.coef_[0, 0]) / scale
+    return slope, float(model.intercept_[0]) - slope * mean
 
 
-def _f1_from_each_up(group: NDArray[np.intp], truth: NDArray[np.bool_], groups: int) -> NDArray[np.float64]:
-    """F1 when the frames of group k and above are called ``flip``, for each k: float64 [groups]."""
-    frames = np.bincount(group, minlength=groups)
-    positives = np.bincount(group[truth], minlength=groups)
-    predicted, tp = np.cumsum(frames[::-1])[::-1], np.cumsum(positives[::-1])[::-1]
-    # 2 tp + fp + fn is what was called flip plus what is flip; the latter isn't 0, see `_checked`.
-    return 2 * tp / (predicted + positives.sum())
+def _offset_alone(scaled: NDArray[np.float64], targets: NDArray[np.float64]) -> float:
+    """Return the b at which the mean of sigmoid(scaled + b) is the mean of the targets, by bisection."""
+    wanted = float(targets.mean())
+    log_odds = float(np.log(wanted / (1 - wanted)))
+    low, high = log_odds - float(scaled.max()), log_odds - float(scaled.min())
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        if _sigmoid(scaled + middle).mean() < wanted:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    # 1 / (1 + exp(-x)), in a form that can't overflow.
+    return np.exp(-np.logaddexp(0, -log_odds))

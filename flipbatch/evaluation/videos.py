@@ -1,7 +1,7 @@
 """Frames of one model become one row per video, and rows per video become a tally.
 
-Works on columns, never frame by frame. Knows the tables of `flipbatch.schema`, but no files, and not where
-the probabilities or the threshold come from.
+Works on columns, never frame by frame. Knows the tables of `flipbatch.schema`; knows no files, and not where
+probabilities and thresholds come from.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from flipbatch.evaluation.metrics import ModelTally
+from flipbatch.evaluation.columns import equals
+from flipbatch.evaluation.tally import ModelTally
+from flipbatch.evaluation.threshold import is_flip
 from flipbatch.schema import VIDEOS, Label, Status
 
 
@@ -29,14 +31,15 @@ def videos_of(predictions: pa.Table, model: str, threshold: float) -> pa.Table:
     model
         Its name.
     threshold
-        In [0, 1]. A video is ``flip`` if its mean probability reaches it; frames bring their own decision in
-        column ``prediction``.
+        In [0, 1]. A video is ``flip`` if its mean probability is at or above it (`threshold.is_flip`); the
+        frames' decisions are read from column ``prediction``.
 
     Returns
     -------
     pa.Table
         Schema `VIDEOS`, videos in the order of the input. A video's label is that of its labelled frames if
-        there are any and they agree, else null. Counts are over frames both labelled and scored.
+        there are any and they agree, else null; its group is that of its first frame. Counts are over frames
+        both labelled and scored.
         ``mean_probability``, ``max_probability`` and ``prediction`` are null where no frame was scored;
         precision, recall and f1 where their denominator is 0.
 
@@ -59,13 +62,13 @@ def tally(videos: pa.Table) -> ModelTally:
     Parameters
     ----------
     videos
-        Schema `VIDEOS`, rows of one model, each video once. Any number of rows.
+        Schema `VIDEOS`, rows of one model, each video once; any number of rows.
 
     Returns
     -------
     ModelTally
         Frames from tp, fp, fn, tn; a video's own decision counts where both its label and its prediction are
-        known.
+        known. Intervals are clustered by column ``group``.
 
     Raises
     ------
@@ -83,7 +86,7 @@ def tally(videos: pa.Table) -> ModelTally:
 
 @dataclass(frozen=True)
 class _Runs:
-    """Where each video's frames are.
+    """The rows of each video.
 
     Parameters
     ----------
@@ -114,15 +117,15 @@ class _Runs:
         return len(self.starts)
 
     def count(self, rows: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """How many rows of each video are marked: bool [N] to int64 [V]."""
+        """Count the rows of each video that are set: bool [N] to int64 [V]."""
         return np.bincount(self.video_of_row[rows], minlength=len(self))
 
     def sum(self, values: NDArray[np.float32]) -> NDArray[Any]:
-        """Float32 [N] to float64 [V], added row by row, so that the last bit depends on nothing else."""
+        """Add up each video's rows in order, so that the last bit is defined: float32 [N] to float64 [V]."""
         return np.bincount(self.video_of_row, weights=values, minlength=len(self))
 
     def max(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Float32 [N] to float32 [V]."""
+        """Return the largest of each video's rows: float32 [N] to float32 [V]."""
         return np.maximum.reduceat(values, self.starts)
 
 
@@ -142,21 +145,16 @@ class _Flips:
 
     @classmethod
     def of(cls, labels: pa.ChunkedArray) -> _Flips:
-        return cls(_equals(labels, Label.FLIP), _equals(labels, Label.NOTFLIP))
+        return cls(equals(labels, Label.FLIP), equals(labels, Label.NOTFLIP))
 
     def to_column(self) -> pa.Array:
-        """Labels again: string [N], null where neither mask is set."""
+        """Return the labels as string [N], null where neither mask is set."""
         words = np.where(self.flip, str(Label.FLIP), str(Label.NOTFLIP))
         return pa.array(words, pa.string(), mask=~(self.flip | self.notflip))
 
 
-def _equals(column: pa.ChunkedArray, word: str) -> NDArray[np.bool_]:
-    equal = pc.equal(column, str(word))  # pyright: ignore[reportAttributeAccessIssue]  (made at import)
-    return pc.fill_null(equal, False).to_numpy()
-
-
 def _outcomes(truth: _Flips, predicted: _Flips) -> tuple[NDArray[np.bool_], ...]:
-    """Masks of tp, fp, fn, tn; none is set where either side is null."""
+    """Return masks of tp, fp, fn, tn; none is set where either side is null."""
     return (
         truth.flip & predicted.flip,
         truth.notflip & predicted.flip,
@@ -166,14 +164,14 @@ def _outcomes(truth: _Flips, predicted: _Flips) -> tuple[NDArray[np.bool_], ...]
 
 
 def _labels_and_scores(predictions: pa.Table, runs: _Runs, threshold: float) -> dict[str, Any]:
-    """Columns that come from label, status and probability."""
+    """Return the columns that come from label, status and probability."""
     truth = _Flips.of(predictions["label"])
     flips, notflips = runs.count(truth.flip) > 0, runs.count(truth.notflip) > 0
-    ok = _equals(predictions["status"], Status.OK)
+    ok = equals(predictions["status"], Status.OK)
     frames, scored = runs.count(np.ones_like(ok)), runs.count(ok)
     probability = np.where(ok, pc.fill_null(predictions["flip_probability"], 0).to_numpy(), np.float32(0))
     mean = runs.sum(probability) / np.maximum(scored, 1)
-    decided = scored > 0
+    decided, flip = scored > 0, is_flip(mean, threshold)
     return {
         "label": _Flips(flips & ~notflips, notflips & ~flips).to_column(),
         "frames": frames,
@@ -181,12 +179,12 @@ def _labels_and_scores(predictions: pa.Table, runs: _Runs, threshold: float) -> 
         "errors": frames - scored,
         "mean_probability": pa.array(mean, mask=~decided),
         "max_probability": pa.array(runs.max(probability), mask=~decided),
-        "prediction": _Flips(decided & (mean >= threshold), decided & ~(mean >= threshold)).to_column(),
+        "prediction": _Flips(decided & flip, decided & ~flip).to_column(),
     }
 
 
 def _decisions(predictions: pa.Table, runs: _Runs) -> dict[str, Any]:
-    """Columns that come from the frames' decisions."""
+    """Return the columns that come from the frames' decisions."""
     predicted = _Flips.of(predictions["prediction"])
     outcomes = _outcomes(_Flips.of(predictions["label"]), predicted)
     tp, fp, fn, tn = (runs.count(outcome) for outcome in outcomes)

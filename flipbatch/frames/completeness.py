@@ -1,6 +1,6 @@
-"""Whether a PNG or a TIFF holds all of its pixels: Pillow would leave what is missing black, and say nothing.
+"""Check that a PNG or a TIFF holds all of its pixels: Pillow leaves missing pixels black without an error.
 
-Knows how the two formats lay out pixels; decodes none.
+Knows how the two formats store pixels; decodes none.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from PIL.TiffImagePlugin import (
     TiffImageFile,
 )
 
-# Of each pass over a PNG: its first column and row, and the steps to the next. Interlaced ones have Adam7's.
+# For each pass over a PNG: the first column and row, and the steps to the next. Interlaced ones have Adam7.
 _ONE_PASS = [(0, 0, 1, 1)]
 _ADAM7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -33,20 +33,21 @@ _SEPARATE_PLANES = 2
 
 
 def require_png_rows(data: bytes) -> None:
-    """Refuse a PNG whose pixels end early. Takes a third of the time that decoding it takes.
+    """Refuse a PNG whose pixels end early, in a third of the time that decoding takes.
 
     Source: Portable Network Graphics, third edition, W3C 2025, sections 7.2, 8.2 and 11.2.
 
     Parameters
     ----------
     data : bytes
-        The whole file, its header read and its checksums verified before.
+        The whole file; its header was read and its checksums were verified before.
 
     Raises
     ------
     ValueError
         Where rows are missing.
     zlib.error
+        Where the compressed data is damaged.
     """
     left, inflate = _bytes_of_rows(data), zlib.decompressobj()
     for chunk in _chunks(data, b"IDAT"):
@@ -60,7 +61,7 @@ def require_png_rows(data: bytes) -> None:
 
 
 def _bytes_of_rows(data: bytes) -> int:
-    """Return how many bytes all rows have once they are inflated: each has one more than its pixels."""
+    """Return the number of bytes of all inflated rows: each has one byte more than its pixels."""
     width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, _HEADER_AT)
     bits = depth * _CHANNELS[colour]
     return sum(
@@ -71,6 +72,7 @@ def _bytes_of_rows(data: bytes) -> int:
 
 
 def _chunks(data: bytes, wanted: bytes) -> Iterator[bytes]:
+    """Yield the bodies of all chunks of one name."""
     position = _FIRST_CHUNK_AT
     while position + 8 <= len(data):
         end = position + 8 + int.from_bytes(data[position : position + 4])
@@ -80,19 +82,19 @@ def _chunks(data: bytes, wanted: bytes) -> Iterator[bytes]:
 
 
 def require_tiff_pieces(image: TiffImageFile) -> None:
-    """Refuse a TIFF that lacks strips or tiles.
+    """Refuse a TIFF with missing strips or tiles.
 
     Source: TIFF 6.0, Adobe 1992, sections 3 and 15.
 
     Parameters
     ----------
     image : TiffImageFile
-        Opened and not loaded.
+        Opened, not loaded.
 
     Raises
     ------
     ValueError
-        Where there are fewer than its size takes.
+        Where there are fewer than its size needs.
     """
     tags = image.tag_v2
     if TILEOFFSETS in tags:

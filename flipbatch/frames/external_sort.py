@@ -1,7 +1,7 @@
-"""Rows in any order become rows in one, however many: sorted runs lie in local files and are merged as read.
+"""Any number of rows are sorted: sorted runs are written to local files and merged while they are read.
 
-Knows Arrow and a local folder; knows no table's columns and no storage. Memory holds one run while rows come
-in, and one slice of each run while they are merged.
+Knows Arrow and a local folder; knows no table's columns and no storage. Memory holds one run while rows are
+added, and one slice of each run while they are merged.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ ROWS_PER_SLICE = 4_096
 RUNS_AT_A_TIME = 64
 
 Order = Sequence[tuple[str, str]]
-"""Columns, none of them null, each with ``"ascending"``: as `pyarrow.Table.sort_by` takes them."""
+"""Columns without nulls, each with ``"ascending"``, as `pyarrow.Table.sort_by` takes them."""
 
 
 class ExternalSort:
-    """Rows that are added in any order and read in one; equal rows keep the order in which they came.
+    """Sorts rows that are added in any order; equal rows keep the order in which they were added.
 
     Parameters
     ----------
     schema : pyarrow.Schema
     order : Order
     folder : Path
-        A local folder for this sort alone. Whoever made it removes it.
+        A local folder for this sort alone. The caller removes it.
     """
 
     def __init__(self, schema: pa.Schema, order: Order, folder: Path) -> None:
@@ -49,7 +49,7 @@ class ExternalSort:
         Raises
         ------
         StorageError
-            Where the folder can't be written: the disk is full.
+            Where the folder can't be written, as on a full disk.
         """
         self._pending.append(rows)
         self._bytes += rows.nbytes
@@ -58,7 +58,7 @@ class ExternalSort:
             self._runs.append(self._write(_slices(self._take_pending())))
 
     def sorted(self) -> Iterator[pa.RecordBatch]:
-        """Return all rows in order, some thousands at a time; may be called again.
+        """Return all rows in order, some thousands at a time; may be called more than once.
 
         Raises
         ------
@@ -71,13 +71,13 @@ class ExternalSort:
             yield from _merge([*runs, _slices(self._pending[0])], self._order)
 
     def _take_pending(self) -> pa.RecordBatch:
-        """Return in order what is in no run yet."""
+        """Return the rows that are in no run yet, sorted."""
         rows = _sorted([pa.RecordBatch.from_pylist([], self._schema), *self._pending], self._order)
         self._pending, self._bytes = [], 0
         return rows
 
     def _merge_runs(self) -> None:
-        """Make fewer and longer runs of neighbours, so that equal rows keep their order."""
+        """Merge neighbouring runs into longer ones; equal rows keep their order."""
         runs, self._runs = self._runs, []
         for start in range(0, len(runs), RUNS_AT_A_TIME):
             some = runs[start : start + RUNS_AT_A_TIME]
@@ -122,13 +122,16 @@ def _sorted(pieces: Sequence[pa.RecordBatch], order: Order) -> pa.RecordBatch:
 
 
 def _merge(runs: Sequence[Iterator[pa.RecordBatch]], order: Order) -> Iterator[pa.RecordBatch]:
-    """Merge runs that are sorted. What ends first bounds what is known: no row below it is still to come."""
+    """Merge sorted runs.
+
+    The smallest last row in memory is the bound: no row below it is still to be read.
+    """
     keys = [column for column, _ in order]
     heads = [head for head in (_Head(run, keys) for run in runs) if head.load()]
     while heads:
         first = min(range(len(heads)), key=lambda index: heads[index].last)
         bound = heads[first].last
-        # Rows that equal the bound may follow in that run too: those of later runs wait for them.
+        # More rows equal to the bound may follow in that run: equal rows of later runs wait for them.
         taken = [head.take(bound, with_equal=index <= first) for index, head in enumerate(heads)]
         pieces = [rows for rows in taken if rows.num_rows]
         yield pieces[0] if len(pieces) == 1 else _sorted(pieces, order)
@@ -137,13 +140,13 @@ def _merge(runs: Sequence[Iterator[pa.RecordBatch]], order: Order) -> Iterator[p
 
 
 class _Head:
-    """The rows of one run that are in memory and not merged yet."""
+    """The rows of one run that are in memory and not yet merged."""
 
     def __init__(self, run: Iterator[pa.RecordBatch], keys: Sequence[str]) -> None:
         self._run, self._keys = run, keys
 
     def load(self) -> bool:
-        """Replace the rows by the run's next; say whether there are any."""
+        """Replace the rows by the run's next; return whether there are any."""
         rows = next(self._run, None)
         if rows is None:
             return False
@@ -152,7 +155,7 @@ class _Head:
         return True
 
     def take(self, bound: tuple[Any, ...], with_equal: bool) -> pa.RecordBatch:
-        """Remove and return the rows below a bound, or up to it."""
+        """Remove and return the rows below a bound, or up to and with it."""
         bisect = bisect_right if with_equal else bisect_left
         stop = bisect(range(self._rows.num_rows), bound, key=self._key)
         taken, self._rows = self._rows.slice(0, stop), self._rows.slice(stop)

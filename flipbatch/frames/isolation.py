@@ -1,7 +1,7 @@
-"""Decoding that survives a file which hangs the decoder, or ends its process.
+"""Decoding that survives a file which hangs the decoder or ends its process.
 
-Either the process gives itself a time limit, and ends where a decoder hangs; or, where one has ended
-before, each file is decoded in a process of its own, and which file it was becomes known.
+`time_limited` decodes in this process, which ends where a decoder hangs. After such an end, `isolated`
+decodes each file in a separate process, so that the one bad file becomes a rejection.
 
 Knows decoding and processes; knows no files, URIs or shards.
 """
@@ -20,13 +20,13 @@ from flipbatch.runtime.subprocess_worker import SubprocessDiedError, SubprocessW
 from flipbatch.schema import Status
 
 LONGEST_DECODE_SECONDS = 60.0
-"""Of processor time. The largest picture that is taken, 100 million pixels, is decoded in a tenth of it."""
+"""Of processor time. The largest accepted picture, 100 million pixels, takes a tenth of it."""
 
-TRIES = 2
-"""How often a file may end a process: what ended it once may have been something else."""
+ATTEMPTS = 2
+"""A file is rejected after it ended so many processes: the first end may have had another cause."""
 
 Decoder = Callable[[bytes, InputSize, npt.NDArray[np.uint8]], Rejection | None]
-"""Fills the pixels, (height, width, 3) uint8, or says why not."""
+"""Fills the pixels, (height, width, 3) uint8, or returns why it can't."""
 
 
 def decode_inline(data: bytes, size: InputSize, out: npt.NDArray[np.uint8]) -> Rejection | None:
@@ -39,55 +39,56 @@ def decode_inline(data: bytes, size: InputSize, out: npt.NDArray[np.uint8]) -> R
 def time_limited() -> Iterator[Decoder]:
     """Decode in this process, which ends where one file takes `LONGEST_DECODE_SECONDS`.
 
-    A decoder that hangs may never let Python run again: the kernel ends the process, by SIGPROF.
+    A decoder that hangs may never return to Python, so the kernel ends the process, by SIGPROF.
     """
 
-    def limited(data: bytes, size: InputSize, out: npt.NDArray[np.uint8]) -> Rejection | None:
+    def decode_limited(data: bytes, size: InputSize, out: npt.NDArray[np.uint8]) -> Rejection | None:
         signal.setitimer(signal.ITIMER_PROF, LONGEST_DECODE_SECONDS)
         return decode_inline(data, size, out)
 
     try:
-        yield limited
+        yield decode_limited
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 @contextmanager
 def isolated() -> Iterator[Decoder]:
-    """Decode in another process; a file that ends it `TRIES` times is a rejection."""
-    # It limits its own processor time; on a busy machine that takes longer.
-    decode_there = SubprocessWorker(_decode, 5 * LONGEST_DECODE_SECONDS)
+    """Decode in a separate process; a file that ends it `ATTEMPTS` times is a rejection."""
+    # The process limits its own processor time; on a busy machine that takes longer on the clock.
+    worker = SubprocessWorker(_decode, 5 * LONGEST_DECODE_SECONDS)
 
-    def survived(data: bytes, size: InputSize, out: npt.NDArray[np.uint8]) -> Rejection | None:
-        decoded = _try(decode_there, data, size, TRIES)
+    def decode_isolated(data: bytes, size: InputSize, out: npt.NDArray[np.uint8]) -> Rejection | None:
+        decoded = _attempt(worker, data, size, ATTEMPTS)
         if isinstance(decoded, Rejection):
             return decoded
         out[:] = decoded
         return None
 
     try:
-        yield survived
+        yield decode_isolated
     finally:
-        decode_there.close()
+        worker.close()
 
 
-def _try(
-    decode_there: SubprocessWorker[npt.NDArray[np.uint8] | Rejection],
+def _attempt(
+    worker: SubprocessWorker[npt.NDArray[np.uint8] | Rejection],
     data: bytes,
     size: InputSize,
-    tries: int,
+    attempts_left: int,
 ) -> npt.NDArray[np.uint8] | Rejection:
     try:
-        return decode_there(data, size)
+        return worker(data, size)
     except SubprocessDiedError as error:
-        if tries == 1:
-            # A process that was killed says little of the file: whoever reads it again may have more memory.
+        if attempts_left == 1:
+            # A process that was killed from outside says little about the file: another attempt may succeed.
             status = Status.CORRUPT if error.by_own_fault else Status.UNREADABLE
-            return Rejection(status, f"it can't be decoded: {error}, {TRIES} times")
-        return _try(decode_there, data, size, tries - 1)
+            return Rejection(status, f"it can't be decoded: {error}, {ATTEMPTS} times")
+        return _attempt(worker, data, size, attempts_left - 1)
 
 
 def _decode(data: bytes, size: InputSize) -> npt.NDArray[np.uint8] | Rejection:
+    """Decode in the separate process."""
     with time_limited() as decoder:
         pixels = np.empty((size.height, size.width, 3), np.uint8)
         return decoder(data, size, pixels) or pixels

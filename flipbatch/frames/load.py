@@ -1,4 +1,4 @@
-"""URIs become pixels, or the reason why not: the one way into both training and scoring.
+"""URIs become pixels, or a reason why they can't: both training and scoring load frames here.
 
 Knows storage and decoding; knows no labels, models or tables.
 """
@@ -20,7 +20,7 @@ from flipbatch.schema import Status
 
 @dataclass(frozen=True)
 class LoadedFrames:
-    """Frames of one input size, in the order asked for.
+    """Frames of one input size, in the order of their URIs.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class LoadedFrames:
     status : list of Status
         (N,)
     error : list of str or None
-        (N,), one line for a person; None where the status is ok.
+        (N,), one line for the user; None where the status is ok.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -38,19 +38,24 @@ class LoadedFrames:
 
     @property
     def ok(self) -> npt.NDArray[np.bool_]:
-        """Which frames have pixels, (N,)."""
+        """Whether each frame has pixels, (N,)."""
         return np.array([status is Status.OK for status in self.status], dtype=bool)
 
 
-def begin_reading(
+def start_reading(
     uris: Sequence[str], versions: Iterable[str | None] = repeat(None)
 ) -> Iterator[bytes | OSError]:
-    """Send for the first of these files now; `load_frames` takes what comes.
+    """Start to read the first of these files now; `load_frames` takes the iterator.
 
     Parameters
     ----------
     uris, versions : sequence of str or None
-        Of `schema.MANIFEST`. A file of another version is refused.
+        Columns of `schema.MANIFEST`. A file of another version is an `OSError`.
+
+    Returns
+    -------
+    iterator of (bytes or OSError)
+        One item a file, in order.
     """
     return storage.read_many(uris, MAX_BYTES + 1, versions)
 
@@ -61,26 +66,26 @@ def load_frames(
     files: Iterable[bytes | OSError] | None = None,
     decoder: Decoder = decode_inline,
 ) -> dict[InputSize, LoadedFrames]:
-    """Read each frame once and decode it once an input size.
+    """Read each frame once and decode it once for each input size.
 
     Parameters
     ----------
     uris : sequence of str
         (N,)
     sizes : sequence of InputSize
-        Each size once.
+        No size twice.
     files : iterable of (bytes or OSError), optional
-        What `begin_reading` of the same frames returned, where it was called before.
+        The result of `start_reading` for the same frames, where it was called before.
     decoder : callable
-        Of `frames.guarded`.
+        A decoder of `frames.isolation`.
 
     Returns
     -------
     dict of InputSize to LoadedFrames
-        Never raises for a frame that is missing or damaged: that is a status.
+        A missing or damaged frame is a status, never an exception.
     """
     loaded = {size: _empty(len(uris), size) for size in sizes}
-    for index, data in enumerate(begin_reading(uris) if files is None else files):
+    for index, data in enumerate(start_reading(uris) if files is None else files):
         for size, frames in loaded.items():
             _put(frames, index, _decode(data, size, frames.pixels[index], decoder))
     return loaded

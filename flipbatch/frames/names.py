@@ -1,4 +1,4 @@
-"""A path becomes a video, a frame number, a label and a split.
+"""A path becomes a video, a frame number, a label and a split; a video has a default group.
 
 Knows the naming scheme ``VideoID_FrameNumber.ext`` and the words that folders may carry; knows no
 storage and opens no file.
@@ -51,7 +51,7 @@ class FrameName:
     label : Label or None
     split : Split or None
     group : str or None
-        Book, place or recording, where a table gives it; `default_group` is meant where it is None.
+        Book, place or recording, where a table gives it; None means `default_group` of the video.
     """
 
     video_id: str
@@ -63,12 +63,12 @@ class FrameName:
 
 @dataclass(frozen=True)
 class Folders:
-    """What the folders of a frame say about it.
+    """What the folders in the path of a frame say about it.
 
     Attributes
     ----------
     video_prefix : str
-        What goes before the VideoID: the folders without their split component, each with a ``/``.
+        The start of the video_id: the folders without their split component, each followed by ``/``.
     label : Label or None
     split : Split or None
     """
@@ -87,9 +87,9 @@ class Root:
 
     @classmethod
     def of(cls, path: str) -> Root:
-        """Read the root's own last component, and the one above where the two are label and split.
+        """Return what a root's last component says, and the one above it where the last is such a word.
 
-        Only so does ``…/testing/flip`` know both; ``/home/test/frames`` knows nothing.
+        ``…/testing/flip`` gives label and split; ``/home/test/frames`` gives neither.
         """
         components = [part for part in path.split("/") if part][-2:]
         if not components or _meaning(components[-1]) is None:
@@ -98,23 +98,23 @@ class Root:
 
 
 def parse_frame(relative_path: str, root: Root) -> FrameName | str:
-    """Read a frame's path.
+    """Return what the path of a frame says about it.
 
     Parameters
     ----------
     relative_path : str
         Path below the root, components separated by ``/``.
     root : Root
-        Label and split where the path itself has none.
+        Gives label and split where the path itself has none.
 
     Returns
     -------
     FrameName or str
-        The frame's name, or in one line why the file is no frame of the scheme.
+        The frame's name, or one line that says why the file does not fit the scheme.
     """
     name = relative_path.rpartition("/")[2]
     if name.startswith("."):
-        return "hidden: its name begins with a dot"
+        return "hidden: its name starts with a dot"
     stem, dot, extension = name.rpartition(".")
     if not dot or extension.lower() not in IMAGE_EXTENSIONS:
         return "not an image: its extension is none of " + ", ".join(sorted(IMAGE_EXTENSIONS))
@@ -132,23 +132,33 @@ def parse_frame(relative_path: str, root: Root) -> FrameName | str:
 
 @lru_cache(maxsize=4096)
 def default_group(video_id: str) -> str:
-    """Return the group of a video for which none is given: its id without its label folder.
+    """Return the group of a video where no table gives one: its id without its label folder.
 
     ``flip/0002`` and ``notflip/0002`` may show one book in one place: both are in group ``0002``.
+
+    Parameters
+    ----------
+    video_id : str
+        Not empty.
+
+    Returns
+    -------
+    str
+        Not empty.
     """
     *folders, name = video_id.split("/")
-    return "/".join([*_without(folders, LABEL_WORDS), name])
+    return "/".join([*_without(folders, LABEL_WORDS), name]) or video_id
 
 
 def read_folders(relative_path: str, root: Root) -> Folders:
-    """Read what the folders of a path say, whatever its file is called.
+    """Return what the folders of a path say; the file's own name does not matter.
 
     Parameters
     ----------
     relative_path : str
         Path of a file below the root, components separated by ``/``.
     root : Root
-        Label and split where the folders have none.
+        Gives label and split where the folders have none.
     """
     return _read_folders(relative_path[: relative_path.rfind("/") + 1], root)
 
@@ -174,7 +184,7 @@ def _nearest(components: Sequence[str], words: Mapping[str, Word]) -> Word | Non
 
 
 def _without(folders: list[str], words: Mapping[str, Word]) -> list[str]:
-    """Drop the one component that a label or split was read from, the last of them."""
+    """Return the folders without the last one that is such a word: the label or split was read from it."""
     for index in reversed(range(len(folders))):
         if folders[index].lower() in words:
             return folders[:index] + folders[index + 1 :]

@@ -1,1 +1,1 @@
-"""Pixels become probabilities: two networks, their bundles, the predictor. Knows no Ray."""
+"""Pixels become probabilities: networks, bundles, engines, the predictor. Knows no Ray."""

@@ -1,7 +1,7 @@
 """The networks that can be trained and scored, by name.
 
-Knows which there are, what each takes and where it is defined; knows nothing of how they are trained, and
-imports no torch until one is built.
+Knows their names, input sizes and modules; knows nothing of how they are trained, and imports torch only
+to build one.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 EIGHTH = InputSize(height=240, width=135)
-"""1080×1920 at one eighth: the cheapest scale that JPEG offers, portrait, and nothing is resized. One size
-for all networks: one decode serves them all."""
+"""1080×1920, portrait, at one eighth: the cheapest scale that JPEG offers, and nothing is resized. All
+networks take this one size, so that one decode serves them all."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Architecture:
     Attributes
     ----------
     module : str
-        Where the class is defined.
+        The module that defines the class.
     network : str
-        The class: an nn.Module that takes pixels and gives logits, as `CnnModel.forward`.
+        The name of the class: an nn.Module that takes pixels and returns logits, as `CnnModel.forward`.
     pretrained : bool
         Whether it can start from ImageNet weights.
     input_size : InputSize
-        What frames are decoded to for it.
+        The size that frames are decoded to.
     """
 
     module: str
@@ -54,12 +54,12 @@ ARCHITECTURES = {
 
 
 def architecture(name: str) -> Architecture:
-    """Look an architecture up.
+    """Return the architecture of a name.
 
     Raises
     ------
     BundleError
-        Where this version has none of that name.
+        If this version has none of that name.
     """
     try:
         return ARCHITECTURES[name]

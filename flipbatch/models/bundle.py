@@ -1,7 +1,7 @@
-"""A model bundle: one directory with weights and all that scoring needs to use them.
+"""A model bundle: one directory with weights and a model card, which hold all that scoring needs.
 
-Knows the two files of a bundle and how they are read without executing anything; knows nothing of how
-weights are trained or run, and imports no torch unless it is asked for a network of torch's.
+Knows the two files of a bundle and how to read them without executing anything. Knows nothing of how
+weights are trained or run, and imports torch only to build a network.
 """
 
 from __future__ import annotations
@@ -30,34 +30,35 @@ from flipbatch.schema import Label
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-FORMAT_VERSION = 1
-"""Raised whenever an older flipbatch would misread a bundle."""
+FORMAT_VERSION = 2
+"""Raised whenever an older flipbatch would misread a bundle. Version 1 has no calibration offset."""
 
 LARGEST_INPUT = 4096
-"""Pixels of an input's longer side that a card may ask for: workers make room for a whole shard of such."""
+"""Most pixels of an input's longer side. Workers allocate memory for a whole shard of such inputs."""
 
 WEIGHTS_FILE = "model.safetensors"
-CARD_FILE = "model.json"
+MODEL_CARD_FILE = "model.json"
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A trained model with its preprocessing, its calibration and its history.
+    """A trained model with its calibration and its provenance.
 
     Attributes
     ----------
     name : str
-        What the model is called in tables.
+        The model's name in tables.
     architecture : str
-        Which network the weights are for.
+        The network that the weights are for, one of `architectures.ARCHITECTURES`.
     input_size : InputSize
-        What frames are decoded to.
+        The size that frames are decoded to.
     calibration : Calibration
-        Temperature and threshold, from validation.
+        Temperature, offset and threshold, fitted on validation.
     weights : mapping of str to ndarray
         The network's state dict.
-    record : mapping of str to Any
-        How it came about, for people: ``metrics``, ``data``, ``training``, ``history``; plain JSON values.
+    provenance : mapping of str to Any
+        How the model was made, for readers of the model card: ``metrics``, ``data``, ``training``,
+        ``history``; plain JSON values.
     """
 
     name: str
@@ -65,32 +66,32 @@ class Bundle:
     input_size: InputSize
     calibration: Calibration
     weights: Mapping[str, npt.NDArray[Any]]
-    record: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def network(self) -> nn.Module:
-        """Build torch's network with these weights, in evaluation mode.
+        """Build the torch network with these weights, in evaluation mode.
 
         Raises
         ------
         BundleError
-            Where the weights do not fit the architecture.
+            If the weights do not fit the architecture.
         """
         import torch
 
         network = architecture(self.architecture).build()
         try:
-            # Copied: torch would go on with the very memory that it is given, which others share.
+            # Copied: torch would keep using the given memory, which other networks share.
             network.load_state_dict({name: torch.tensor(value) for name, value in self.weights.items()})
         except RuntimeError as error:
             why = " ".join(str(error).split())[:200]
             raise BundleError(f"The weights of {self.name} do not fit {self.architecture}: {why}.") from error
         return network.eval()
 
-    def card(self) -> dict[str, Any]:
-        """Return what ``model.json`` says."""
+    def model_card(self) -> dict[str, Any]:
+        """Return the content of ``model.json``, without the checksum of the weights."""
         return {
-            "versions": versions(),  # unless the record holds those that it was trained with
-            **self.record,
+            "versions": versions(),  # a loaded bundle's provenance replaces them by those of its training
+            **self.provenance,
             "format_version": FORMAT_VERSION,
             "name": self.name,
             "architecture": self.architecture,
@@ -100,19 +101,20 @@ class Bundle:
             "positive_class": Label.FLIP,
             "threshold": self.calibration.threshold,
             "temperature": self.calibration.temperature,
+            "offset": self.calibration.offset,
         }
 
 
 def as_arrays(state: Mapping[str, Tensor]) -> dict[str, npt.NDArray[Any]]:
-    """Return a state dict of torch's as the arrays that a bundle holds."""
+    """Return a torch state dict as the arrays of a bundle."""
     return {name: value.detach().cpu().numpy() for name, value in state.items()}
 
 
 def save_bundle(bundle: Bundle, uri: str) -> None:
-    """Write a bundle; the card comes last and names the weights, so that a bundle whose card fits is whole.
+    """Write a bundle.
 
-    Numbers of its record that are infinite or none at all, such as the loss of an epoch that diverged,
-    become null.
+    The model card is written last and has the checksum of the weights: a bundle with a matching card is
+    complete. Infinities and NaN in its provenance, such as the loss of a diverged epoch, become null.
 
     Raises
     ------
@@ -120,13 +122,13 @@ def save_bundle(bundle: Bundle, uri: str) -> None:
     """
     data = safetensors.numpy.save({name: np.asarray(w, order="C") for name, w in bundle.weights.items()})
     storage.write(storage.join(uri, WEIGHTS_FILE), data)
-    card = _finite({**bundle.card(), _CHECKSUM: hashlib.sha256(data).hexdigest()})
-    text = json.dumps(card, indent=2, sort_keys=True, allow_nan=False)
-    storage.write(storage.join(uri, CARD_FILE), (text + "\n").encode())
+    model_card = _finite({**bundle.model_card(), _CHECKSUM: hashlib.sha256(data).hexdigest()})
+    text = json.dumps(model_card, indent=2, sort_keys=True, allow_nan=False)
+    storage.write(storage.join(uri, MODEL_CARD_FILE), (text + "\n").encode())
 
 
 def _finite(value: Any) -> Any:
-    """Return a JSON value with null for what JSON has no number for."""
+    """Return a JSON value with null instead of infinities and NaN."""
     if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -135,80 +137,93 @@ def _finite(value: Any) -> Any:
 
 
 def load_bundle(uri: str) -> tuple[Bundle, str]:
-    """Read a bundle, and fingerprint it.
+    """Read a bundle.
 
     Returns
     -------
     tuple of (Bundle, str)
-        The bundle, and the SHA-256 of its two files as 64 hexadecimal digits.
+        The bundle, and the bundle fingerprint: the SHA-256 of its two files as 64 hexadecimal digits.
 
     Raises
     ------
     BundleError
-        Where it is missing, damaged, made by a newer version or preprocessed in another way.
+        If it is missing, damaged, made by a newer version or preprocessed in another way.
     StorageError
-        Where the storage does not answer.
+        If the storage does not answer.
     """
     uri = storage.normalise(uri)
-    card_bytes, weights_bytes = _read(uri, CARD_FILE), _read(uri, WEIGHTS_FILE)
-    bundle = _assemble(uri, _parse_card(uri, card_bytes), weights_bytes)
-    return bundle, hashlib.sha256(card_bytes + weights_bytes).hexdigest()
+    card_bytes, weights_bytes = _read(uri, MODEL_CARD_FILE), _read(uri, WEIGHTS_FILE)
+    bundle = _assemble(uri, _parse_model_card(uri, card_bytes), weights_bytes)
+    bundle_fingerprint = hashlib.sha256(card_bytes + weights_bytes).hexdigest()
+    return bundle, bundle_fingerprint
 
 
 def _read(uri: str, name: str) -> bytes:
     path = storage.join(uri, name)
     if not storage.exists(path):
         raise BundleError(
-            f"{uri} is no model bundle: it has no {name}. Give the directory that train.py wrote, "
+            f"{uri} is not a model bundle: it has no {name}. Give the directory that train.py wrote, "
             "OUT/models/NAME."
         )
-    return storage.read_required(path, "the bundle's file")
+    return storage.read_required(path, "the file of the bundle")
 
 
-def _parse_card(uri: str, data: bytes) -> dict[str, Any]:
+def _parse_model_card(uri: str, data: bytes) -> dict[str, Any]:
     try:
-        card = json.loads(data)
-        found = int(card["format_version"])
-        versions = dict(card.get("versions", {}))
+        model_card = json.loads(data)
+        found = int(model_card["format_version"])
+        trained_with = dict(model_card.get("versions", {}))
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError, AttributeError) as error:
-        raise BundleError(f"The bundle {uri} is damaged: its {CARD_FILE} can't be read ({error}).") from error
+        raise BundleError(
+            f"The bundle {uri} is damaged: its {MODEL_CARD_FILE} can't be read ({error})."
+        ) from error
     if found > FORMAT_VERSION:
-        made_by = versions.get("flipbatch", "a newer version")
+        made_by = trained_with.get("flipbatch", "a newer version")
         raise BundleError(
             f"The bundle {uri} has format {found}, made by flipbatch {made_by}; this is flipbatch "
             f"{__version__}, which reads up to format {FORMAT_VERSION}: upgrade it."
         )
-    return card
+    return model_card
 
 
-def _input_size(told: dict[str, Any]) -> InputSize:
-    size = InputSize(int(told["height"]), int(told["width"]))
+def _input_size(value: dict[str, Any]) -> InputSize:
+    size = InputSize(int(value["height"]), int(value["width"]))
     if max(size.height, size.width) > LARGEST_INPUT:
-        msg = f"an input of {size.height} x {size.width} pixels is no model's"
+        msg = f"an input of {size.height} x {size.width} pixels is larger than {LARGEST_INPUT}"
         raise ValueError(msg)
     return size
 
 
 _CHECKSUM = "weights_sha256"
-_OWN_KEYS = {_CHECKSUM, *Bundle("", "", InputSize(1, 1), Calibration(1.0, 0.5), {}).card()} - {"versions"}
+_OWN_KEYS = {_CHECKSUM, *Bundle("", "", InputSize(1, 1), Calibration(), {}).model_card()} - {"versions"}
 
 
-def _assemble(uri: str, card: dict[str, Any], weights: bytes) -> Bundle:
+def _calibration(model_card: dict[str, Any]) -> Calibration:
+    return Calibration(
+        temperature=float(model_card["temperature"]),
+        threshold=float(model_card["threshold"]),
+        offset=float(model_card.get("offset", 0.0)),  # bundles of format 1 have none
+    )
+
+
+def _assemble(uri: str, model_card: dict[str, Any], weights: bytes) -> Bundle:
     try:
         bundle = Bundle(
-            name=str(card["name"]),
-            architecture=str(card["architecture"]),
-            input_size=_input_size(card["input"]),
-            calibration=Calibration(float(card["temperature"]), float(card["threshold"])),
+            name=str(model_card["name"]),
+            architecture=str(model_card["architecture"]),
+            input_size=_input_size(model_card["input"]),
+            calibration=_calibration(model_card),
             weights=safetensors.numpy.load(weights),
-            record={key: value for key, value in card.items() if key not in _OWN_KEYS},
+            provenance={key: value for key, value in model_card.items() if key not in _OWN_KEYS},
         )
-        prepared, checksum = card["preprocessing"], card[_CHECKSUM]
+        prepared, checksum = model_card["preprocessing"], model_card[_CHECKSUM]
     except (KeyError, TypeError, ValueError, OverflowError, safetensors.SafetensorError) as error:
         raise BundleError(f"The bundle {uri} is damaged: {type(error).__name__} {error}.") from error
     if checksum != hashlib.sha256(weights).hexdigest():
-        raise BundleError(f"The bundle {uri} is damaged: its {WEIGHTS_FILE} is not the one of its card.")
-    architecture(bundle.architecture)  # known here, or an error now and not in a worker
+        raise BundleError(
+            f"The bundle {uri} is damaged: its {WEIGHTS_FILE} is not the one of its model card."
+        )
+    architecture(bundle.architecture)  # raises here, not in a worker, if this version has none of that name
     if prepared != preprocessing():
         raise BundleError(f"The bundle {uri} was trained on frames that this version prepares differently.")
     return bundle

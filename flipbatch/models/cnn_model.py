@@ -1,6 +1,6 @@
-"""Our own network: small enough that decoding a frame costs many times what the network costs.
+"""Our own network, so small that decoding a frame costs many times more than running it.
 
-Knows its layers and its input's shape; knows nothing of training, bundles or files.
+Knows its layers and the shape of its input; knows nothing of training, bundles or files.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from flipbatch.models.normalise import Normalise
 
 PATCH = 3
-"""Pixels a side of what the first layer sees at once. It divides the input's width, 135, and its height, 240:
-patches side by side are a matrix product over the pixels as they lie in memory."""
+"""Pixels a side of the first layer's patches. It divides the input's width, 135, and its height, 240, so that
+adjacent patches are a matrix product over the pixels in their order in memory."""
 
 _CHANNELS = (8, 16, 32, 64, 64)
 
@@ -22,7 +22,7 @@ _CHANNELS = (8, 16, 32, 64, 64)
 class CnnModel(nn.Module):
     """Patches, then strided convolutions, pooled by mean and by maximum.
 
-    The maximum keeps a small moving page from drowning in a large still table; the mean keeps the light.
+    The maximum keeps the signal of a small moving page on a large table; the mean keeps the light.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class CnnModel(nn.Module):
         return self.head(self.embed(pixels)).squeeze(1)
 
     def embed(self, pixels: Tensor) -> Tensor:
-        """Return what the head decides by: (N, 128), float32."""
+        """Return the features that the head takes: (N, 128), float32."""
         features = self.features(self.normalise(pixels))
         return torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1)
 

@@ -1,6 +1,6 @@
 """Pixels become logits on one CPU core, by OpenVINO.
 
-Knows how a graph is compiled for the CPU that it finds itself on; knows no torch, no calibration, no Ray.
+Knows how to compile a graph for this machine's CPU; knows no torch, no calibration and no Ray.
 """
 
 from __future__ import annotations
@@ -10,33 +10,42 @@ import numpy.typing as npt
 from openvino import Core
 
 from flipbatch.models.bundle import Bundle
+from flipbatch.models.engine_identity import EngineIdentity
 from flipbatch.models.inference_graph import inference_graph
+from flipbatch.models.precision import Precision, fastest_precision
+
+_OPENVINO_NAMES: dict[Precision, str] = {"bfloat16": "bf16", "float32": "f32"}
 
 FRAMES_AT_A_TIME = 4
-"""Their activations stay in the cache: with all cores at work, 8 frames of MobileNetV2 cost 4 % more each."""
+"""Activations of 4 stay in the cache: on busy cores, a frame of MobileNetV2 costs 4 % more with 8."""
 
 
 class CpuEngine:
-    """A bundle's network, compiled.
+    """A bundle's network, compiled for this CPU.
 
     Parameters
     ----------
     bundle : Bundle
-    half : bool, optional
-        Whether to compute in bfloat16, with sums in float32; by default where the CPU can.
+    precision : {"bfloat16", "float32"}, optional
+        The number format of multiplications; sums are float32. By default bfloat16 where the CPU has it.
+
+    Attributes
+    ----------
+    identity : EngineIdentity
 
     Raises
     ------
     BundleError
-        Where the weights do not fit the architecture.
+        If the weights do not fit the architecture.
     """
 
-    def __init__(self, bundle: Bundle, half: bool | None = None) -> None:
+    def __init__(self, bundle: Bundle, precision: Precision | None = None) -> None:
         core, size = Core(), bundle.input_size
-        half = has_bfloat16() if half is None else half
+        precision = precision or fastest_precision("cpu")
+        self.identity = EngineIdentity.here("openvino", "cpu", precision)
         settings = {
-            "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
-            # One core an actor, and which one is the operating system's to say: two pinned actors may meet.
+            "INFERENCE_PRECISION_HINT": _OPENVINO_NAMES[precision],
+            # One core an actor, chosen by the operating system: two pinned actors may share one.
             "INFERENCE_NUM_THREADS": 1,
             "NUM_STREAMS": 1,
             "ENABLE_CPU_PINNING": False,
@@ -69,8 +78,3 @@ class CpuEngine:
             self._last[: len(frames)] = frames
             frames = self._last
         return self._request.infer([np.ascontiguousarray(frames)], share_inputs=True, share_outputs=True)[0]
-
-
-def has_bfloat16() -> bool:
-    """Say whether this CPU computes in bfloat16 natively, as AVX512-BF16 and AMX do."""
-    return "BF16" in Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

@@ -1,10 +1,10 @@
-"""A bundle's weights become the graph that CPUs run: what torch trained, without torch.
+"""A bundle's weights become the graph that CPUs run, without torch.
 
-The layers are those of `cnn_model.py` and `mobilenet_v2.py` in evaluation mode, written once more: tracing
-the modules would cost each start of a job 5 s and 900 MB (docs/performance.md). BatchNorm is folded into
-the convolution before it, and where no padding comes in between, so is the normalisation of pixels.
+The layers are those of `cnn_model.py` and `mobilenet_v2.py` in evaluation mode, written a second time:
+tracing the modules would cost each start of a job 5 s and 900 MB (docs/performance.md). BatchNorm is folded
+into the convolution before it. The normalisation of pixels is folded into a first layer that does not pad.
 
-Knows layers and names of weights; knows nothing of how or on what a graph is run.
+Knows layers and names of weights; knows nothing of how and where a graph runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from flipbatch.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, mobilene
 Array = npt.NDArray[np.floating[Any]]
 
 _EPSILON = 1e-5
-"""What torch's BatchNorm2d adds to a variance."""
+"""The number that torch's BatchNorm2d adds to a variance."""
 
 _HALVING_BLOCKS = frozenset({2, 4, 7, 14})
 """MobileNetV2's inverted residuals that halve height and width: table 2 of arXiv:1801.04381."""
@@ -41,7 +41,7 @@ def inference_graph(bundle: Bundle, frames: int) -> Model:
     ----------
     bundle : Bundle
     frames : int
-        How many it takes at once, at least 1.
+        The number of frames of one inference, at least 1.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def inference_graph(bundle: Bundle, frames: int) -> Model:
     Raises
     ------
     BundleError
-        Where the weights do not fit the architecture.
+        If the weights do not fit the architecture.
     """
     weights = _Weights(bundle.weights)
     size = bundle.input_size
@@ -59,40 +59,40 @@ def inference_graph(bundle: Bundle, frames: int) -> Model:
     try:
         logits = _GRAPHS[bundle.architecture](pixels, weights, size)
     except (KeyError, RuntimeError, ValueError) as error:
-        raise _misfit(bundle, str(error)) from error
+        raise _do_not_fit(bundle, str(error)) from error
     if unknown := weights.unused():
-        raise _misfit(bundle, f"it has no {unknown}")
+        raise _do_not_fit(bundle, f"it has no {unknown}")
     return Model([logits], [pixels], bundle.name)  # pyright: ignore[reportGeneralTypeIssues]  (its stubs)
 
 
-def _misfit(bundle: Bundle, why: str) -> BundleError:
+def _do_not_fit(bundle: Bundle, why: str) -> BundleError:
     short = " ".join(why.split())[:200]
     return BundleError(f"The weights of {bundle.name} do not fit {bundle.architecture}: {short}.")
 
 
 class _Weights:
-    """A state dict, and what of it no layer has asked for yet."""
+    """A state dict that knows which of its weights are unused."""
 
     def __init__(self, weights: Mapping[str, npt.NDArray[Any]]) -> None:
         self._weights = weights
-        self._left = {name for name in weights if not name.endswith("num_batches_tracked")}
+        self._unused = {name for name in weights if not name.endswith("num_batches_tracked")}
 
     def __contains__(self, name: str) -> bool:
         return name in self._weights
 
     def take(self, name: str) -> Array:
-        self._left.discard(name)
+        self._unused.discard(name)
         return self._weights[name].astype(np.float32)
 
     def convolution(self, layer: str, norm: str) -> tuple[Array, Array]:
-        """Return kernel and bias of a convolution with the BatchNorm behind it folded in."""
+        """Return kernel and bias of a convolution, with the BatchNorm after it folded in."""
         variance = self.take(f"{norm}.running_var") + np.float32(_EPSILON)
         scale = self.take(f"{norm}.weight") / np.sqrt(variance)
         bias = self.take(f"{norm}.bias") - self.take(f"{norm}.running_mean") * scale
         return self.take(f"{layer}.weight") * scale[:, None, None, None], bias
 
     def unused(self) -> str:
-        return ", ".join(sorted(self._left))
+        return ", ".join(sorted(self._unused))
 
 
 # ---------------------------------------------------------------------------------------- networks
@@ -110,10 +110,11 @@ def _cnn_model(pixels: Node, weights: _Weights, size: InputSize) -> Node:
 
 
 def _patches(pixels: Node, kernel: Array, bias: Array, size: InputSize) -> Node:
-    """Convolve patches that lie side by side, straight over bytes as they lie in memory.
+    """Convolve adjacent patches, on bytes in their order in memory.
 
-    A patch's pixels of one row are neighbours in memory: seen as channels, they are 3 times its width, which
-    halves the cost of all of `cnn_model`: 3 channels fill no vector registers.
+    The pixels of one row of a patch are neighbours in memory. Viewed as channels, there are 3 times the
+    patch's width of them. This halves the cost of the whole `cnn_model`: 3 channels do not fill vector
+    registers.
     """
     outputs, _, patch, _ = kernel.shape
     kernel, bias = _take_pixels(kernel, bias)
@@ -125,7 +126,7 @@ def _patches(pixels: Node, kernel: Array, bias: Array, size: InputSize) -> Node:
 
 
 def _take_pixels(kernel: Array, bias: Array) -> tuple[Array, Array]:
-    """Fold the normalisation of pixels into the layer that takes them."""
+    """Fold the normalisation of pixels into the first layer."""
     scaled = kernel / _STD[:, None, None]
     return scaled, bias - (scaled * _MEAN[:, None, None]).sum(axis=(1, 2, 3))
 
@@ -134,7 +135,7 @@ def _mobilenet_v2(pixels: Node, weights: _Weights, size: InputSize) -> Node:
     top, left, bottom, right = mobilenet_window(size.height, size.width)
     rows_and_columns = _shape(1, 2)
     pixels = ops.slice(pixels, _shape(top, left), _shape(bottom, right), _shape(1, 1), rows_and_columns)
-    # Not folded: the first layer pads with zeros, which stand for the mean only after normalising.
+    # Not folded: the first layer pads with zeros, which are the mean only after normalisation.
     shift, scale = (ops.constant(one[:, None, None]) for one in (_MEAN, _STD))
     x = ops.divide(ops.subtract(_channels_first(pixels), shift), scale)
     x = _relu6(_convolve(x, *weights.convolution("features.0.0", "features.0.1"), stride=2))

@@ -1,7 +1,7 @@
 """MobileNetV2 with one logit, from scratch or from ImageNet weights.
 
-Knows where weights may come from and which layers they fill; knows nothing of training or bundles.
-Torchvision is imported only where a network is built: it takes seconds.
+Knows the sources of weights and the layers that they fill; knows nothing of training or bundles.
+Torchvision is imported only to build a network: its import takes seconds.
 """
 
 from __future__ import annotations
@@ -30,9 +30,8 @@ class MobileNetV2(nn.Module):
     Attributes
     ----------
     statistics_frozen : bool
-        Whether BatchNorm keeps its running statistics in training. Set with pretrained weights: small
-        batches of one book's frames would overwrite what ImageNet taught, and the weights, trained
-        against those statistics, would then meet others.
+        Whether BatchNorm keeps its running statistics in training. True with pretrained weights, which
+        were trained with ImageNet's statistics: small batches of one book's frames would overwrite these.
     """
 
     def __init__(self) -> None:
@@ -61,12 +60,12 @@ class MobileNetV2(nn.Module):
         return self.head(self.embed(pixels)).squeeze(1)
 
     def embed(self, pixels: Tensor) -> Tensor:
-        """Return what the head decides by: (N, 1280), float32."""
+        """Return the features that the head takes: (N, 1280), float32."""
         top, left, bottom, right = mobilenet_window(*pixels.shape[2:])
         return self.features(self.normalise(pixels[:, :, top:bottom, left:right])).mean(dim=(2, 3))
 
     def train(self, mode: bool = True) -> MobileNetV2:
-        """Switch to training, but for frozen BatchNorm statistics."""
+        """Switch to training or evaluation; frozen BatchNorm layers stay in evaluation."""
         super().train(mode)
         if self.statistics_frozen:
             for module in self.modules():
@@ -75,17 +74,17 @@ class MobileNetV2(nn.Module):
         return self
 
     def load_features(self, weights: Mapping[str, Tensor]) -> None:
-        """Fill all layers but the head, and freeze the BatchNorm statistics.
+        """Load all layers except the head, and freeze the BatchNorm statistics.
 
         Parameters
         ----------
         weights : mapping of str to Tensor
-            A state dict with torchvision's names; the classifier's are left out.
+            A state dict with torchvision's names; the classifier is ignored.
 
         Raises
         ------
         WeightsError
-            Where a layer is missing, unknown or of another shape.
+            If a layer is missing, unknown or of another shape.
         """
         features = {name: value for name, value in weights.items() if name.startswith("features.")}
         try:
@@ -102,22 +101,22 @@ def read_weights(source: str) -> dict[str, Tensor]:
     Parameters
     ----------
     source : str
-        ``imagenet`` downloads torchvision's; anything else is the URI of a ``.safetensors`` file, or of
-        one that `torch.load` reads without executing code.
+        ``imagenet`` downloads torchvision's weights; anything else is the URI of a ``.safetensors`` file, or
+        of a file that `torch.load` reads without executing code.
 
     Raises
     ------
     WeightsError
-        Where they can't be had; its message names the three ways out.
+        If they can't be read; its message names the three alternatives.
     """
     try:
         return _download() if source == "imagenet" else _read_file(storage.normalise(source))
     except Exception as error:
         why = " ".join(str(error).split())[:200]
         raise WeightsError(
-            f"The weights {source!r} can't be had ({why}). Three ways out: --weights imagenet where the "
-            "network reaches torchvision's downloads, --weights URI with a .safetensors or .pth file, or "
-            "--weights none to train from scratch."
+            f"The weights {source!r} can't be read ({why}). Use --weights imagenet where torchvision's "
+            "downloads can be reached, --weights URI with a .safetensors or .pth file, or --weights none to "
+            "train from scratch."
         ) from error
 
 
@@ -130,7 +129,7 @@ def _download() -> dict[str, Tensor]:
 
 @contextmanager
 def _socket_timeout(seconds: float) -> Iterator[None]:
-    """Bound a download that has no time-out of its own: a silent network would hang it for ever."""
+    """Limit a download that has no time-out of its own: a silent network would block it for ever."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -145,10 +144,10 @@ def _read_file(uri: str) -> dict[str, Tensor]:
         return safetensors.torch.load(data)
     try:
         weights = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:  # torch's own text says how to execute it all the same
-        raise StorageError(f"{uri} is damaged, or holds more than weights, which is not executed") from error
+    except pickle.UnpicklingError as error:  # torch's own message says how to execute the code
+        raise StorageError(f"{uri} is damaged, or has code besides weights, which is not executed") from error
     if not isinstance(weights, Mapping) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
     ):
-        raise StorageError(f"{uri} holds no state dict")
+        raise StorageError(f"{uri} has no state dict")
     return dict(weights)

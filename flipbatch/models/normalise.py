@@ -1,4 +1,4 @@
-"""Pixel values become the numbers that networks are trained on.
+"""The layer that normalises pixel values.
 
 Knows one layer; knows no network.
 """
@@ -12,11 +12,11 @@ from flipbatch.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 
 class Normalise(nn.Module):
-    """Shift and scale (N, 3, H, W) of 0 to 255 to zero mean and unit variance a channel, in float32."""
+    """Shift and scale pixels (N, 3, H, W), 0 to 255, to zero mean and unit variance a channel, in float32."""
 
     def __init__(self) -> None:
         super().__init__()
-        # Constants of the code, not weights: a bundle does not hold them.
+        # Constants of the code, not weights: they are not in a bundle.
         self.register_buffer("shift", _channels(IMAGENET_MEAN), persistent=False)
         self.register_buffer("scale", _channels(IMAGENET_STD), persistent=False)
         self.shift: Tensor

@@ -1,6 +1,6 @@
 """Batches of uint8 pixels become calibrated probabilities.
 
-Knows a bundle and which engine runs it; knows no Ray, no files and no decoding.
+Knows bundles and engines; knows no Ray, no files and no decoding.
 """
 
 from __future__ import annotations
@@ -12,20 +12,29 @@ import numpy.typing as npt
 
 from flipbatch.errors import BundleError
 from flipbatch.models.bundle import Bundle
+from flipbatch.models.engine_identity import EngineIdentity
+from flipbatch.models.precision import Device
 
 
 class Engine(Protocol):
-    """What runs a network."""
+    """Runs a network.
+
+    Attributes
+    ----------
+    identity : EngineIdentity
+    """
+
+    identity: EngineIdentity
 
     def logits(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return one logit a frame, (N,), float32, of (N, height, width, 3), uint8, RGB."""
         ...
 
 
-def fastest_engine(bundle: Bundle, device: str = "cpu") -> Engine:
+def fastest_engine(bundle: Bundle, device: Device = "cpu") -> Engine:
     """Return the fastest engine for a device, ``cpu`` or ``cuda``.
 
-    Only the one that is needed is imported: on CPUs, scoring does without torch.
+    It imports only the engine that it returns: scoring on CPUs needs no torch.
     """
     if device == "cpu":
         from flipbatch.models.cpu_engine import CpuEngine
@@ -34,21 +43,30 @@ def fastest_engine(bundle: Bundle, device: str = "cpu") -> Engine:
     return reference_engine(bundle, device)
 
 
-def reference_engine(bundle: Bundle, device: str = "cpu") -> Engine:
-    """Return torch's own network, eager: on ``cpu`` in float32, what the fastest engine is held against."""
+def reference_engine(bundle: Bundle, device: Device = "cpu") -> Engine:
+    """Return the torch engine: on ``cpu`` in float32, the reference for the fastest engine."""
     from flipbatch.models.torch_engine import TorchEngine
 
     return TorchEngine(bundle, device)
 
 
 class Predictor:
-    """A bundle, ready to predict.
+    """A bundle and the engine that runs it.
 
     Parameters
     ----------
     bundle : Bundle
     engine : Engine, optional
         By default the fastest on this CPU.
+
+    Attributes
+    ----------
+    name : str
+        The model's name in tables.
+    input_size : InputSize
+        The size of the frames that it takes.
+    engine : EngineIdentity
+        The identity of the engine that runs it.
     """
 
     def __init__(self, bundle: Bundle, engine: Engine | None = None) -> None:
@@ -56,9 +74,10 @@ class Predictor:
         self.input_size = bundle.input_size
         self._calibration = bundle.calibration
         self._engine = engine or fastest_engine(bundle)
+        self.engine = self._engine.identity
 
     def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Predict.
+        """Return calibrated probabilities of a flip.
 
         Parameters
         ----------
@@ -68,14 +87,14 @@ class Predictor:
         Returns
         -------
         ndarray
-            (N,), float32, 0 to 1: the calibrated probability of a flip.
+            (N,), float32, 0 to 1.
 
         Raises
         ------
         ValueError
-            For pixels of another type or shape.
+            If the pixels have another type or shape.
         BundleError
-            Where the network gives NaN.
+            If the network returns NaN or infinity.
         """
         shape = (len(pixels), self.input_size.height, self.input_size.width, 3)
         if pixels.dtype != np.uint8 or pixels.shape != shape:
@@ -83,6 +102,6 @@ class Predictor:
         logits = self._engine.logits(pixels)
         if not np.isfinite(logits).all():
             raise BundleError(
-                f"The model {self.name} gives no numbers: its weights are damaged. Train it again."
+                f"The model {self.name} returns NaN or infinity: its weights are damaged. Train it anew."
             )
         return self._calibration.probabilities(logits)

@@ -1,1 +1,1 @@
-"""Metrics and tables become terminal lines and one HTML page."""
+"""Metrics and totals of a run become one HTML page and terminal lines. Knows no Ray and reads no table."""

@@ -1,6 +1,6 @@
-"""Models' metrics side by side, as lines for a terminal.
+"""Metrics of models side by side, as lines for a terminal.
 
-Knows the keys that `metrics.ModelTally.to_json` gives; knows no files and no terminal.
+Knows the keys of ``metrics.json``. Knows no files.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ WIDEST_NAME = 27
 def score_table(
     models: Mapping[str, Metrics], last: str, value: Callable[[Metrics], float | None]
 ) -> list[str]:
-    """Return a header and a line a model, of at most 80 columns.
+    """Return two lines of titles and one line per model, of at most 80 columns.
 
     Parameters
     ----------
     models : mapping of str to dict
-        Name to ``frames``, ``videos`` and ``per_video``; each may be None.
+        Name to ``frames`` and ``videos``; each may be None.
     last : str
         Title of the last column, at most 10 characters.
     value : callable
-        Gives the last column's number of a model.
+        Returns the last column's number of a model.
     """
     width = min(WIDEST_NAME, max(14, *map(len, models)))
-    header = f"{'F1':>7}  {'95 % interval':<15}{'balanced':>9}{'video F1':>10}{last:>10}"
+    above = f"{'':<{width}}{'balanced accuracy':>18}"
+    header = f"{'videos':>9}{'frames':>9}{'F1':>8}  {'95 % interval':<15}{last:>10}"
     rows = [
         _fitted(name, width) + _scores(model) + _number(value(model), 10) for name, model in models.items()
     ]
-    return [_fitted("model", width) + header, *rows]
+    return [above, _fitted("model", width) + header, *rows]
 
 
 def _fitted(name: str, width: int) -> str:
@@ -42,10 +43,10 @@ def _fitted(name: str, width: int) -> str:
 
 def _scores(model: Metrics) -> str:
     frames, videos = model["frames"] or {}, model["videos"] or {}
-    interval = frames.get("f1_interval")
-    between = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-"
-    balanced = _number(frames.get("balanced_accuracy"), 9)
-    return f"{_number(frames.get('f1'), 7)}  {between:<15}{balanced}{_number(videos.get('f1'), 10)}"
+    balanced = [_number(level.get("balanced_accuracy"), 9) for level in (videos, frames)]
+    ends = frames.get("f1_interval")
+    interval = f"{ends[0]:.3f} to {ends[1]:.3f}" if ends else "-"
+    return f"{''.join(balanced)}{_number(frames.get('f1'), 8)}  {interval:<15}"
 
 
 def _number(value: float | None, width: int) -> str:

@@ -1,43 +1,63 @@
-"""A finished run's metrics as lines for a terminal.
+"""What a command prints when it has finished: lines of at most 80 columns.
 
-Knows ``metrics.json``; knows no tables and no files.
+Knows ``metrics.json`` and ``comparison.json``. Knows no tables and no files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
 from typing import Any
 
+from flipbatch.report.differences import NO_DIFFERENCE, differences
 from flipbatch.report.score_table import score_table
 
 Metrics = Mapping[str, Any]
 
 
 def error_rate(metrics: Metrics) -> float:
-    """Return the share of frames without probability, 0 to 1."""
+    """Return the share of frames without a probability, 0 to 1."""
     frames = metrics["frames"]
     return (frames["total"] - frames["scored"]) / max(1, frames["total"])
 
 
 def summary_lines(metrics: Metrics) -> list[str]:
-    """Return what was scored and how well, as lines of at most 80 columns."""
+    """Return what was scored and how well."""
     frames = metrics["frames"]
     lines = [f"{frames['scored']:,} of {frames['total']:,} frames of {metrics['videos']:,} videos scored"]
     lines += [f"  {count:,} {status}" for status, count in frames["errors"].items() if count]
     if frames["misnamed"]:
-        lines.append(f"  {frames['misnamed']:,} files are no frames: see misnamed.parquet")
+        lines.append(f"  {frames['misnamed']:,} files are not frames: see misnamed.parquet")
     if metrics["note"]:
         return [*lines, metrics["note"]]
-    return [*lines, *score_table(metrics["models"], "mean F1", lambda model: model["per_video"]["mean_f1"])]
+    table = score_table(metrics["models"], "video F1", lambda model: (model["videos"] or {}).get("f1"))
+    return [*lines, *table, *_difference_lines(metrics)]
 
 
 def comparison_lines(comparison: Metrics) -> list[str]:
-    """Return the comparison as lines of at most 80 columns."""
+    """Return how the trained models compare on the test split."""
     table = score_table(comparison["models"], "unseen F1", _unseen_f1)
-    return [*table, f"best by F1 on the test split: {comparison['best']}"]
+    chosen_by = comparison.get("chosen_by", "F1 on the test split")
+    return [*table, *_difference_lines(comparison), f"best by {chosen_by}: {comparison['best']}"]
 
 
 def _unseen_f1(entry: Metrics) -> float | None:
-    """Return F1 over the test frames of videos that did not train."""
-    unseen = entry["test_unseen_videos"]
+    """Return F1 over the test frames of groups that did not train."""
+    unseen = entry.get("test_unseen_groups", entry.get("test_unseen_videos"))
     return unseen["frames"]["f1"] if unseen else None
+
+
+def _difference_lines(metrics: Metrics) -> list[str]:
+    """Return a line per pair of models, and one per measure below it."""
+    lines = []
+    for (model, minus), found in groupby(differences(metrics), key=lambda one: (one.model, one.minus)):
+        lines.append(f"{_cut(model)} - {_cut(minus)}, with 95 % intervals:")
+        for one in found:
+            result = NO_DIFFERENCE if one.result == NO_DIFFERENCE else "a difference"
+            interval = f"{one.low:+.3f} to {one.high:+.3f}"
+            lines.append(f"  {one.measure:<26}{one.value:+.3f}  {interval}  {result}")
+    return lines
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= 24 else name[:23] + "…"

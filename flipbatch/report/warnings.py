@@ -1,40 +1,38 @@
-"""What a person must be told before reading a run's numbers, a sentence each.
+"""Warnings about a run's numbers, one sentence each.
 
-Knows ``metrics.json`` and the cards of bundles; knows no tables and no markup.
+Knows ``metrics.json`` and model cards. Knows no tables and no markup.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from flipbatch.evaluation.calibration import TEMPERATURES
-from flipbatch.evaluation.metrics import Counts
+from flipbatch.evaluation.counts import Counts
 from flipbatch.models.architectures import ARCHITECTURES
+from flipbatch.report.contents import Json, look
 from flipbatch.report.terminal import error_rate
 from flipbatch.schema import Label
 
-Json = Mapping[str, Any]
 
-
-def warnings(metrics: Json, records: Mapping[str, Json]) -> dict[str, list[str]]:
-    """Return what a person must know before believing the numbers.
+def warnings(metrics: Json, model_cards: Mapping[str, Json]) -> dict[str, list[str]]:
+    """Return what a reader must know before trusting the numbers.
 
     Parameters
     ----------
     metrics : mapping
-        What ``metrics.json`` says.
-    records : mapping of str to mapping
-        Name to card of each model's bundle.
+        The content of ``metrics.json``.
+    model_cards : mapping of str to mapping
+        The content of each model's ``model.json``, by name. Any key may be missing.
 
     Returns
     -------
     dict of str to list of str
-        A sentence each, with the models that it is about; none where it is about the run.
+        Each sentence with the names of the models that it is about; none if it is about the run.
     """
     found: dict[str, list[str]] = {sentence: [] for sentence in _about_run(metrics)}
     for name, model in metrics["models"].items():
-        for sentence in [*_about_bundle(records.get(name, {})), *_about_result(model)]:
+        for sentence in [*_about_model_card(model_cards.get(name, {})), *_about_result(model)]:
             found.setdefault(sentence, []).append(name)
     return found
 
@@ -45,11 +43,13 @@ def _about_run(metrics: Json) -> Iterator[str]:
         yield metrics["note"]
     elif frames["labelled"] < frames["total"]:
         yield (
-            f"Only {frames['labelled']:,} of {frames['total']:,} frames have a label: what is measured, "
-            "is measured on these."
+            f"Only {frames['labelled']:,} of {frames['total']:,} frames have a label: the metrics are of "
+            "these frames alone."
         )
     if only := _of_one_label(metrics):
-        yield f"All labelled frames are {only}: F1 can't tell a good model from one that always says so."
+        yield f"All labelled frames are {only}: the metrics can't tell a good model from a constant one."
+    if mixed := _mixed_engines(metrics):
+        yield mixed
     if error_rate(metrics):
         failed = frames["total"] - frames["scored"]
         yield (
@@ -58,8 +58,21 @@ def _about_run(metrics: Json) -> Iterator[str]:
         )
 
 
+def _mixed_engines(metrics: Json) -> str | None:
+    """Return the sentence about a run that several engines scored."""
+    engines = [
+        f"{one['engine']} in {one['precision']} on {one['device']}" for one in metrics.get("engines", [])
+    ]
+    if len(engines) < 2:
+        return None
+    return (
+        f"{len(engines)} engines scored this run ({', '.join(engines)}): the probabilities of one frame "
+        "differ between engines, by some thousandths."
+    )
+
+
 def _of_one_label(metrics: Json) -> str | None:
-    """Return the label of all labelled and scored frames, where there is but one."""
+    """Return the label of all labelled and scored frames; None if there are both."""
     counts = [call_all_flip(model["frames"]) for model in metrics["models"].values()]
     if not counts or not counts[0].total or _has_both(counts[0]):
         return None
@@ -74,17 +87,17 @@ def _by_status(errors: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {status.replace('_', ' ')}" for status, count in errors.items() if count)
 
 
-def _about_bundle(card: Json) -> Iterator[str]:
-    notes = look(card, "data", "warnings")
+def _about_model_card(model_card: Json) -> Iterator[str]:
+    notes = look(model_card, "data", "warnings")
     notes = [str(note) for note in notes] if isinstance(notes, list) else []
     yield from (f"In training: {note}" for note in notes)
-    if _started_from_nothing(card) and not any("scratch" in note for note in notes):
+    if _trained_from_scratch(model_card) and not any("scratch" in note for note in notes):
         yield "Trained from scratch, without ImageNet weights: with them it would likely do far better."
-    # A search for the best temperature comes near a bound, and not onto it.
-    if card.get("temperature", 0) > 0.999 * TEMPERATURES[1]:
+    # The fitted temperature comes near its bound, not exactly onto it.
+    if model_card.get("temperature", 0) > 0.999 * TEMPERATURES[1]:
         yield (
-            f"Its temperature is at the bound of {TEMPERATURES[1]:g}: on validation its outputs said little "
-            "about the label, so all its probabilities lie near 0.5."
+            f"Its temperature is at the bound of {TEMPERATURES[1]:g}: its outputs on validation say little "
+            "about the label, and all its probabilities are near the share of flips."
         )
 
 
@@ -94,9 +107,9 @@ def _about_result(model: Json) -> Iterator[str]:
         yield f"No better than calling every frame flip, which has F1 {floor.f1:.3f} on these frames."
 
 
-def _started_from_nothing(card: Json) -> bool:
-    known = ARCHITECTURES.get(str(card.get("architecture")))
-    return known is not None and known.pretrained and look(card, "training", "weights") == "none"
+def _trained_from_scratch(model_card: Json) -> bool:
+    known = ARCHITECTURES.get(str(model_card.get("architecture")))
+    return known is not None and known.pretrained and look(model_card, "training", "weights") == "none"
 
 
 def call_all_flip(measured: Json) -> Counts:
@@ -105,15 +118,8 @@ def call_all_flip(measured: Json) -> Counts:
     Parameters
     ----------
     measured : mapping
-        With ``tp``, ``fp``, ``fn``, ``tn``; each None where nothing both labelled and scored was decided.
+        With ``tp``, ``fp``, ``fn``, ``tn``; each None if no frame is both labelled and scored.
     """
     if measured["tp"] is None:
         return Counts()
     return Counts(tp=measured["tp"] + measured["fn"], fp=measured["fp"] + measured["tn"])
-
-
-def look(value: Any, *keys: str) -> Any:
-    """Follow keys into a bundle's record, which may lack any of them."""
-    for key in keys:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value

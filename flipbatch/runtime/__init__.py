@@ -1,1 +1,1 @@
-"""What runs a job: the Ray connection, subprocesses, the run directory, versions, the command line."""
+"""The parts that run a job: Ray connection, subprocesses, run directory, versions, command line."""

@@ -1,26 +1,26 @@
 """Connect to Ray: the cluster that a job was submitted to, a running one, or a local one of its own.
 
-Knows how Ray is started, what it may print and what a submitted job can see; knows no job.
+Knows how Ray is started, what it logs and its global settings; knows no job.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import ray
 import ray.data
 from ray.exceptions import RayError
 
-from flipbatch.errors import FlipbatchError, InputError, JobError
+from flipbatch.errors import FlipbatchError, JobError
 
 log = logging.getLogger(__name__)
 
-# What ends a job Ray Data logs with a traceback, and raises: `user_errors` makes a sentence of it.
-_SAID_FROM = {
+# Ray Data logs the error that ends a job, with a traceback, and raises it: `user_errors` makes one sentence.
+_LOG_LEVELS = {
     "ray.data": logging.CRITICAL,
     "ray.train": logging.ERROR,
     "ray._private.authentication": logging.ERROR,
@@ -29,13 +29,19 @@ _SAID_FROM = {
 
 @contextmanager
 def connected() -> Iterator[None]:
-    """Be connected to Ray; a connection that was there already is left alone."""
+    """Connect to Ray for the block; leave an existing connection alone.
+
+    Raises
+    ------
+    JobError
+        Where Ray can't be reached or started.
+    """
     if ray.is_initialized():
         yield
         return
-    for name, level in _SAID_FROM.items():
+    for name, level in _LOG_LEVELS.items():
         logging.getLogger(name).setLevel(level)
-    # What workers log stays in Ray's own files; the jobs say themselves what people should know.
+    # Logs of workers stay in Ray's own files: the driver logs what users need.
     try:
         ray.init(logging_level=logging.WARNING, include_dashboard=False, log_to_driver=False)
     except (ConnectionError, RuntimeError, ValueError, RayError) as error:
@@ -51,40 +57,81 @@ def connected() -> Iterator[None]:
         ray.shutdown()
 
 
+@contextmanager
+def data_context(**settings: Any) -> Iterator[ray.data.DataContext]:
+    """Change settings of Ray Data for the block; afterwards all settings are as before.
+
+    Ray Data has one global `DataContext`, of which each dataset copies the state when it is created. Datasets
+    that are created in the block keep these settings also after it. The context of the block is a copy, so
+    that nested settings, such as ``context.execution_options.preserve_order``, can be changed too.
+
+    Parameters
+    ----------
+    **settings
+        Attributes of `ray.data.DataContext`, by name.
+
+    Yields
+    ------
+    ray.data.DataContext
+        The context of the block.
+
+    Raises
+    ------
+    AttributeError
+        Where `DataContext` has no attribute of a name.
+    """
+    context = ray.data.DataContext.get_current().copy()
+    for name, value in settings.items():
+        getattr(context, name)  # setting an unknown name would pass silently
+        setattr(context, name, value)
+    with ray.data.DataContext.current(context):
+        yield context
+
+
 def warn_without_gpu() -> None:
-    """Say that a job which asks for GPUs waits where none is: an autoscaling cluster may bring one."""
+    """Warn where the cluster has no GPU: the job waits until one joins, as in an autoscaling cluster."""
     if not ray.cluster_resources().get("GPU", 0):
         log.warning("No GPU is in the cluster: the job waits until one joins. Without one, leave --gpu out.")
 
 
 @contextmanager
-def user_errors(go_on: str) -> Iterator[None]:
-    """Turn whatever Ray raises into one error for a person; `go_on` says how the job is continued."""
+def user_errors(advice: str) -> Iterator[None]:
+    """Turn any error of the block into one for the user.
+
+    Parameters
+    ----------
+    advice : str
+        A sentence that says how to continue the job.
+
+    Raises
+    ------
+    FlipbatchError
+    """
     try:
         yield
     except Exception as error:
-        told = to_user_error(error, go_on)
-        if told is error:
+        user_error = to_user_error(error, advice)
+        if user_error is error:
             raise
-        raise told from error
+        raise user_error from error
 
 
-def to_user_error(error: BaseException, go_on: str) -> FlipbatchError:
-    """Return the error for a person that Ray wrapped in others; else one that says what happened.
+def to_user_error(error: BaseException, advice: str) -> FlipbatchError:
+    """Return the error for the user that Ray wrapped in others, or else one that says what happened.
 
-    What a worker raised comes back as a cause, a context, or a failure by rank, whole or as text.
+    Ray returns the error of a worker as a cause, as a context, or among the failures by rank.
     """
     for one in _chain(error):
-        # Ray's own wrapper is of both kinds, and its text is the traceback: what it wraps comes next.
+        # Ray's own wrapper is of both types, and its text is the traceback: the wrapped error comes next.
         if isinstance(one, FlipbatchError) and not isinstance(one, RayError):
             return one
     *_, deepest = _chain(error)
     text = (str(deepest).strip() or type(deepest).__name__).splitlines()[-1]
-    return JobError(f"The job failed in a worker: {text}. {go_on}")
+    return JobError(f"The job failed in a worker: {text}. {advice}")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Walk from an error to what it came of."""
+    """Yield an error and the errors that caused it, the deepest last."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -96,21 +143,3 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
             or error.__cause__
             or error.__context__
         )
-
-
-def refuse_relative(**arguments: str | None) -> None:
-    """Refuse relative paths in a submitted job: it runs in a copy of the checkout, which Ray will delete.
-
-    Raises
-    ------
-    InputError
-    """
-    config = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
-    if not config.get("runtime_env", {}).get("working_dir"):
-        return
-    for name, value in arguments.items():
-        if value and "://" not in value and not value.startswith(("/", "~")):
-            raise InputError(
-                f"--{name} {value} is relative: a submitted job runs in a copy of the working directory that "
-                "is deleted after it. Give an absolute path, or a URI."
-            )

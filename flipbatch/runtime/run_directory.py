@@ -1,6 +1,7 @@
 """One output directory belongs to one run: ``run.json`` is written first, ``_SUCCESS`` last.
 
-Knows these two files and how to tell that a command continues a run; knows nothing of what a run does.
+Knows these two files, and whether a command continues the run in a directory; knows nothing of what a run
+does.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from flipbatch import storage
 from flipbatch.errors import OutputError
 from flipbatch.runtime.versions import versions
+from flipbatch.schema import SCHEMA_VERSION
 
 RUN_FILE = "run.json"
 SUCCESS_FILE = "_SUCCESS"
@@ -33,24 +35,24 @@ class RunDirectory:
 
     @classmethod
     def at(cls, uri: str) -> RunDirectory:
-        """Return the directory of any spelling of a URI."""
+        """Return the directory of a URI in any spelling."""
         return cls(storage.normalise(uri))
 
     def path(self, *parts: str) -> str:
-        """Return the URI of something in it."""
+        """Return the URI of a file or folder in it."""
         return storage.join(self.uri, *parts)
 
     @property
     def is_finished(self) -> bool:
-        """Whether everything was written."""
+        """Whether the run is complete."""
         return storage.exists(self.path(SUCCESS_FILE))
 
     def finish(self) -> None:
-        """Say that everything was written."""
+        """Mark the run as complete."""
         storage.write(self.path(SUCCESS_FILE), b"")
 
     def reopen(self) -> None:
-        """Take back that everything was written, before something is written anew."""
+        """Mark the run as not complete, before a part of it is written anew."""
         storage.remove_file(self.path(SUCCESS_FILE))
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
@@ -58,17 +60,25 @@ class RunDirectory:
         storage.write(self.path(name), _json(value))
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """Read a JSON file that must be there."""
+        """Read a JSON object that must be there.
+
+        Raises
+        ------
+        OutputError
+            Where the file is damaged.
+        StorageError
+            Where it can't be read.
+        """
         try:
             value = json.loads(storage.read_required(self.path(name), "the run's file"))
         except (ValueError, RecursionError) as error:
             raise OutputError(f"{self.path(name)} is damaged: {error}. Choose another --out.") from error
         if not isinstance(value, dict):
-            raise OutputError(f"{self.path(name)} is damaged: it holds no object. Choose another --out.")
+            raise OutputError(f"{self.path(name)} is damaged: it is not a JSON object. Choose another --out.")
         return value
 
-    def identity(self, before_run_file: frozenset[str]) -> dict[str, Any] | None:
-        """Return what the run here is, or None where there is none yet.
+    def read_identity(self, before_run_file: frozenset[str]) -> dict[str, Any] | None:
+        """Return the identity of the run here, or None where there is no run yet.
 
         Parameters
         ----------
@@ -78,11 +88,11 @@ class RunDirectory:
         Raises
         ------
         OutputError
-            Where other files lie here: they could be anybody's. Or where the run's file is damaged.
+            Where the directory holds other files, or where `read_run_file` refuses the run's file.
         """
         names = set(storage.names_in(self.uri))
         if RUN_FILE in names:
-            return self._found_identity()
+            return self.read_run_file()["identity"]
         if strangers := sorted(names - before_run_file):
             raise OutputError(
                 f"{self.uri} holds {strangers[0]} and no {RUN_FILE}: it belongs to something else. Choose an "
@@ -90,44 +100,82 @@ class RunDirectory:
             )
         return None
 
-    def _found_identity(self) -> dict[str, Any]:
-        found = self.read_json(RUN_FILE).get("identity")
-        if not isinstance(found, dict):
-            raise OutputError(f"{self.path(RUN_FILE)} is no run of flipbatch: choose another --out.")
-        return found
-
-    def begin(self, identity: Mapping[str, Any], **facts: Any) -> None:
-        """Write ``run.json``: what the run is, and facts about it that need not be equal to resume.
-
-        Where another command has begun the same run meanwhile, its facts are the run's.
+    def read_run_file(self) -> dict[str, Any]:
+        """Return ``run.json``; its ``identity`` is an object and its ``schema_version`` an integer.
 
         Raises
         ------
         OutputError
-            Where it has begun another run.
+            Where it is damaged, of another program or of a newer flipbatch.
+        StorageError
         """
-        what = {"identity": identity, **facts}
-        run = {**what, "fingerprint": fingerprint(what), "versions": versions()}
+        run = self.read_json(RUN_FILE)
+        if not isinstance(run.get("identity"), dict):
+            raise OutputError(f"{self.path(RUN_FILE)} is not a run of flipbatch: choose another --out.")
+        version = run.setdefault("schema_version", 1)  # version 1 did not write its number
+        if type(version) is not int or version < 1:
+            raise OutputError(
+                f"{self.path(RUN_FILE)} is damaged: schema_version is {version!r}. Choose another --out."
+            )
+        if version > SCHEMA_VERSION:
+            raise OutputError(
+                f"{self.path(RUN_FILE)} has schema version {version}, and this flipbatch reads up to "
+                f"version {SCHEMA_VERSION}: upgrade flipbatch."
+            )
+        return run
+
+    def require_resumable(self) -> None:
+        """Refuse to resume the run here if it was started with an older schema version.
+
+        Raises
+        ------
+        OutputError
+        """
+        version = self.read_run_file()["schema_version"]
+        if version < SCHEMA_VERSION:
+            raise OutputError(
+                f"{self.uri} was started with schema version {version} and can't be resumed with version "
+                f"{SCHEMA_VERSION}: resume it with the older flipbatch, or choose another --out."
+            )
+
+    def start(self, identity: Mapping[str, Any], **facts: Any) -> None:
+        """Write ``run.json``: the identity of the run, and facts about it that may differ on a resume.
+
+        Where another command has started the same run meanwhile, its file stays.
+
+        Raises
+        ------
+        OutputError
+            Where another command has started another run.
+        """
+        content = {"identity": identity, **facts}
+        run = {
+            **content,
+            "fingerprint": run_fingerprint(content),
+            "schema_version": SCHEMA_VERSION,
+            "versions": versions(),
+        }
         if not storage.create(self.path(RUN_FILE), _json(run)):
-            require_same(self.uri, self._found_identity(), identity)
+            self.require_resumable()
+            require_same_identity(self.uri, self.read_run_file()["identity"], identity)
 
 
 def _json(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
-def fingerprint(identity: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of what a run is, as 64 hexadecimal digits."""
-    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+def run_fingerprint(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a run's identity and facts, as 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def require_same(uri: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Refuse to go on with a run that was another.
+def require_same_identity(uri: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Refuse to resume a run with another identity.
 
     Raises
     ------
     OutputError
-        Its message says what differs, and both values.
+        Its message names every difference, with both values.
     """
     old, new = dict(_leaves(found)), dict(_leaves(wanted))
     differing = [name for name in sorted({**old, **new}) if old.get(name) != new.get(name)]
@@ -141,6 +189,7 @@ def require_same(uri: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) 
 
 
 def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every value of nested mappings, with its keys joined by dots."""
     for key, item in value.items():
         if isinstance(item, Mapping):
             yield from _leaves(item, f"{prefix}{key}.")

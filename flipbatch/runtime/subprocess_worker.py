@@ -1,11 +1,16 @@
-"""A function runs in a process of its own: what it needs in memory is never the caller's, nor is its death.
+"""A function runs in a separate process: neither its memory nor its death is the caller's.
 
-Knows processes and a scratch folder; knows nothing of what is run.
+`run_in_subprocess` runs one call, with a scratch folder; `SubprocessWorker` takes many calls, and any of them
+may end the process. Results and errors come back to the caller; those that can't be sent come back as a
+`SubprocessError` that names them.
+
+Knows processes, pickling and a scratch folder; knows nothing of the functions.
 """
 
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -24,7 +29,7 @@ from flipbatch.errors import FlipbatchError, JobError
 
 Result = TypeVar("Result")
 
-# Not a process of `multiprocessing`: that would import the main module again, with all that is in it.
+# A process of `multiprocessing` would import the main module again, with everything in it.
 _PROGRAM = """
 import sys
 from multiprocessing.connection import Connection
@@ -35,47 +40,69 @@ getattr(subprocess_worker, sys.argv[2])(caller)
 """
 
 
-class SubprocessFuture(Generic[Result]):
-    """What a process will have returned."""
+class SubprocessError(Exception):
+    """An error or a result of a subprocess that can't be sent; the message names its type and says why."""
 
-    def __init__(self, process: subprocess.Popen[bytes], connection: Connection, what: str) -> None:
-        self._process, self._connection, self._what = process, connection, what
+
+class SubprocessDiedError(Exception):
+    """The process of a call ended; the message says how, in the same words each time.
+
+    Attributes
+    ----------
+    by_own_fault : bool
+        True where the call ended the process or took too long; False where it was killed, as happens where
+        memory runs out, or where it could not start.
+    """
+
+    def __init__(self, how: str, by_own_fault: bool) -> None:
+        super().__init__(how)
+        self.by_own_fault = by_own_fault
+
+
+# ---------------------------------------------------------------------------------------- one call
+
+
+class SubprocessFuture(Generic[Result]):
+    """The future result of a subprocess."""
+
+    def __init__(self, process: subprocess.Popen[bytes], connection: Connection, task: str) -> None:
+        self._process, self._connection, self._task = process, connection, task
 
     def result(self) -> Result:
-        """Wait for the process, and return what its function returned or raise what it raised; once.
+        """Wait for the process; return the result of its function or raise its error. May be called once.
 
         Raises
         ------
         JobError
             Where the process was killed.
+        SubprocessError
+            Where the error or the result can't be sent.
         """
         try:
-            outcome = self._connection.recv()
-        except (EOFError, OSError):  # also in the middle of what it was sending
+            answer = self._connection.recv_bytes()
+        except (EOFError, OSError):  # raised in the middle of an answer, too
             raise JobError(
-                f"The process that {self._what} was killed (exit code {self._process.wait()}), as happens "
+                f"The process that {self._task} was killed (exit code {self._process.wait()}), as happens "
                 "where memory runs out: give it more, and start the same command again."
             ) from None
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
+        return _result_in(answer)
 
 
 @contextmanager
 def run_in_subprocess(
-    what: str, function: Callable[..., Result], *arguments: Any
+    task: str, function: Callable[..., Result], *arguments: Any
 ) -> Iterator[SubprocessFuture[Result]]:
-    """Start a function in a new process, and end that process with the block, whatever happens in it.
+    """Start a function in a new process; the process ends with the block, also when the block raises.
 
     Parameters
     ----------
-    what : str
-        What the process does, for "The process that …".
+    task : str
+        What the process does, after "The process that …".
     function : callable
-        Of a module, so that the process can import it. It is given `arguments`, and last the path of a
-        scratch folder, which is removed with the process however it ends.
+        Of a module that the process can import. It is called with `arguments`, followed by the `Path` of a
+        scratch folder, which is removed with the process.
     arguments
-        What can be pickled.
+        Picklable.
 
     Yields
     ------
@@ -84,18 +111,85 @@ def run_in_subprocess(
     with tempfile.TemporaryDirectory(prefix="flipbatch-") as scratch:
         process, connection = _start("work")
         try:
-            with suppress(ConnectionError):  # killed already: the result says so
+            with suppress(ConnectionError):  # the process was killed already: the result says so
                 connection.send((function, arguments, Path(scratch)))
-            yield SubprocessFuture(process, connection, what)
+            yield SubprocessFuture(process, connection, task)
         finally:
             _end(process, connection)
 
 
-def _start(part: str) -> tuple[subprocess.Popen[bytes], Connection]:
+# ---------------------------------------------------------------------------------------- many calls
+
+
+class SubprocessWorker(Generic[Result]):
+    """A function that is called many times in a separate process, which a call may end.
+
+    Parameters
+    ----------
+    function : callable
+        Of a module that the process can import.
+    seconds : float
+        The time limit of a call.
+    """
+
+    def __init__(self, function: Callable[..., Result], seconds: float) -> None:
+        self._function, self._seconds = function, seconds
+        self._running: tuple[subprocess.Popen[bytes], Connection] | None = None
+
+    def __call__(self, *arguments: Any) -> Result:
+        """Call the function with picklable arguments; return its result or raise its error.
+
+        Raises
+        ------
+        SubprocessDiedError
+            Where the process ended, or was ended because the time was up. The next call starts a new one.
+        SubprocessError
+            Where the error or the result can't be sent.
+        """
+        process, connection = self._running = self._running or self._start()
+        try:
+            connection.send(arguments)
+            if not connection.poll(self._seconds):
+                self.close()
+                raise SubprocessDiedError(f"it took longer than {self._seconds:g} seconds", by_own_fault=True)
+            answer = connection.recv_bytes()
+        except (EOFError, OSError):  # raised in the middle of an answer, too
+            error = _death_of(process)
+            self.close()
+            raise error from None
+        return _result_in(answer)
+
+    def _start(self) -> tuple[subprocess.Popen[bytes], Connection]:
+        process, connection = _start("serve")
+        with suppress(ConnectionError):
+            connection.send(self._function)
+        return process, connection
+
+    def close(self) -> None:
+        """End the process."""
+        if self._running is not None:
+            _end(*self._running)
+        self._running = None
+
+
+_FATAL = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL, -signal.SIGPROF}
+
+
+def _death_of(process: subprocess.Popen[bytes]) -> SubprocessDiedError:
+    code = process.wait()
+    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    return SubprocessDiedError(f"it ended the process ({how})", code in _FATAL)
+
+
+# ---------------------------------------------------------------------------------------- processes
+
+
+def _start(entry: str) -> tuple[subprocess.Popen[bytes], Connection]:
+    """Start a process that runs one of this module's functions, `work` or `serve`."""
     here, there = Pipe()
     with there:
-        # In a group of its own, Ctrl-C reaches the caller alone, which ends the block and the process.
-        program = [sys.executable, "-c", _PROGRAM, str(there.fileno()), part]
+        # The process has a group of its own: Ctrl-C reaches the caller alone, which then ends the process.
+        program = [sys.executable, "-c", _PROGRAM, str(there.fileno()), entry]
         process = subprocess.Popen(program, pass_fds=[there.fileno()], process_group=0)
     with suppress(ConnectionError):
         here.send(sys.path)
@@ -108,110 +202,73 @@ def _end(process: subprocess.Popen[bytes], connection: Connection) -> None:
     process.wait()
 
 
-class SubprocessWorker(Generic[Result]):
-    """A function that is called again and again in a process of its own, which may die of it.
-
-    Parameters
-    ----------
-    function : callable
-        Of a module, so that the process can import it.
-    seconds : float
-        How long a call may take.
-    """
-
-    def __init__(self, function: Callable[..., Result], seconds: float) -> None:
-        self._function, self._seconds = function, seconds
-        self._started: tuple[subprocess.Popen[bytes], Connection] | None = None
-
-    def __call__(self, *arguments: Any) -> Result:
-        """Call the function with what can be pickled.
-
-        Raises
-        ------
-        SubprocessDiedError
-            Where the process ended, or was ended because the time was up. The next call has a new one.
-        """
-        process, connection = self._started = self._started or self._begin()
-        try:
-            connection.send(arguments)
-            if not connection.poll(self._seconds):
-                self.close()
-                raise SubprocessDiedError(f"it took longer than {self._seconds:g} seconds", by_own_fault=True)
-            outcome = connection.recv()
-        except (EOFError, OSError):  # also in the middle of what it was sending
-            died = _ended(process)
-            self.close()
-            raise died from None
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
-
-    def _begin(self) -> tuple[subprocess.Popen[bytes], Connection]:
-        process, connection = _start("serve")
-        with suppress(ConnectionError):
-            connection.send(self._function)
-        return process, connection
-
-    def close(self) -> None:
-        """End the process."""
-        if self._started is not None:
-            _end(*self._started)
-        self._started = None
-
-
-class SubprocessDiedError(Exception):
-    """The process of a call ended; says how, in the same words each time.
-
-    Attributes
-    ----------
-    by_own_fault : bool
-        Whether what it did ended it or took too long. Else it was killed, as where memory runs out, or could
-        not even start.
-    """
-
-    def __init__(self, how: str, by_own_fault: bool) -> None:
-        super().__init__(how)
-        self.by_own_fault = by_own_fault
-
-
-_FATAL = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -signal.SIGILL, -signal.SIGPROF}
-
-
-def _ended(process: subprocess.Popen[bytes]) -> SubprocessDiedError:
-    code = process.wait()
-    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    return SubprocessDiedError(f"it ended the process ({how})", code in _FATAL)
-
-
-def serve(caller: Connection) -> None:
-    """Answer calls in the new process, until the caller is gone."""
-    with suppress(EOFError, OSError):
-        function = caller.recv()
-        while True:
-            arguments = caller.recv()
-            try:
-                outcome = function(*arguments)
-            except Exception as error:
-                outcome = error
-            caller.send(outcome)
-
-
 def work(caller: Connection) -> None:
-    """Do in the new process what it was started for."""
+    """Do one call in the new process."""
     function, arguments, scratch = caller.recv()
     threading.Thread(target=_end_with_caller, args=(caller, scratch), daemon=True).start()
-    try:
-        outcome = function(*arguments, scratch)
-    except Exception as error:
-        outcome = error
-        if not isinstance(error, FlipbatchError):
-            error.add_note(traceback.format_exc())
-    caller.send(outcome)
+    caller.send_bytes(_answer(function, *arguments, scratch))
 
 
 def _end_with_caller(caller: Connection, scratch: Path) -> None:
-    """A command that was killed must not go on writing beside the one that is started in its place."""
+    """End this process with its caller: a command that is started next must find no writer left."""
     with suppress(EOFError, ConnectionError):
         caller.recv()
     shutil.rmtree(scratch, ignore_errors=True)
     os._exit(1)
+
+
+def serve(caller: Connection) -> None:
+    """Answer calls in the new process until the caller is gone."""
+    with suppress(EOFError, OSError):
+        function = caller.recv()
+        while True:
+            caller.send_bytes(_answer(function, *caller.recv()))
+
+
+# ---------------------------------------------------------------------------------------- answers
+
+
+def _answer(function: Callable[..., Any], *arguments: Any) -> bytes:
+    """Call a function; return its result or its error, pickled."""
+    try:
+        result = function(*arguments)
+    except Exception as error:
+        return _pickled_error(error)
+    try:
+        return pickle.dumps((result, None))
+    except Exception as error:
+        return _pickled_error(SubprocessError(f"A {_name(type(result))} can't be sent: {_described(error)}"))
+
+
+def _pickled_error(error: Exception) -> bytes:
+    described, trace = _described(error), traceback.format_exc()
+    if not isinstance(error, FlipbatchError | SubprocessError):
+        error.add_note(trace)
+    try:
+        answer = pickle.dumps((None, error))
+        pickle.loads(answer)  # fails for errors whose constructor takes other arguments
+    except Exception:
+        sent = SubprocessError(described)
+        sent.add_note(trace)
+        return pickle.dumps((None, sent))
+    return answer
+
+
+def _result_in(answer: bytes) -> Any:
+    """Return the result in an answer, or raise the error in it."""
+    try:
+        result, error = pickle.loads(answer)
+    except Exception as failure:
+        raise SubprocessError(f"The answer of a subprocess can't be read: {_described(failure)}") from failure
+    if error is not None:
+        raise error
+    return result
+
+
+def _described(error: BaseException) -> str:
+    """Return the type and the text of an error; never raises, as `str` of an error may."""
+    return "".join(traceback.format_exception_only(error)).strip()
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"

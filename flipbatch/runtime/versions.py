@@ -12,7 +12,7 @@ from flipbatch import __version__
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that numbers may depend on."""
+    """Return the version of flipbatch, Python and each package, by name."""
     packages = ("torch", "torchvision", "openvino", "ray", "simplejpeg", "pillow", "numpy", "pyarrow")
     return {
         "flipbatch": __version__,

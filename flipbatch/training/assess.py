@@ -13,6 +13,7 @@ import pyarrow as pa
 from torch import Tensor
 
 from flipbatch.evaluation.calibration import Calibration
+from flipbatch.evaluation.reliability import calibration_report
 from flipbatch.evaluation.videos import tally, videos_of
 from flipbatch.schema import PREDICTIONS, Label, Status
 from flipbatch.training.distributed import gather_rows
@@ -50,8 +51,13 @@ def scored_frames(cache: FrameCache, logits: Tensor) -> list[ScoredFrame]:
 
 
 def calibrate(frames: Sequence[ScoredFrame]) -> Calibration:
-    """Fit temperature and threshold on validation frames of both classes."""
-    return Calibration.fit(_logits(frames), np.array([frame.positive for frame in frames]))
+    """Fit temperature, offset and threshold on validation frames of both classes."""
+    return Calibration.fit(_logits(frames), _truth(frames))
+
+
+def reliability(frames: Sequence[ScoredFrame], calibration: Calibration) -> dict[str, Any]:
+    """Return how well probabilities match the labels, as `calibration_report` does."""
+    return calibration_report(_logits(frames), _truth(frames), calibration)
 
 
 def measure(frames: Sequence[ScoredFrame], calibration: Calibration) -> dict[str, Any] | None:
@@ -79,6 +85,10 @@ def measure_all(
 
 def _logits(frames: Sequence[ScoredFrame]) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.array([frame.logit for frame in frames], dtype=np.float32)
+
+
+def _truth(frames: Sequence[ScoredFrame]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    return np.array([frame.positive for frame in frames], dtype=bool)
 
 
 def _predictions(frames: Sequence[ScoredFrame], calibration: Calibration) -> pa.Table:

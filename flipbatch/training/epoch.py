@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from flipbatch.evaluation.metrics import Counts
+from flipbatch.evaluation.counts import Counts
 from flipbatch.training.augment import color_jitter, random_affine
 from flipbatch.training.distributed import largest_over_ranks, sum_over_ranks
 from flipbatch.training.frame_cache import FrameCache

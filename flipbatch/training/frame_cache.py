@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from flipbatch.frames.decode import InputSize
-from flipbatch.frames.load import begin_reading, load_frames
+from flipbatch.frames.load import load_frames, start_reading
 from flipbatch.schema import Label, Status
 
 _HALVED_AT_A_TIME = 256
@@ -44,7 +44,7 @@ def cache_rows(frames: pa.Table) -> pa.Table:
 def decode_rows(batch: Batch, size: InputSize) -> dict[str, npt.NDArray[Any]]:
     """Decode `cache_rows`: adds ``pixels`` (N, height, width, 3) uint8, ``status`` and ``error``."""
     uris = [str(uri) for uri in batch["uri"]]
-    loaded = load_frames(uris, [size], begin_reading(uris, list(batch["version"])))[size]
+    loaded = load_frames(uris, [size], start_reading(uris, list(batch["version"])))[size]
     loaded.pixels[~loaded.ok] = 0
     status = np.array([str(status) for status in loaded.status], dtype=str)
     error = np.array([error or "" for error in loaded.error], dtype=str)

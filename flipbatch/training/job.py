@@ -35,15 +35,16 @@ from ray.util.queue import Empty, Queue
 from flipbatch import storage
 from flipbatch.errors import InputError, OutputError, StorageError, redacted
 from flipbatch.frames.decode import InputSize
-from flipbatch.frames.manifest import fingerprint, load_manifest
+from flipbatch.frames.manifest import load_manifest
+from flipbatch.frames.manifest_fingerprint import manifest_fingerprint
 from flipbatch.models.architectures import ARCHITECTURES, architecture
-from flipbatch.models.bundle import CARD_FILE, Bundle, as_arrays, load_bundle, save_bundle
+from flipbatch.models.bundle import MODEL_CARD_FILE, Bundle, as_arrays, load_bundle, save_bundle
 from flipbatch.models.mobilenet_v2 import MobileNetV2, read_weights
 from flipbatch.runtime.ray_connection import user_errors, warn_without_gpu
-from flipbatch.runtime.run_directory import RunDirectory, require_same
+from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.schema import FAILURES, TRANSIENT, Label, Split, Status
 from flipbatch.storage.parquet import write_table
-from flipbatch.training.assess import ScoredFrame, calibrate, measure_all, scored_frames
+from flipbatch.training.assess import ScoredFrame, calibrate, measure_all, reliability, scored_frames
 from flipbatch.training.comparison import compare
 from flipbatch.training.distributed import rank, sum_over_ranks
 from flipbatch.training.epoch import Loss, evaluate
@@ -130,16 +131,16 @@ def train(options: TrainOptions) -> dict[str, Any]:
     if found is None:
         write_table(manifest.misnamed, directory.path("misnamed.parquet"))
         write_table(splits.table(), directory.path("splits.parquet"))
-        directory.begin(identity, warnings=[*options.notes, *splits.warnings])
+        directory.start(identity, warnings=[*options.notes, *splits.warnings])
     else:
-        require_same(directory.uri, found, identity)
+        require_same_identity(directory.uri, found, identity)
     _log_inputs(splits, manifest.misnamed.num_rows)
     if options.gpu:
         warn_without_gpu()
     if not finished:
         with user_errors("The same command with --resume goes on after the last epoch."):
             _train_models(directory, options, splits, data, pretrained)
-        comparison = compare({name: _bundle(directory, name).record for name in options.models})
+        comparison = compare({name: _bundle(directory, name).provenance for name in options.models})
         directory.write_json("comparison.json", comparison)
         storage.remove_folder(directory.path(CHECKPOINTS_FOLDER))
         directory.finish()
@@ -147,7 +148,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
 
 
 def _found_run(directory: RunDirectory, options: TrainOptions) -> dict[str, Any] | None:
-    found = directory.identity(_BEFORE_RUN_FILE)
+    found = directory.read_identity(_BEFORE_RUN_FILE)
     if found is not None and not options.resume:
         raise OutputError(
             f"{directory.uri} holds a training run: add --resume to go on with it, or choose another --out."
@@ -203,7 +204,7 @@ def _train_models(
     data: dict[str, Any],
     pretrained: dict[str, torch.Tensor] | None,
 ) -> None:
-    names = [n for n in options.models if not storage.exists(directory.path("models", n, CARD_FILE))]
+    names = [n for n in options.models if not storage.exists(directory.path("models", n, MODEL_CARD_FILE))]
     decoded: dict[InputSize, dict[str, MaterializedDataset]] = {}
     trained = splits.of(Split.TRAIN)["video_id"].unique().to_pylist()
     for name in names:
@@ -387,7 +388,7 @@ def cpus_per_worker(nodes: Iterable[Mapping[str, float]], options: TrainOptions)
 def _data_record(splits: SplitFrames, options: TrainOptions) -> dict[str, Any]:
     frames = {split: splits.of(split) for split in Split}
     return {
-        "fingerprint": fingerprint(splits.frames),
+        "fingerprint": manifest_fingerprint(splits.frames),
         "frames": {split: table.num_rows for split, table in frames.items()},
         "videos": {split: len(table["video_id"].unique()) for split, table in frames.items()},
         "shared_videos": [vars(shared) for shared in splits.shared],
@@ -480,6 +481,7 @@ def _assessed(
     }
     record = {
         "metrics": measure_all(val, test, calibration, config["trained_videos"]),
+        "calibration": reliability(val, calibration),
         "data": config["data"],
         "training": training,
         "history": fitted.history,

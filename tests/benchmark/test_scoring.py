@@ -6,7 +6,7 @@ from flipbatch.benchmark.scoring import repeated, sum_of_workers
 
 
 def shard(worker, start, committed, frames=100):
-    return {"worker": worker, "began": start, "committed": committed, "frames": frames}
+    return {"worker": worker, "started": start, "committed": committed, "frames": frames}
 
 
 def test_a_workers_time_is_from_its_first_read_to_its_last_commit():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flipbatch.evaluation.metrics import Counts
+from flipbatch.evaluation.counts import Counts
 from flipbatch.evaluation.videos import tally, videos_of
 from flipbatch.schema import PREDICTIONS, VIDEOS, Label, Status
 
@@ -39,7 +39,13 @@ def predictions_of(videos):
         for video_id, frames in videos.items()
         for number, (label, p) in enumerate(frames)
     ]
-    return pa.Table.from_pylist(rows, schema=PREDICTIONS)
+    table = pa.Table.from_pylist(rows, schema=PREDICTIONS)
+    groups = [group_of(video_id) for video_id in table["video_id"].to_pylist()]
+    return table.append_column("group", pa.array(groups, pa.string()))
+
+
+def group_of(video_id):
+    return video_id.rpartition("/")[2]
 
 
 def decision(p):
@@ -68,6 +74,7 @@ def row_of(video_id, frames):
         "precision": counts.precision,
         "recall": counts.recall,
         "f1": counts.f1,
+        "group": group_of(video_id),
     }
 
 
@@ -86,7 +93,7 @@ def test_rows_are_those_of_a_loop_over_frames(videos):
 
 
 def test_no_frames_give_no_rows():
-    table = videos_of(PREDICTIONS.empty_table(), "m", THRESHOLD)
+    table = videos_of(predictions_of({}), "m", THRESHOLD)
     assert table.num_rows == 0
     assert table.schema == VIDEOS
 
@@ -157,6 +164,14 @@ def test_tallies_of_two_halves_of_the_videos_add_up(videos, cut):
     named = {f"flip/{i:04}": frames for i, frames in enumerate(videos)}
     table = videos_of(predictions_of(named), "m", THRESHOLD)
     assert (tally(table[cut:]) + tally(table[:cut])).to_json() == tally(table).to_json()
+
+
+def test_intervals_are_clustered_by_group():
+    one_group = {"flip/1": [(FLIP, 0.9), (FLIP, 0.1)], "notflip/1": [(NOTFLIP, 0.1)]}
+    two_groups = one_group | {"flip/2": [(FLIP, 0.9)]}
+    of_one, of_two = (tally(videos_of(predictions_of(v), "m", THRESHOLD)) for v in (one_group, two_groups))
+    assert of_one.frame_sums.f1_interval() is None
+    assert of_two.frame_sums.f1_interval() is not None
 
 
 def test_mean_f1_is_that_of_the_f1_column():

@@ -151,7 +151,7 @@ def test_any_run_file_is_read_or_refused(fuzz: Callable[..., None], tmp_path: Pa
 
     def read(_: str) -> ScoringRun:
         directory = RunDirectory.at(str(tmp_path))
-        directory.identity(frozenset())
+        directory.read_identity(frozenset())
         found = read_run(directory)
         assert found.manifest.startswith(f"{tmp_path}/manifest/")
         return found

@@ -1,4 +1,4 @@
-"""Pixels that are missing from a PNG or a TIFF are never made up."""
+"""Facts about `flipbatch.frames.completeness`: missing pixels of a PNG or a TIFF are never invented."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def picture(height, width):
 
 @given(sizes, sizes, st.booleans())
 @settings(deadline=None)
-def test_a_png_needs_its_last_byte_and_no_more(height, width, interlaced):
+def test_a_png_needs_the_last_byte_of_its_rows(height, width, interlaced):
     pixels = picture(height, width)
     rows = adam7(pixels) if interlaced else rows_of(pixels)
     require_png_rows(png(height, width, rows, int(interlaced)))
@@ -57,13 +57,13 @@ def test_a_png_needs_its_last_byte_and_no_more(height, width, interlaced):
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 @given(sizes, sizes)
 @settings(deadline=None, max_examples=20)
-def test_pngs_of_pillow_are_whole_whatever_their_pixels(mode, height, width):
+def test_pngs_of_pillow_are_complete(mode, height, width):
     sink = BytesIO()
     Image.new(mode, (width, height)).save(sink, "PNG")
     require_png_rows(sink.getvalue())
 
 
-def test_an_interlaced_png_looks_as_one_that_is_not():
+def test_an_interlaced_png_has_the_same_pixels_as_a_plain_one():
     pixels, size = picture(19, 13), InputSize(19, 13)
     one, other = decode(png(19, 13, rows_of(pixels)), size), decode(png(19, 13, adam7(pixels), 1), size)
     assert isinstance(one, np.ndarray)
@@ -78,7 +78,7 @@ def test_a_png_whose_pixels_end_with_a_row_is_corrupt():
 
 
 def tiff(strips):
-    """A raw TIFF of 64 by 64 pixels in strips of 32 rows, of which it has so many."""
+    """A raw TIFF of 64 x 64 pixels with the given number of strips of 32 rows."""
     data = picture(64, 64).tobytes()
     half, end = len(data) // 2, 8 + len(data)
     tags = [(256, 64), (257, 64), (258, 8), (259, 1), (262, 1), (277, 1), (278, 32)]

@@ -18,7 +18,7 @@ from flipbatch.schema import MANIFEST, ORDER
 # Few of each, so that rows are often equal in one key, in two or in all.
 texts = st.one_of(st.sampled_from(["a", "aa", "b", "ä", "\x00", "𐀀", "\uffff", ""]), st.text(max_size=3))
 rows = st.tuples(
-    texts, st.integers(0, 3), texts, st.sampled_from([None, "flip", "notflip"]), *[st.none()] * 2
+    texts, st.integers(0, 3), texts, st.sampled_from([None, "flip", "notflip"]), *[st.none()] * 2, texts
 )
 
 
@@ -43,7 +43,7 @@ def sorting(batches, folder):
 
 @given(st.lists(st.lists(rows, max_size=12), max_size=8), st.integers(1, 5), st.integers(2, 4))
 @settings(max_examples=60, deadline=None)
-def test_rows_come_in_the_order_of_arrow_and_equal_ones_as_they_came(batches, per_slice, at_a_time):
+def test_rows_are_sorted_as_arrow_sorts_them_and_equal_rows_keep_their_order(batches, per_slice, at_a_time):
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         small(patch, per_slice, at_a_time)
         sort = sorting(batches, folder)
@@ -53,16 +53,16 @@ def test_rows_come_in_the_order_of_arrow_and_equal_ones_as_they_came(batches, pe
     assert sort.rows == whole.num_rows
 
 
-def test_rows_may_be_read_again(tmp_path, monkeypatch):
+def test_rows_may_be_read_twice(tmp_path, monkeypatch):
     small(monkeypatch)
-    sort = sorting([[(letter, 1, "u", None, None, None)] for letter in "hagbfced"], tmp_path)
+    sort = sorting([[(letter, 1, "u", None, None, None, "g")] for letter in "hagbfced"], tmp_path)
     first = list(sort.sorted())
     assert [row["video_id"] for some in first for row in some.to_pylist()] == list("abcdefgh")
     assert list(sort.sorted()) == first
 
 
-def test_few_rows_never_reach_the_disk(tmp_path):
-    sort = sorting([[("b", 1, "u", None, None, None)], [("a", 1, "u", None, None, None)]], tmp_path / "sort")
+def test_few_rows_are_not_written_to_disk(tmp_path):
+    sort = sorting([[(letter, 1, "u", None, None, None, "g")] for letter in "ba"], tmp_path / "sort")
     assert [some.num_rows for some in sort.sorted()] == [2]
     assert not (tmp_path / "sort").exists()
 
@@ -72,9 +72,9 @@ def test_no_rows_are_no_batches(tmp_path):
     assert list(sorting([[]], tmp_path).sorted()) == []
 
 
-def test_runs_that_were_merged_are_removed_and_never_too_many_left(tmp_path, monkeypatch):
+def test_merged_runs_are_removed_and_few_are_left(tmp_path, monkeypatch):
     small(monkeypatch, runs_at_a_time=3)
-    sort = sorting([[(str(run), 1, "u", None, None, None)] for run in range(20)], tmp_path)
+    sort = sorting([[(str(run), 1, "u", None, None, None, "g")] for run in range(20)], tmp_path)
     assert len(list(tmp_path.iterdir())) == 20
     assert sum(some.num_rows for some in sort.sorted()) == 20
     assert len(list(tmp_path.iterdir())) == 3
@@ -82,16 +82,16 @@ def test_runs_that_were_merged_are_removed_and_never_too_many_left(tmp_path, mon
 
 def test_reading_holds_a_slice_of_each_run_and_no_more(tmp_path, monkeypatch):
     small(monkeypatch, rows_per_slice=5, runs_at_a_time=4)
-    batches = [[(f"{row:03d}{run}", 1, "u", None, None, None) for row in range(50)] for run in range(4)]
+    batches = [[(f"{row:03d}{run}", 1, "u", None, None, None, "g") for row in range(50)] for run in range(4)]
     sizes = [some.num_rows for some in sorting(batches, tmp_path).sorted()]
     assert sum(sizes) == 200
     assert max(sizes) <= 4 * 5
 
 
-def test_a_folder_that_can_not_be_written_says_what_to_do(tmp_path, monkeypatch):
+def test_an_error_about_the_folder_says_what_to_do(tmp_path, monkeypatch):
     small(monkeypatch)
     (tmp_path / "file").touch()
     with pytest.raises(
         StorageError, match=r"Can't sort frames in .*/file: .*Set TMPDIR to a folder with more"
     ):
-        sorting([[("a", 1, "u", None, None, None)]], tmp_path / "file")
+        sorting([[("a", 1, "u", None, None, None, "g")]], tmp_path / "file")

@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from contextlib import closing
 
 import numpy as np
 import pytest
@@ -15,7 +13,6 @@ import pytest
 from flipbatch.frames import isolation
 from flipbatch.frames.decode import InputSize, Rejection, decode
 from flipbatch.frames.isolation import decode_inline, isolated, time_limited
-from flipbatch.runtime.subprocess_worker import SubprocessDiedError, SubprocessWorker
 from flipbatch.schema import Status
 from tests.conftest import jpeg
 
@@ -29,7 +26,7 @@ def decoded(decoder, data):
 
 
 def poisoned(data, size):
-    """Stands for a decoder that some files end, and others make hang."""
+    """A decoder whose process some files end, and which hangs over others."""
     if data in (b"SIGSEGV", b"SIGKILL"):
         os.kill(os.getpid(), signal.Signals[data.decode()])
     while data == b"hangs":
@@ -44,7 +41,7 @@ def spinning():
 
 
 @pytest.mark.parametrize("guard", [time_limited, isolated])
-def test_isolation_pixels_and_reasons_are_those_of_the_decoder(guard):
+def test_pixels_and_rejections_are_those_of_the_decoder(guard):
     with guard() as decoder:
         refusal, pixels = decoded(decoder, GOOD)
         assert refusal is None
@@ -81,42 +78,8 @@ def test_a_process_that_decodes_too_long_ends():
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -signal.SIGPROF
 
 
-def test_the_limit_goes_with_the_block():
+def test_the_time_limit_ends_with_the_block():
     with time_limited() as decoder:
         decoded(decoder, GOOD)
         assert signal.getitimer(signal.ITIMER_PROF)[0] > 1
     assert signal.getitimer(signal.ITIMER_PROF)[0] == 0
-
-
-def add(one, other):
-    if other == 0:
-        os._exit(3)
-    return one / other
-
-
-def test_a_function_apart_is_called_again_and_again_in_one_process():
-    with closing(SubprocessWorker(add, 5)) as divide:
-        assert [divide(6, 2), divide(1, 4)] == [3, 0.25]
-        with pytest.raises(TypeError):
-            divide("a", 1)
-        with pytest.raises(SubprocessDiedError, match=r"it ended the process \(exit code 3\)"):
-            divide(1, 0)
-        assert divide(1, 1) == 1
-
-
-def test_its_process_ends_with_it():
-    function = SubprocessWorker(os.getpid, 5)
-    process_id = function()
-    function.close()
-    with pytest.raises(ProcessLookupError):
-        os.kill(process_id, 0)
-
-
-def test_who_waits_is_not_waited_for_longer():
-    began = time.monotonic()
-    with (
-        closing(SubprocessWorker(time.sleep, 0.5)) as sleep,
-        pytest.raises(SubprocessDiedError, match=r"longer than 0\.5 seconds"),
-    ):
-        sleep(30)
-    assert time.monotonic() - began < 5

@@ -17,7 +17,7 @@ SIZE = InputSize(60, 34)
 
 @pytest.fixture
 def folder(tmp_path):
-    """Frames of every fate, by the name of the status."""
+    """Files of every status, named after it."""
     data = jpeg(flip=True, seed=1)
     for name, content in {
         "ok_1.jpg": data,
@@ -35,7 +35,7 @@ def load(folder, *names, size=SIZE):
     return load_frames([f"{folder}/{name}" for name in names], [size])[size]
 
 
-def test_frames_come_in_the_order_asked_for(folder):
+def test_frames_have_the_order_of_their_uris(folder):
     names = ["ok_2.jpg", "ok_1.jpg", "ok_2.jpg"]
     loaded = load(folder, *names)
     for pixels, name in zip(loaded.pixels, names, strict=True):
@@ -71,7 +71,7 @@ def test_a_frame_of_too_many_bytes_is_too_large_and_not_read_whole(folder, monke
     assert str(loaded.error[0]).startswith("11 bytes; at most 10 are read")
 
 
-def test_a_bad_frame_leaves_its_neighbours_alone(folder):
+def test_a_bad_frame_does_not_affect_its_neighbours(folder):
     loaded = load(folder, "ok_1.jpg", "corrupt.jpg", "none.jpg", "ok_2.jpg")
     assert loaded.ok.tolist() == [True, False, False, True]
     assert [error is None for error in loaded.error] == [True, False, False, True]
@@ -85,7 +85,7 @@ def test_each_frame_is_decoded_for_every_size(folder):
     assert all(loaded[size].status == [Status.OK, Status.MISSING] for size in sizes)
 
 
-def test_remote_frames_are_the_same_pixels(folder):
+def test_remote_frames_give_the_same_pixels(folder):
     names = ["ok_1.jpg", "empty.jpg", "none.jpg"]
     for name in names[:2]:
         storage.write(f"memory://load-test/{name}", (folder / name).read_bytes())
@@ -94,13 +94,13 @@ def test_remote_frames_are_the_same_pixels(folder):
     assert (here.status, here.error) == (there.status, there.error)
 
 
-def test_a_storage_that_is_unknown_is_a_status():
+def test_an_unknown_storage_is_a_status():
     loaded = load("nope://bucket", "a_1.jpg")
     assert loaded.status == [Status.UNREADABLE]
     assert "nope:// can't be opened here" in str(loaded.error[0])
 
 
-def test_no_frames_are_no_pixels():
+def test_no_frames_give_no_pixels():
     loaded = load_frames([], [SIZE])[SIZE]
     assert loaded.pixels.shape == (0, 60, 34, 3)
     assert loaded.ok.tolist() == []

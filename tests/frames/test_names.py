@@ -12,6 +12,7 @@ from flipbatch.frames.names import (
     SPLIT_WORDS,
     FrameName,
     Root,
+    default_group,
     parse_frame,
     read_folders,
 )
@@ -43,7 +44,7 @@ def words_of(path, root=NOWHERE):
 
 
 @given(video_ids, frame_numbers, extensions)
-def test_a_name_gives_back_what_it_was_made_of(video_id, number, extension):
+def test_a_name_has_the_parts_that_the_path_was_made_of(video_id, number, extension):
     assume(not video_id.startswith("."))
     name = name_of(f"{video_id}_{number}.{extension}")
     assert name == FrameName(video_id, number, None, None)
@@ -87,7 +88,7 @@ def test_dots_and_upper_case_extensions_are_part_of_names():
 @pytest.mark.parametrize(
     "file", ["0002.jpg", "_12.jpg", "0002_.jpg", "0002_12a.jpg", "0002_-1.jpg", "0002_1.5.jpg", "0002-12.jpg"]
 )
-def test_other_names_are_not_of_the_scheme(file):
+def test_other_names_do_not_fit_the_scheme(file):
     assert parse_frame(file, NOWHERE) == (
         "not named VideoID_FrameNumber: an underscore and at most 18 digits must end the name"
     )
@@ -98,18 +99,18 @@ def test_a_frame_number_has_at_most_18_digits():
     assert isinstance(parse_frame(f"v_{'1' * 19}.jpg", NOWHERE), str)
 
 
-def test_digits_of_other_scripts_are_no_frame_number():
+def test_digits_of_other_scripts_are_not_a_frame_number():
     assert isinstance(parse_frame("v_١٢.jpg", NOWHERE), str)
 
 
 @pytest.mark.parametrize("file", ["notes_1.txt", "0002_1", "0002_1.jpg.part", "flip/a_1.mp4", ""])
-def test_what_is_no_image_says_so(file):
+def test_a_file_that_is_not_an_image_says_so(file):
     assert str(parse_frame(file, NOWHERE)).startswith("not an image: its extension is none of bmp, jpeg, jpg")
 
 
 @pytest.mark.parametrize("file", [".DS_Store", "._0002_000000012.jpg", "flip/.0002_1.jpg"])
-def test_hidden_files_are_no_frames(file):
-    assert parse_frame(file, NOWHERE) == "hidden: its name begins with a dot"
+def test_hidden_files_are_not_frames(file):
+    assert parse_frame(file, NOWHERE) == "hidden: its name starts with a dot"
 
 
 # ---------------------------------------------------------------------------------------- label and split
@@ -136,7 +137,7 @@ def test_a_folder_gives_the_split(folder, split):
     assert words_of(f"{folder}/a_1.jpg") == (None, split)
 
 
-def test_the_words_nearest_to_the_file_count():
+def test_the_words_nearest_to_the_file_win():
     assert words_of("flip/train/notflip/test/a_1.jpg") == (Label.NOTFLIP, Split.TEST)
 
 
@@ -148,7 +149,7 @@ def test_a_word_in_the_file_itself_means_nothing():
     assert name_of("flip_1.jpg") == FrameName("flip", 1, None, None)
 
 
-def test_the_split_is_no_part_of_the_video_id():
+def test_the_split_is_not_part_of_the_video_id():
     one, other = name_of("training/flip/0002_000000012.jpg"), name_of("testing/flip/0002_000000013.jpg")
     assert one.video_id == other.video_id == "flip/0002"
     assert (one.split, other.split) == (Split.TRAIN, Split.TEST)
@@ -162,7 +163,7 @@ def test_only_the_split_that_was_read_is_left_out_of_the_video_id():
     assert name_of("test/book/train/a_1.jpg") == FrameName("test/book/a", 1, None, Split.TRAIN)
 
 
-def test_folders_are_read_whatever_the_file_is_called():
+def test_folders_are_read_for_files_of_any_name():
     folders = read_folders("training/flip/img.gif", NOWHERE)
     assert (folders.video_prefix, folders.label, folders.split) == ("flip/", Label.FLIP, Split.TRAIN)
 
@@ -170,13 +171,13 @@ def test_folders_are_read_whatever_the_file_is_called():
 # ---------------------------------------------------------------------------------------- the root
 
 
-def test_the_root_is_asked_last():
+def test_the_folders_go_before_the_root():
     root = Root.of("/data/testing/flip")
     assert words_of("a_1.jpg", root) == (Label.FLIP, Split.TEST)
     assert words_of("training/notflip/a_1.jpg", root) == (Label.NOTFLIP, Split.TRAIN)
 
 
-def test_the_root_is_no_part_of_the_video_id():
+def test_the_root_is_not_part_of_the_video_id():
     assert name_of("0002_1.jpg", Root.of("/data/testing/flip")).video_id == "0002"
 
 
@@ -195,5 +196,48 @@ def test_the_root_is_no_part_of_the_video_id():
         ("", Root()),
     ],
 )
-def test_a_root_knows_its_last_component_and_the_one_beside_it(path, root):
+def test_a_root_gives_what_its_last_component_says_and_the_one_above(path, root):
     assert Root.of(path) == root
+
+
+# ---------------------------------------------------------------------------------------- groups
+
+plain_folders = st.lists(st.sampled_from(["book", "0002", "flips", "train", "a b"]), max_size=3)
+components = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1)
+
+
+@given(plain_folders, plain_folders, st.sampled_from(sorted(LABEL_WORDS)), components)
+def test_the_default_group_of_a_video_is_the_same_under_every_label(above, below, word, video):
+    plain = "/".join([*above, *below, video])
+    for label in (word, word.upper()):
+        assert default_group("/".join([*above, label, *below, video])) == plain
+    assert default_group(plain) == plain
+
+
+@given(video_ids)
+def test_a_default_group_is_never_empty(video_id):
+    assert default_group(video_id)
+
+
+@given(st.lists(components, min_size=1, max_size=4))
+def test_a_default_group_has_at_most_one_component_less_and_keeps_the_last(parts):
+    group = default_group("/".join(parts)).split("/")
+    assert len(parts) - 1 <= len(group) <= len(parts)
+    assert group[-1] == parts[-1]
+
+
+@pytest.mark.parametrize(
+    ("video_id", "group"),
+    [
+        ("a/flip/v", "a/v"),
+        ("a/notflip/v", "a/v"),
+        ("a/not_flip/v", "a/v"),
+        ("a/Not-Flip/v", "a/v"),
+        ("flip/notflip/v", "flip/v"),
+        ("flip", "flip"),
+        ("flip/", "flip/"),
+        ("flipped/v", "flipped/v"),
+    ],
+)
+def test_only_the_label_folder_nearest_to_the_video_is_left_out_of_its_group(video_id, group):
+    assert default_group(video_id) == group

@@ -1,4 +1,4 @@
-"""A bundle is written, read, and refused where it isn't whole."""
+"""A bundle is written, read, and refused where it is incomplete."""
 
 import json
 import math
@@ -13,18 +13,22 @@ from flipbatch.evaluation.calibration import Calibration
 from flipbatch.models import bundle as bundles
 from flipbatch.models.architectures import EIGHTH
 from flipbatch.models.bundle import (
-    CARD_FILE,
     FORMAT_VERSION,
+    MODEL_CARD_FILE,
     WEIGHTS_FILE,
     Bundle,
     as_arrays,
     load_bundle,
     save_bundle,
-    versions,
 )
 from flipbatch.models.cnn_model import CnnModel
+from flipbatch.runtime.versions import versions
 
-RECORD = {"metrics": {"test": {"frames": {"f1": 0.75}}}, "history": [{"epoch": 0}], "data": {"warnings": []}}
+PROVENANCE = {
+    "metrics": {"test": {"frames": {"f1": 0.75}}},
+    "history": [{"epoch": 0}],
+    "data": {"warnings": []},
+}
 
 
 def bundle(seed=0, threshold=0.25, **changes):
@@ -33,9 +37,9 @@ def bundle(seed=0, threshold=0.25, **changes):
         "name": "mine",
         "architecture": "cnn_model",
         "input_size": EIGHTH,
-        "calibration": Calibration(2.0, threshold),
+        "calibration": Calibration(2.0, threshold, offset=-1.5),
         "weights": as_arrays(CnnModel().state_dict()),
-        "record": RECORD,
+        "provenance": PROVENANCE,
     }
     return Bundle(**(values | changes))
 
@@ -46,12 +50,12 @@ def saved(tmp_path):
     return tmp_path / "mine"
 
 
-def change_card(directory, **changes):
-    path = directory / CARD_FILE
+def change_model_card(directory, **changes):
+    path = directory / MODEL_CARD_FILE
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def fingerprint(tmp_path, one):
+def bundle_fingerprint(tmp_path, one):
     save_bundle(one, str(tmp_path))
     return load_bundle(str(tmp_path))[1]
 
@@ -62,12 +66,12 @@ def test_what_was_saved_is_loaded(saved):
     assert all(np.array_equal(loaded.weights[key], original.weights[key]) for key in original.weights)
     for name in ("name", "architecture", "input_size", "calibration"):
         assert getattr(loaded, name) == getattr(original, name)
-    assert loaded.record == RECORD | {"versions": versions()}
+    assert loaded.provenance == PROVENANCE | {"versions": versions()}
 
 
 def test_saving_what_was_loaded_gives_the_same_bytes(saved, tmp_path):
     loaded, first = load_bundle(str(saved))
-    assert fingerprint(tmp_path / "again", loaded) == first
+    assert bundle_fingerprint(tmp_path / "again", loaded) == first
 
 
 def test_its_network_gives_the_same_logits(saved):
@@ -81,31 +85,45 @@ def test_its_network_is_ready_for_evaluation():
     assert not any(module.training for module in bundle().network().modules())
 
 
-def test_the_fingerprint_follows_from_weights_and_card(tmp_path):
-    same = [fingerprint(tmp_path / name, bundle()) for name in ("a", "b")]
-    others = [fingerprint(tmp_path / "c", bundle(seed=1)), fingerprint(tmp_path / "d", bundle(threshold=0.5))]
+def test_the_bundle_fingerprint_depends_on_weights_and_model_card(tmp_path):
+    same = [bundle_fingerprint(tmp_path / name, bundle()) for name in ("a", "b")]
+    others = [
+        bundle_fingerprint(tmp_path / "c", bundle(seed=1)),
+        bundle_fingerprint(tmp_path / "d", bundle(threshold=0.5)),
+    ]
     assert len(same[0]) == 64
     assert same[0] == same[1]
     assert len({same[0], *others}) == 3
 
 
-def test_the_card_says_what_scoring_needs(saved):
-    card = json.loads((saved / CARD_FILE).read_text())
+def test_the_model_card_has_what_scoring_needs(saved):
+    card = json.loads((saved / MODEL_CARD_FILE).read_text())
     assert card["format_version"] == FORMAT_VERSION
     assert card["input"] == {"height": 240, "width": 135}
-    assert (card["threshold"], card["temperature"]) == (0.25, 2.0)
+    assert (card["threshold"], card["temperature"], card["offset"]) == (0.25, 2.0, -1.5)
     assert (card["classes"], card["positive_class"]) == (["notflip", "flip"], "flip")
     assert {"flipbatch", "python", "torch", "ray"} <= card["versions"].keys()
 
 
-def test_a_record_never_overrides_what_scoring_needs():
-    assert bundle(record={"threshold": 0.9, "name": "other"}).card()["threshold"] == 0.25
+def test_provenance_never_overrides_what_scoring_needs():
+    assert bundle(provenance={"threshold": 0.9, "name": "other"}).model_card()["threshold"] == 0.25
+
+
+def test_a_bundle_without_an_offset_has_offset_0(saved):
+    card = json.loads((saved / MODEL_CARD_FILE).read_text())
+    del card["offset"]
+    (saved / MODEL_CARD_FILE).write_text(json.dumps(card | {"format_version": 1}))
+    assert load_bundle(str(saved))[0].calibration == Calibration(2.0, 0.25, offset=0.0)
+
+
+def test_versions_that_would_ignore_the_offset_refuse_the_bundle():
+    assert bundle().model_card()["format_version"] >= 2
 
 
 def test_a_loss_that_diverged_becomes_null(tmp_path):
     history = [{"val": {"loss": loss}} for loss in (0.5, math.nan, math.inf)]
-    save_bundle(bundle(record={"history": history}), str(tmp_path))
-    losses = [entry["val"]["loss"] for entry in load_bundle(str(tmp_path))[0].record["history"]]
+    save_bundle(bundle(provenance={"history": history}), str(tmp_path))
+    losses = [entry["val"]["loss"] for entry in load_bundle(str(tmp_path))[0].provenance["history"]]
     assert losses == [0.5, None, None]
 
 
@@ -114,32 +132,32 @@ def test_any_storage_holds_a_bundle():
     assert load_bundle("memory://bundles/mine/")[0].name == "mine"
 
 
-def test_the_card_is_written_last():
-    class NoCard(type(fsspec.filesystem("memory"))):
+def test_the_model_card_is_written_last():
+    class NoModelCard(type(fsspec.filesystem("memory"))):
         protocol = "cardless"
         store: dict = {}  # noqa: RUF012
         cachable = False
 
         def pipe_file(self, path, value, *_, **__):
-            if path.endswith(CARD_FILE):
+            if path.endswith(MODEL_CARD_FILE):
                 raise OSError("the disk is full")
             self.store[path] = value
 
-    fsspec.register_implementation("cardless", NoCard, clobber=True)
-    with pytest.raises(StorageError, match=f"{CARD_FILE}.*the disk is full"):
+    fsspec.register_implementation("cardless", NoModelCard, clobber=True)
+    with pytest.raises(StorageError, match=f"{MODEL_CARD_FILE}.*the disk is full"):
         save_bundle(bundle(), "cardless://mine")
-    assert [path.rpartition("/")[2] for path in NoCard.store] == [WEIGHTS_FILE]
+    assert [path.rpartition("/")[2] for path in NoModelCard.store] == [WEIGHTS_FILE]
 
 
-@pytest.mark.parametrize("name", [CARD_FILE, WEIGHTS_FILE])
-def test_a_directory_without_both_files_is_no_bundle(saved, name):
+@pytest.mark.parametrize("name", [MODEL_CARD_FILE, WEIGHTS_FILE])
+def test_a_directory_without_both_files_is_not_a_bundle(saved, name):
     (saved / name).unlink()
-    with pytest.raises(BundleError, match=f"no model bundle: it has no {name}"):
+    with pytest.raises(BundleError, match=f"not a model bundle: it has no {name}"):
         load_bundle(str(saved))
 
 
-def test_a_directory_that_is_not_there_is_no_bundle(tmp_path):
-    with pytest.raises(BundleError, match=r"nowhere is no model bundle.*OUT/models/NAME"):
+def test_a_missing_directory_is_not_a_bundle(tmp_path):
+    with pytest.raises(BundleError, match=r"nowhere is not a model bundle.*OUT/models/NAME"):
         load_bundle(str(tmp_path / "nowhere"))
 
 
@@ -148,19 +166,19 @@ DAMAGED += ['{"format_version": Infinity}', '{"format_version": 2, "versions": [
 
 
 @pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
-def test_a_damaged_card_is_refused(saved, text):
-    (saved / CARD_FILE).write_text(text)
-    with pytest.raises(BundleError, match=f"is damaged: its {CARD_FILE} can't be read"):
+def test_a_damaged_model_card_is_refused(saved, text):
+    (saved / MODEL_CARD_FILE).write_text(text)
+    with pytest.raises(BundleError, match=f"is damaged: its {MODEL_CARD_FILE} can't be read"):
         load_bundle(str(saved))
 
 
 @pytest.mark.parametrize(
     "key", ["name", "architecture", "input", "temperature", "threshold", "preprocessing"]
 )
-def test_a_card_that_lacks_something_is_refused(saved, key):
-    card = json.loads((saved / CARD_FILE).read_text())
+def test_a_model_card_that_lacks_something_is_refused(saved, key):
+    card = json.loads((saved / MODEL_CARD_FILE).read_text())
     del card[key]
-    (saved / CARD_FILE).write_text(json.dumps(card))
+    (saved / MODEL_CARD_FILE).write_text(json.dumps(card))
     with pytest.raises(BundleError, match=f"is damaged: KeyError '{key}'"):
         load_bundle(str(saved))
 
@@ -171,14 +189,16 @@ def test_a_card_that_lacks_something_is_refused(saved, key):
         {"threshold": 2},
         {"temperature": 0},
         {"temperature": 10**400},
+        {"offset": None},
+        {"offset": float("nan")},
         {"input": [1]},
         {"input": {"height": 0, "width": 5}},
         {"input": {"height": 10**12, "width": 5}},
         {"input": {"height": float("inf"), "width": 5}},
     ],
 )
-def test_a_card_that_makes_no_sense_is_refused(saved, changes):
-    change_card(saved, **changes)
+def test_a_model_card_with_impossible_values_is_refused(saved, changes):
+    change_model_card(saved, **changes)
     with pytest.raises(BundleError, match=r"is damaged: (Value|Type|Overflow)Error"):
         load_bundle(str(saved))
 
@@ -191,29 +211,29 @@ def test_cut_weights_are_refused(saved, cut):
         load_bundle(str(saved))
 
 
-def test_one_wrong_bit_in_the_weights_is_seen(saved):
+def test_one_wrong_bit_in_the_weights_is_detected(saved):
     data = bytearray((saved / WEIGHTS_FILE).read_bytes())
     data[-100] ^= 1
     (saved / WEIGHTS_FILE).write_bytes(data)
-    with pytest.raises(BundleError, match=f"its {WEIGHTS_FILE} is not the one of its card"):
+    with pytest.raises(BundleError, match=f"its {WEIGHTS_FILE} is not the one of its model card"):
         load_bundle(str(saved))
 
 
-def test_weights_of_another_bundle_are_seen(saved, tmp_path):
+def test_weights_of_another_bundle_are_detected(saved, tmp_path):
     save_bundle(bundle(seed=1), str(tmp_path / "other"))
     (saved / WEIGHTS_FILE).write_bytes((tmp_path / "other" / WEIGHTS_FILE).read_bytes())
-    with pytest.raises(BundleError, match="not the one of its card"):
+    with pytest.raises(BundleError, match="not the one of its model card"):
         load_bundle(str(saved))
 
 
-def test_a_newer_format_is_refused_with_who_made_it(saved):
-    change_card(saved, format_version=FORMAT_VERSION + 1, versions={"flipbatch": "9.9"})
+def test_a_newer_format_is_refused_with_the_version_that_made_it(saved):
+    change_model_card(saved, format_version=FORMAT_VERSION + 1, versions={"flipbatch": "9.9"})
     with pytest.raises(BundleError, match=r"made by flipbatch 9.9; this is .* upgrade it"):
         load_bundle(str(saved))
 
 
 def test_other_preprocessing_is_refused(saved):
-    change_card(saved, preprocessing=bundles.preprocessing() | {"colour": "BGR"})
+    change_model_card(saved, preprocessing=bundles.preprocessing() | {"colour": "BGR"})
     with pytest.raises(BundleError, match="prepares differently"):
         load_bundle(str(saved))
 
@@ -229,11 +249,11 @@ def test_an_architecture_of_the_future_is_refused():
 
 
 def test_a_loaded_bundle_keeps_the_versions_that_it_was_trained_with(saved):
-    change_card(saved, versions={"flipbatch": "0.0.9"})
-    assert load_bundle(str(saved))[0].card()["versions"] == {"flipbatch": "0.0.9"}
+    change_model_card(saved, versions={"flipbatch": "0.0.9"})
+    assert load_bundle(str(saved))[0].model_card()["versions"] == {"flipbatch": "0.0.9"}
 
 
 def test_an_unknown_architecture_is_found_on_loading(saved):
-    change_card(saved, architecture="resnet")
+    change_model_card(saved, architecture="resnet")
     with pytest.raises(BundleError, match="no architecture 'resnet'"):
         load_bundle(str(saved))

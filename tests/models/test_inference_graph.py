@@ -11,8 +11,9 @@ from flipbatch.evaluation.calibration import Calibration
 from flipbatch.frames.decode import InputSize
 from flipbatch.models.architectures import ARCHITECTURES, EIGHTH, architecture
 from flipbatch.models.bundle import Bundle, as_arrays
-from flipbatch.models.cpu_engine import CpuEngine, has_bfloat16
+from flipbatch.models.cpu_engine import CpuEngine
 from flipbatch.models.inference_graph import inference_graph
+from flipbatch.models.precision import has_bfloat16
 from flipbatch.models.predictor import reference_engine
 
 
@@ -35,7 +36,7 @@ def pixels(count, size=EIGHTH):
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_in_float32_it_gives_the_logits_of_torch(name, size):
     bundle, frames = trained(name, size), pixels(3, size)
-    logits = CpuEngine(bundle, half=False).logits(frames)
+    logits = CpuEngine(bundle, precision="float32").logits(frames)
     np.testing.assert_allclose(logits, reference_engine(bundle).logits(frames), atol=1e-4, rtol=1e-4)
 
 
@@ -44,7 +45,7 @@ def test_in_float32_it_gives_the_logits_of_torch(name, size):
 def test_in_bfloat16_it_stays_near(name):
     bundle, frames = trained(name), pixels(8)
     reference = reference_engine(bundle).logits(frames)
-    assert np.abs(CpuEngine(bundle, half=True).logits(frames) - reference).max() < 0.05
+    assert np.abs(CpuEngine(bundle, precision="bfloat16").logits(frames) - reference).max() < 0.05
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -1,4 +1,4 @@
-"""MobileNetV2: its layers, and where its weights may come from."""
+"""MobileNetV2: its layers and the sources of its weights."""
 
 import os
 import socket
@@ -14,12 +14,12 @@ from flipbatch.errors import WeightsError
 from flipbatch.models.architectures import EIGHTH
 from flipbatch.models.mobilenet_v2 import MobileNetV2, read_weights
 
-THREE_WAYS_OUT = "(?s)--weights imagenet.*--weights URI.*--weights none"
+ALTERNATIVES = "(?s)--weights imagenet.*--weights URI.*--weights none"
 
 
 @pytest.fixture(scope="module")
 def imagenet_like():
-    """Return weights with torchvision's names, classifier included, and statistics of their own."""
+    """Return weights with torchvision's names, classifier included, and unusual statistics."""
     from torchvision.models import mobilenet_v2
 
     torch.manual_seed(1)
@@ -58,7 +58,7 @@ def test_it_is_torchvisions_network_below_the_head(imagenet_like):
         assert torch.equal(ours.eval().features(normalised), theirs.eval().features(normalised))
 
 
-def test_it_looks_at_the_middle():
+def test_it_takes_the_centre_crop():
     frames = pixels(2, EIGHTH.height, EIGHTH.width).float().requires_grad_()
     (moved_by,) = torch.autograd.grad(MobileNetV2().train()(frames)[0], frames)
     _, _, rows, columns = moved_by.nonzero(as_tuple=True)
@@ -123,7 +123,7 @@ def test_weights_come_from_a_pth_file(tmp_path, imagenet_like):
 
 
 class MakesDirectory:
-    """Something whose unpickling executes code."""
+    """An object whose unpickling executes code."""
 
     def __init__(self, path):
         self.path = path
@@ -134,14 +134,16 @@ class MakesDirectory:
 
 def test_a_file_that_would_execute_code_is_refused(tmp_path):
     torch.save({"features": MakesDirectory(str(tmp_path / "executed"))}, tmp_path / "weights.pth")
-    with pytest.raises(WeightsError, match=r"holds more than weights, which is not executed.*Three ways out"):
+    with pytest.raises(
+        WeightsError, match=r"has code besides weights, which is not executed.*--weights none"
+    ):
         read_weights(str(tmp_path / "weights.pth"))
     assert not (tmp_path / "executed").exists()
 
 
-def test_a_file_whose_names_are_no_text_is_refused(tmp_path):
+def test_a_file_whose_names_are_not_text_is_refused(tmp_path):
     torch.save({None: 1}, tmp_path / "weights.pth")
-    with pytest.raises(WeightsError, match="holds no state dict"):
+    with pytest.raises(WeightsError, match="has no state dict"):
         read_weights(str(tmp_path / "weights.pth"))
 
 
@@ -149,18 +151,18 @@ def test_a_file_whose_names_are_no_text_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
 def test_a_damaged_file_is_refused(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(WeightsError, match=THREE_WAYS_OUT):
+    with pytest.raises(WeightsError, match=ALTERNATIVES):
         read_weights(str(tmp_path / name))
 
 
 def test_a_file_without_a_state_dict_is_refused(tmp_path):
     torch.save([torch.zeros(1)], tmp_path / "weights.pth")
-    with pytest.raises(WeightsError, match="holds no state dict"):
+    with pytest.raises(WeightsError, match="has no state dict"):
         read_weights(str(tmp_path / "weights.pth"))
 
 
-def test_a_missing_file_is_named_with_three_ways_out(tmp_path):
-    with pytest.raises(WeightsError, match=f"nowhere.pth.*Three ways out.*{THREE_WAYS_OUT[4:]}"):
+def test_a_missing_file_is_named_with_the_alternatives(tmp_path):
+    with pytest.raises(WeightsError, match=f"nowhere.pth.*{ALTERNATIVES[4:]}"):
         read_weights(str(tmp_path / "nowhere.pth"))
 
 
@@ -172,7 +174,7 @@ def test_without_a_network_the_download_fails_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "urlopen", unreachable)
     start, time_out = time.monotonic(), socket.getdefaulttimeout()
-    with pytest.raises(WeightsError, match=f"name resolution.*{THREE_WAYS_OUT[4:]}"):
+    with pytest.raises(WeightsError, match=f"name resolution.*{ALTERNATIVES[4:]}"):
         read_weights("imagenet")
     assert time.monotonic() - start < 10
     assert socket.getdefaulttimeout() == time_out
@@ -180,9 +182,9 @@ def test_without_a_network_the_download_fails_at_once(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(
     "FLIPBATCH_IMAGENET_WEIGHTS" not in os.environ,
-    reason="FLIPBATCH_IMAGENET_WEIGHTS names no file of torchvision's MobileNetV2 weights",
+    reason="FLIPBATCH_IMAGENET_WEIGHTS is not set to a file of torchvision's MobileNetV2 weights",
 )
-def test_imagenet_weights_see_more_than_random_ones():
+def test_imagenet_weights_separate_more_than_random_ones():
     network = MobileNetV2()
     network.load_features(read_weights(os.environ["FLIPBATCH_IMAGENET_WEIGHTS"]))
     flat, striped = torch.full((1, 3, 64, 64), 128.0), torch.full((1, 3, 64, 64), 128.0)

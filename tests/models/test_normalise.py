@@ -1,4 +1,4 @@
-"""Pixels become what networks are trained on."""
+"""Pixels are normalised."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from flipbatch.models.normalise import Normalise
 from flipbatch.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 
-def test_it_is_what_torchvision_calls_scaling_and_normalising():
+def test_it_equals_scaling_and_normalising_by_torchvision():
     from torchvision.transforms.functional import normalize
 
     pixels = torch.randint(0, 256, (2, 3, 5, 4), dtype=torch.uint8)
@@ -16,7 +16,7 @@ def test_it_is_what_torchvision_calls_scaling_and_normalising():
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float64])
-def test_whatever_comes_in_float32_goes_out(dtype):
+def test_any_dtype_becomes_float32(dtype):
     assert Normalise()(torch.full((1, 3, 2, 2), 200, dtype=dtype)).dtype == torch.float32
 
 
@@ -26,6 +26,6 @@ def test_the_input_is_left_as_it_was():
     assert pixels.unique().tolist() == [200.0]
 
 
-def test_its_constants_are_no_weights():
+def test_its_constants_are_not_weights():
     assert Normalise().state_dict() == {}
     assert list(Normalise().parameters()) == []

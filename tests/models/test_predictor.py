@@ -13,7 +13,7 @@ from flipbatch.models.cpu_engine import FRAMES_AT_A_TIME, CpuEngine
 from flipbatch.models.predictor import Predictor, reference_engine
 
 SIZE = InputSize(64, 48)
-CALIBRATION = Calibration(temperature=0.5, threshold=0.3)
+CALIBRATION = Calibration(temperature=0.5, threshold=0.3, offset=-0.7)
 
 
 def bundle():
@@ -22,7 +22,7 @@ def bundle():
 
 
 def exact():
-    return Predictor(bundle(), CpuEngine(bundle(), half=False))
+    return Predictor(bundle(), CpuEngine(bundle(), precision="float32"))
 
 
 def pixels(count):
@@ -33,7 +33,7 @@ def pixels(count):
 def test_probabilities_are_those_of_network_and_calibration(count):
     frames = pixels(count)
     logits = reference_engine(bundle()).logits(frames)
-    expected = 1 / (1 + np.exp(-logits.astype(np.float64) / 0.5))
+    expected = 1 / (1 + np.exp(-(logits.astype(np.float64) / 0.5 - 0.7)))
     np.testing.assert_allclose(exact().probabilities(frames), expected, atol=1e-6)
 
 
@@ -85,10 +85,10 @@ def test_a_gpu_gives_what_the_cpu_gives():
     np.testing.assert_allclose(on_cpu, on_gpu, atol=1e-2)
 
 
-def test_a_network_that_gives_no_numbers_is_an_error_not_a_row():
+def test_a_network_that_returns_nan_is_an_error_and_not_a_row():
     weights = {
         name: value * np.nan if value.dtype == np.float32 else value
         for name, value in bundle().weights.items()
     }
-    with pytest.raises(BundleError, match="mine gives no numbers"):
+    with pytest.raises(BundleError, match="mine returns NaN or infinity"):
         Predictor(Bundle("mine", "cnn_model", SIZE, CALIBRATION, weights)).probabilities(pixels(2))

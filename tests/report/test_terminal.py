@@ -34,14 +34,15 @@ def test_the_error_rate_is_the_share_of_frames_without_probability(total, scored
 def test_a_summary_has_a_line_a_model():
     assert summary_lines(metrics(total=1_234, scored=1_234)) == [
         "1,234 of 1,234 frames of 2 videos scored",
-        "model              F1  95 % interval   balanced  video F1   mean F1",
-        "cnn_model       0.857  0.750 to 0.925     0.900     0.857     0.500",
+        "               balanced accuracy",
+        "model            videos   frames      F1  95 % interval    video F1",
+        "cnn_model         0.900    0.900   0.857  0.750 to 0.925      0.857",
     ]
 
 
 def test_errors_are_listed_by_kind():
     lines = summary_lines(metrics(scored=7, errors={"corrupt": 2, "missing": 1}, misnamed=4))
-    assert lines[1:4] == ["  1 missing", "  2 corrupt", "  4 files are no frames: see misnamed.parquet"]
+    assert lines[1:4] == ["  1 missing", "  2 corrupt", "  4 files are not frames: see misnamed.parquet"]
 
 
 def test_without_labels_a_summary_says_why_there_is_no_f1():

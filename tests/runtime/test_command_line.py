@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
+import pty
+import re
+import subprocess
 import sys
 
 import pytest
@@ -16,10 +20,11 @@ from flipbatch.runtime.command_line import (
     WRONG_ARGUMENTS,
     add_frames,
     add_logging,
-    at_least_one,
-    at_least_zero,
+    fraction,
+    non_negative_integer,
+    non_negative_number,
+    positive_integer,
     run,
-    share,
 )
 
 
@@ -27,9 +32,9 @@ from flipbatch.runtime.command_line import (
 def parser():
     command = argparse.ArgumentParser(prog="score")
     add_frames(command)
-    command.add_argument("--limit", type=at_least_one)
-    command.add_argument("--min-delta", type=at_least_zero)
-    command.add_argument("--threshold", type=share)
+    command.add_argument("--limit", type=positive_integer)
+    command.add_argument("--min-delta", type=non_negative_number)
+    command.add_argument("--threshold", type=fraction)
     add_logging(command)
     return command
 
@@ -52,39 +57,50 @@ def fails_with(error):
 
 
 @pytest.mark.parametrize("text", ["1", "30", "1000000"])
-def test_whole_numbers_from_one_on_are_taken(text):
-    assert at_least_one(text) == int(text)
+def test_integers_from_1_on_are_accepted(text):
+    assert positive_integer(text) == int(text)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "", "nan", "inf"])
-def test_what_is_no_whole_number_from_one_on_is_refused(text):
-    with pytest.raises(argparse.ArgumentTypeError, match=f"^'{text}' is no whole number of at least 1$"):
-        at_least_one(text)
+def test_other_text_is_not_a_positive_integer(text):
+    with pytest.raises(argparse.ArgumentTypeError, match=f"^'{text}' is not an integer ≥ 1$"):
+        positive_integer(text)
+
+
+@pytest.mark.parametrize("text", ["0", "1", "30"])
+def test_integers_from_0_on_are_accepted(text):
+    assert non_negative_integer(text) == int(text)
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "many", "", "nan", "1e3"])
+def test_other_text_is_not_a_non_negative_integer(text):
+    with pytest.raises(argparse.ArgumentTypeError, match=f"^'{text}' is not an integer ≥ 0$"):
+        non_negative_integer(text)
 
 
 @pytest.mark.parametrize("text", ["0", "0.001", "1e-3", "7"])
-def test_numbers_from_zero_on_are_taken(text):
-    assert at_least_zero(text) == float(text)
+def test_numbers_from_0_on_are_accepted(text):
+    assert non_negative_number(text) == float(text)
 
 
 @pytest.mark.parametrize("text", ["-0.1", "little", "nan", "inf"])
-def test_what_is_no_number_from_zero_on_is_refused(text):
-    with pytest.raises(argparse.ArgumentTypeError, match=f"^'{text}' is no number of at least 0$"):
-        at_least_zero(text)
+def test_other_text_is_not_a_non_negative_number(text):
+    with pytest.raises(argparse.ArgumentTypeError, match=f"^'{text}' is not a number ≥ 0$"):
+        non_negative_number(text)
 
 
 @pytest.mark.parametrize("text", ["0", "0.05", "1"])
-def test_shares_are_taken(text):
-    assert share(text) == float(text)
+def test_numbers_from_0_to_1_are_accepted(text):
+    assert fraction(text) == float(text)
 
 
 @pytest.mark.parametrize("text", ["-0.1", "1.1", "5%", "nan", "inf"])
-def test_what_is_no_share_is_refused(text):
-    with pytest.raises(argparse.ArgumentTypeError, match=f"^'{text}' is no number from 0 to 1$"):
-        share(text)
+def test_other_text_is_not_a_fraction(text):
+    with pytest.raises(argparse.ArgumentTypeError, match=f"^'{text}' is not a number from 0 to 1$"):
+        fraction(text)
 
 
-def test_a_job_that_is_done_exits_with_what_it_returns(parser, started_with):
+def test_the_exit_code_is_the_result_of_main(parser, started_with):
     started_with("--frames", "/frames", "--limit", "7")
     assert run_main(parser, lambda arguments: DONE) == 0
     assert run_main(parser, lambda arguments: TOO_MANY_ERRORS) == 3
@@ -92,13 +108,13 @@ def test_a_job_that_is_done_exits_with_what_it_returns(parser, started_with):
 
 
 @pytest.mark.parametrize("error", [FlipbatchError("Stop."), InputError("Stop."), OutputError("Stop.")])
-def test_an_error_for_a_person_is_one_line_and_exit_code_1(parser, started_with, capsys, error):
+def test_an_error_for_the_user_is_one_line_and_exit_code_1(parser, started_with, capsys, error):
     started_with("--manifest", "m.csv")
     assert run_main(parser, fails_with(error)) == FAILED == 1
     assert capsys.readouterr().err == "error: Stop.\n"
 
 
-def test_an_error_of_ours_keeps_its_traceback(parser, started_with):
+def test_an_internal_error_keeps_its_traceback(parser, started_with):
     started_with("--frames", "/frames")
     with pytest.raises(ZeroDivisionError):
         run_main(parser, fails_with(ZeroDivisionError()))
@@ -109,9 +125,9 @@ def test_an_error_of_ours_keeps_its_traceback(parser, started_with):
     [
         ([], "one of the arguments --frames --manifest is required"),
         (["--frames", "a", "--manifest", "b"], "not allowed with argument --frames"),
-        (["--frames", "a", "--limit", "none"], "argument --limit: 'none' is no whole number of at least 1"),
-        (["--frames", "a", "--min-delta", "-1"], "argument --min-delta: '-1' is no number of at least 0"),
-        (["--frames", "a", "--threshold", "50"], "argument --threshold: '50' is no number from 0 to 1"),
+        (["--frames", "a", "--limit", "none"], "argument --limit: 'none' is not an integer ≥ 1"),
+        (["--frames", "a", "--min-delta", "-1"], "argument --min-delta: '-1' is not a number ≥ 0"),
+        (["--frames", "a", "--threshold", "50"], "argument --threshold: '50' is not a number from 0 to 1"),
         (["--frames", "a", "--colour", "red"], "unrecognized arguments: --colour red"),
     ],
 )
@@ -123,7 +139,7 @@ def test_wrong_arguments_exit_with_2_and_say_what(parser, started_with, capsys, 
     assert complaint in capsys.readouterr().err
 
 
-def test_help_names_both_ways_to_say_which_frames(parser, started_with, capsys):
+def test_help_names_frames_and_manifest(parser, started_with, capsys):
     started_with("--help")
     with pytest.raises(SystemExit) as stopped:
         run_main(parser, lambda _: DONE)
@@ -133,13 +149,6 @@ def test_help_names_both_ways_to_say_which_frames(parser, started_with, capsys):
     assert "--manifest URI" in text
 
 
-def test_our_log_is_at_info_and_that_of_others_at_warning(parser, started_with):
-    started_with("--frames", "/frames")
-    run_main(parser, lambda _: DONE)
-    assert logging.getLogger("flipbatch.scoring.job").isEnabledFor(logging.INFO)
-    assert not logging.getLogger("somebody.else").isEnabledFor(logging.INFO)
-
-
 def test_an_interruption_is_one_line_and_exit_code_1(parser, started_with, capsys):
     started_with("--frames", "/frames")
 
@@ -147,4 +156,61 @@ def test_an_interruption_is_one_line_and_exit_code_1(parser, started_with, capsy
         raise KeyboardInterrupt
 
     assert run_main(parser, interrupted) == FAILED
-    assert "Interrupted: what was finished is kept." in capsys.readouterr().err
+    assert "Interrupted: finished work is kept." in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------------------------------- logging
+
+
+@pytest.mark.parametrize(
+    ("flags", "level"),
+    [
+        ([], logging.INFO),
+        (["-v"], logging.DEBUG),
+        (["--verbose"], logging.DEBUG),
+        (["-q"], logging.WARNING),
+        (["--quiet"], logging.WARNING),
+    ],
+)
+def test_flags_set_the_level_of_flipbatch_alone(parser, started_with, flags, level):
+    others = logging.getLogger("other_package").getEffectiveLevel()
+    started_with("--frames", "/frames", *flags)
+    run_main(parser, lambda _: DONE)
+    assert logging.getLogger("flipbatch.scoring.job").getEffectiveLevel() == level
+    assert logging.getLogger("other_package").getEffectiveLevel() == others
+
+
+def test_verbose_and_quiet_exclude_each_other(parser, started_with, capsys):
+    started_with("--frames", "/frames", "-v", "-q")
+    with pytest.raises(SystemExit) as stopped:
+        run_main(parser, lambda _: DONE)
+    assert stopped.value.code == WRONG_ARGUMENTS
+    assert "not allowed with argument -v/--verbose" in capsys.readouterr().err
+
+
+LOGS_ONE_LINE = """
+import argparse, logging
+from flipbatch.runtime.command_line import add_logging, run
+parser = argparse.ArgumentParser()
+add_logging(parser)
+parser.set_defaults(main=lambda _: logging.getLogger("flipbatch.a").info("from ftp://me:pass@host") or 0)
+run(parser)
+"""
+
+
+def test_lines_of_a_log_file_have_their_time():
+    logged = subprocess.run([sys.executable, "-c", LOGS_ONE_LINE], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} from ftp://\*\*\*@host\n", logged.stderr)
+
+
+def test_lines_on_a_terminal_have_no_time():
+    ours, terminal = pty.openpty()
+    subprocess.run([sys.executable, "-c", LOGS_ONE_LINE], stderr=terminal, check=True)
+    assert os.read(ours, 1000) == b"from ftp://***@host\r\n"
+    os.close(ours)
+    os.close(terminal)
+
+
+def test_quiet_leaves_out_a_line_of_information():
+    command = [sys.executable, "-c", LOGS_ONE_LINE, "-q"]
+    assert subprocess.run(command, capture_output=True, check=True).stderr == b""

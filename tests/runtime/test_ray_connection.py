@@ -1,4 +1,4 @@
-"""What comes back from workers, and what a submitted job may be given."""
+"""Facts about `flipbatch.runtime.ray_connection`."""
 
 from __future__ import annotations
 
@@ -7,30 +7,35 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import ray
+import ray.data
 from ray.exceptions import RayTaskError
 
 from flipbatch.errors import InputError, JobError, StorageError
-from flipbatch.runtime.ray_connection import refuse_relative, to_user_error, warn_without_gpu
+from flipbatch.runtime.ray_connection import data_context, to_user_error, warn_without_gpu
+from flipbatch.runtime.submitted_job import refuse_relative
 
 ROOT = Path(__file__).parents[1]
 
 
 def wrapped(cause: Exception) -> Exception:
-    """An error as Ray hands it to a driver, behind one more."""
+    """An error as Ray hands it to a driver, wrapped in one more."""
     outer = RuntimeError("the dataset failed")
     outer.__cause__ = RayTaskError("f", "a long traceback", cause).as_instanceof_cause()
     return outer
 
 
-def test_the_sentence_that_a_worker_raised_comes_through_whole() -> None:
+def test_the_sentence_of_a_worker_is_kept_whole() -> None:
     error = to_user_error(wrapped(StorageError("Can't write /out: no space.")), "Go on.")
     assert str(error) == "Can't write /out: no space."
     assert isinstance(error, StorageError)
 
 
-def test_what_was_meant_for_nobody_becomes_one_sentence() -> None:
+def test_an_internal_error_of_a_worker_becomes_one_sentence() -> None:
     error = to_user_error(wrapped(ValueError("line one\nbad value")), "Go on.")
     assert isinstance(error, JobError)
     assert str(error) == ("The job failed in a worker: bad value. Go on.")
@@ -42,7 +47,7 @@ def test_the_failure_of_a_training_rank_is_found() -> None:
     assert str(to_user_error(outer, "")) == "Training diverged."
 
 
-def test_errors_that_caused_each_other_end() -> None:
+def test_errors_that_caused_each_other_are_one_sentence() -> None:
     first, second = ValueError("a"), ValueError("b")
     first.__cause__, second.__cause__ = second, first
     assert isinstance(to_user_error(first, ""), JobError)
@@ -52,6 +57,57 @@ def test_errors_that_caused_each_other_end() -> None:
 def test_a_job_that_waits_for_a_gpu_says_so(caplog: pytest.LogCaptureFixture) -> None:
     warn_without_gpu()
     assert "No GPU is in the cluster: the job waits" in caplog.text
+
+
+def block_size_of_workers(dataset: ray.data.Dataset) -> list[int]:
+    """Run a dataset; return the block size that its workers see."""
+
+    def see(batch: Any) -> dict[str, Any]:
+        size = ray.data.DataContext.get_current().target_max_block_size
+        return {"size": np.full(len(batch["id"]), size)}
+
+    return [row["size"] for row in dataset.map_batches(see).take_all()]
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_settings_of_ray_data_count_for_datasets_of_the_block_and_are_restored() -> None:
+    before = ray.data.DataContext.get_current()
+    settings = before.copy()
+    with data_context(target_max_block_size=12345, enable_progress_bars=False) as context:
+        context.execution_options.preserve_order = not settings.execution_options.preserve_order
+        dataset = ray.data.range(2)
+        assert block_size_of_workers(dataset) == [12345, 12345]
+    assert ray.data.DataContext.get_current() is before
+    assert before == settings
+    assert dataset.context.target_max_block_size == 12345
+    assert dataset.context.execution_options.preserve_order != settings.execution_options.preserve_order
+
+
+def test_settings_of_ray_data_are_restored_where_the_block_raises() -> None:
+    before = ray.data.DataContext.get_current()
+    settings = before.copy()
+
+    def change_and_raise() -> None:
+        with data_context(target_max_block_size=1) as context:
+            context.execution_options.preserve_order = True
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        change_and_raise()
+    assert ray.data.DataContext.get_current() is before
+    assert before == settings
+
+
+def test_settings_of_ray_data_may_be_nested() -> None:
+    with data_context(target_max_block_size=2):
+        with data_context(target_max_block_size=3):
+            assert ray.data.DataContext.get_current().target_max_block_size == 3
+        assert ray.data.DataContext.get_current().target_max_block_size == 2
+
+
+def test_a_setting_that_ray_data_does_not_have_is_refused() -> None:
+    with pytest.raises(AttributeError, match="target_block_sise"), data_context(target_block_sise=1):
+        pass
 
 
 @pytest.fixture
@@ -71,7 +127,7 @@ def test_a_submitted_job_takes_absolute_paths_and_uris() -> None:
     refuse_relative(frames="s3://bucket/data", out="/out", manifest=None)
 
 
-def test_a_plain_job_takes_relative_paths() -> None:
+def test_a_job_that_is_not_submitted_takes_relative_paths() -> None:
     refuse_relative(frames="data")
 
 
@@ -90,7 +146,7 @@ def test_a_cluster_that_does_not_answer_is_one_sentence() -> None:
 
 
 @pytest.mark.parametrize("module", ["scoring.job", "training.job", "benchmark.job", "runtime.ray_connection"])
-def test_whatever_is_imported_first_ray_starts_no_worker_through_uv(module: str) -> None:
+def test_ray_starts_no_worker_through_uv_for_any_first_import(module: str) -> None:
     program = (
         f"import flipbatch.{module}, ray; print(ray._private.ray_constants.RAY_ENABLE_UV_RUN_RUNTIME_ENV)"
     )
@@ -109,7 +165,7 @@ with ray_connection.connected():
 STRANGER = "import ray, sys; ray.init(sys.argv[1], logging_level='ERROR')"
 
 
-def test_a_ray_that_was_started_here_serves_no_stranger(tmp_path: Path) -> None:
+def test_a_ray_that_was_started_here_refuses_strangers(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     with subprocess.Popen(
         [sys.executable, "-c", OWNER],

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from flipbatch import storage
 from flipbatch.errors import InputError, StorageError
+from flipbatch.storage import local_files, retries, writing
 from flipbatch.storage.listing import list_files
 from tests.conftest import errors_as_nobody
 
@@ -427,7 +428,7 @@ def test_without_conditional_requests_too(remote, monkeypatch):
 
 def test_a_storage_that_refuses_to_replace_is_not_looked_at_before(monkeypatch):
     storage.create("memory://refusing/first", b"1")
-    monkeypatch.setattr(storage, "_exists", None)
+    monkeypatch.setattr(MemoryFileSystem, "info", None)
     assert storage.create("memory://refusing/second", b"2")
 
 
@@ -435,7 +436,7 @@ def test_a_storage_that_refuses_to_replace_is_not_looked_at_before(monkeypatch):
 def test_s3_is_known_to_refuse():
     s3fs.S3FileSystem().mkdir("refusing")
     assert storage.create("s3://refusing/first", b"1")
-    assert storage._keep_what_is_there["s3://refusing"]
+    assert writing._never_replaces["s3://refusing"]
     assert not storage.create("s3://refusing/first", b"2")
     assert storage.read("s3://refusing/first") == b"1"
 
@@ -466,22 +467,22 @@ def test_what_is_not_there_is_removed_already(remote, tmp_path):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(storage, "FIRST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(storage, "LONGEST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(retries, "LONGEST_PAUSE_SECONDS", 0.01)
     storage.take_retries()
 
 
 @pytest.fixture
 def reading(impatient, monkeypatch):
     """Let the first tries to read end in these errors; pauses are short."""
-    errors, storage_read = [], storage._read
+    errors, local_read = [], local_files.read
 
     def read(*arguments):
         if errors:
             raise errors.pop(0)
-        return storage_read(*arguments)
+        return local_read(*arguments)
 
-    monkeypatch.setattr(storage, "_read", read)
+    monkeypatch.setattr(local_files, "read", read)
     return errors
 
 
@@ -502,7 +503,7 @@ def test_what_stays_is_not_tried_again(reading, tmp_path, error):
 
 
 def test_it_is_tried_again_for_a_bounded_time(reading, tmp_path, monkeypatch):
-    monkeypatch.setattr(storage, "RETRIED_FOR_SECONDS", 0.05)
+    monkeypatch.setattr(retries, "RETRIED_FOR_SECONDS", 0.05)
     reading += [ConnectionResetError("reset")] * 1000
     with pytest.raises(ConnectionResetError):
         storage.read(f"{tmp_path}/file")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from flipbatch.evaluation.calibration import Calibration
-from flipbatch.training.assess import ScoredFrame, calibrate, measure, measure_all, scored_frames
+from flipbatch.training.assess import ScoredFrame, calibrate, measure, measure_all, reliability, scored_frames
 from flipbatch.training.frame_cache import FrameCache
 
 
@@ -55,6 +55,13 @@ def test_logits_must_be_as_many_as_frames():
 def test_calibration_separates_validation():
     metrics = measure(VAL, calibrate(VAL))
     assert counts(metrics) == (3, 0, 0, 3)
+
+
+def test_reliability_compares_probabilities_with_the_share_of_flips():
+    report = reliability(VAL, calibrate(VAL))
+    assert report["share_of_flips"] == 0.5
+    assert report["mean_probability"] == pytest.approx(0.5, abs=0.01)
+    assert sum(entry["frames"] for entry in report["reliability"]) == len(VAL)
 
 
 def test_calibration_needs_both_classes():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from flipbatch.evaluation.metrics import Counts
+from flipbatch.evaluation.counts import Counts
 from flipbatch.training.epoch import (
     EVALUATION_BATCH,
     LABEL_SMOOTHING,

@@ -43,14 +43,14 @@ def two_workers(labelled_frames: Path, tmp_path_factory: pytest.TempPathFactory,
 
 
 def test_two_workers_stop_early_together(two_workers: Path) -> None:
-    record = load_bundle(str(two_workers / "models" / "cnn_model"))[0].record
+    record = load_bundle(str(two_workers / "models" / "cnn_model"))[0].provenance
     assert record["training"]["stopped_early"]
     assert record["training"]["epochs_run"] == 3
     assert record["training"]["best_epoch"] == 0
 
 
 def test_the_metrics_of_two_workers_are_those_of_the_whole_set(two_workers: Path) -> None:
-    record = load_bundle(str(two_workers / "models" / "cnn_model"))[0].record
+    record = load_bundle(str(two_workers / "models" / "cnn_model"))[0].provenance
     splits = pq.read_table(two_workers / "splits.parquet").to_pandas()
     counted = record["metrics"]["validation"]["frames"]
     assert (
@@ -94,7 +94,7 @@ def test_both_models_train_and_are_compared(labelled_frames: Path, tmp_path: Pat
     both = ("cnn_model", "mobilenet_v2")
     comparison = train(options(labelled_frames, out, models=both, settings=Settings(epochs=1)))
     assert set(comparison["models"]) == set(both)
-    assert load_bundle(str(out / "models" / "mobilenet_v2"))[0].record["training"]["weights"] == "none"
+    assert load_bundle(str(out / "models" / "mobilenet_v2"))[0].provenance["training"]["weights"] == "none"
 
 
 def test_the_same_seed_gives_the_same_weights(labelled_frames: Path, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_killed_worker_is_replaced_and_goes_on(labelled_frames: Path, tmp_path
     train(options(labelled_frames, out, settings=Settings(epochs=8, patience=8)))
     killer.join(timeout=1)
     assert not killer.is_alive(), "no worker was killed"
-    history = load_bundle(str(out / "models" / "cnn_model"))[0].record["history"]
+    history = load_bundle(str(out / "models" / "cnn_model"))[0].provenance["history"]
     assert [entry["epoch"] for entry in history] == list(range(8))
 
 
@@ -150,7 +150,7 @@ def test_frames_that_cannot_be_decoded_are_listed_and_not_counted(tmp_path: Path
     assert [(row["uri"], row["status"]) for row in failures] == [
         (str(frames / "flip" / "0000_000000000.jpg"), "unsupported")
     ]
-    data = load_bundle(str(tmp_path / "out" / "models" / "cnn_model"))[0].record["data"]
+    data = load_bundle(str(tmp_path / "out" / "models" / "cnn_model"))[0].provenance["data"]
     assert sum(data["failed"].values()) == 1
     assert sum(data["frames"].values()) == 31
 
@@ -198,7 +198,7 @@ def test_a_supplied_split_that_shares_videos_is_told_in_the_bundle(tmp_path: Pat
     frames = write_frames(tmp_path / "frames", videos=4, frames=4, folders="training/{label}")
     write_frames(frames, videos=4, frames=2, folders="testing/{label}")
     comparison = train(options(frames, tmp_path / "out", settings=Settings(epochs=1)))
-    data = load_bundle(str(tmp_path / "out" / "models" / "cnn_model"))[0].record["data"]
+    data = load_bundle(str(tmp_path / "out" / "models" / "cnn_model"))[0].provenance["data"]
     assert data["shared_videos"][0] == {
         "split": "test",
         "shared_videos": 8,

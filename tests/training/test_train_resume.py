@@ -45,5 +45,5 @@ def test_a_killed_run_goes_on_after_its_last_epoch(
             frames=str(labelled_frames), out=str(out), models=("cnn_model",), settings=settings, resume=True
         )
     )
-    record = load_bundle(str(out / "models" / "cnn_model"))[0].record
+    record = load_bundle(str(out / "models" / "cnn_model"))[0].provenance
     assert [entry["epoch"] for entry in record["history"]] == list(range(12))

@@ -1,0 +1,61 @@
+"""Files, each with its name or the reason why it is not a frame, become batches of manifest rows.
+
+Knows the two tables of a manifest (`schema.MANIFEST` and `schema.MISNAMED`); knows no listing and no file of
+the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import pyarrow as pa
+
+from flipbatch.frames.names import FrameName, default_group
+from flipbatch.schema import MANIFEST, MISNAMED
+from flipbatch.storage.listing import ListedFile
+
+ROWS_PER_BATCH = 16_384
+
+NamedFile = tuple[ListedFile, FrameName | str]
+"""A file, and either its name as a frame or why it is not a frame."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a manifest, and some of the other files, in no order.
+
+    Attributes
+    ----------
+    frames : pyarrow.RecordBatch
+        `schema.MANIFEST`.
+    misnamed : pyarrow.RecordBatch
+        `schema.MISNAMED`.
+    """
+
+    frames: pa.RecordBatch
+    misnamed: pa.RecordBatch
+
+
+def row_batches(files: Iterable[NamedFile]) -> Iterator[Rows]:
+    """Return the rows of files, `ROWS_PER_BATCH` files at a time."""
+    iterator = iter(files)
+    while chunk := list(islice(iterator, ROWS_PER_BATCH)):
+        frames = [(file, name) for file, name in chunk if isinstance(name, FrameName)]
+        others = [(file.uri, why) for file, why in chunk if isinstance(why, str)]
+        misnamed = pa.record_batch([[uri for uri, _ in others], [why for _, why in others]], schema=MISNAMED)
+        yield Rows(_frames_batch(frames), misnamed)
+
+
+def _frames_batch(frames: list[tuple[ListedFile, FrameName]]) -> pa.RecordBatch:
+    columns = [
+        [name.video_id for _, name in frames],
+        [name.frame_number for _, name in frames],
+        [file.uri for file, _ in frames],
+        [name.label for _, name in frames],
+        [name.split for _, name in frames],
+        [file.version for file, _ in frames],
+        [name.group or default_group(name.video_id) for _, name in frames],
+    ]
+    return pa.record_batch(columns, schema=MANIFEST)

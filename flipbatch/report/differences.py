@@ -1,0 +1,63 @@
+"""Differences between models, each with its paired interval and what it says.
+
+Knows ``differences`` of ``metrics.json`` and ``comparison.json``. Knows no markup and no terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_MEASURES = {
+    ("videos", "balanced_accuracy"): "balanced accuracy, videos",
+    ("frames", "balanced_accuracy"): "balanced accuracy, frames",
+    ("frames", "f1"): "F1, frames",
+}
+
+NO_DIFFERENCE = "no difference to be seen"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The value of one model minus that of another.
+
+    Attributes
+    ----------
+    model, minus : str
+        The names of the models.
+    measure : str
+        Which value is compared.
+    value, low, high : float
+        The difference, in [-1, 1], and its 95 % interval.
+    """
+
+    model: str
+    minus: str
+    measure: str
+    value: float
+    low: float
+    high: float
+
+    @property
+    def result(self) -> str:
+        """Which model is better, if the interval says so."""
+        if self.low <= 0 <= self.high:
+            return NO_DIFFERENCE
+        return f"{self.model if self.value > 0 else self.minus} is better"
+
+
+def differences(metrics: Mapping[str, Any]) -> list[Difference]:
+    """Return all differences that are defined; none in files of older versions.
+
+    Parameters
+    ----------
+    metrics : mapping
+        The content of ``metrics.json`` or ``comparison.json``.
+    """
+    return [
+        Difference(pair["model"], pair["minus"], title, pair[level][key], *pair[level][f"{key}_interval"])
+        for pair in metrics.get("differences", ())
+        for (level, key), title in _MEASURES.items()
+        if pair[level][f"{key}_interval"] is not None
+    ]

@@ -1,0 +1,143 @@
+"""Plots of the report as shapes of SVG: intervals, histograms, reliability.
+
+Knows numbers and geometry. The template draws the shapes, the stylesheet colours them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flipbatch.report.contents import Json, look
+from flipbatch.scoring.figures import BINS, LABELS
+
+_PANEL_HEIGHT = 60
+_TALLEST_BAR = 58
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One element of SVG: ``rect``, ``line`` or ``circle``, its class, its numbers, and a tooltip."""
+
+    element: str
+    css_class: str
+    numbers: Mapping[str, float]
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Shapes in a coordinate system. It stretches with its place, so it holds no text.
+
+    Attributes
+    ----------
+    css_class, view_box, label : str
+    shapes : sequence of Shape
+    aspect : str
+        ``none`` stretches both axes apart; ``xMidYMid`` keeps the aspect.
+    """
+
+    css_class: str
+    view_box: str
+    label: str
+    shapes: Sequence[Shape]
+    aspect: str = "none"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One histogram: the frames of one label."""
+
+    title: str
+    kind: str
+    frames: int
+    plot: Plot = field(repr=False)
+
+
+def interval(value: float, low: float, high: float, floor: float | None, label: str) -> Plot:
+    """Draw a line from 0 to 1 with an interval, the value, and the value of calling everything flip.
+
+    Parameters
+    ----------
+    value, low, high, floor : float
+        In [0, 1].
+    label : str
+        The text for readers without the picture.
+    """
+    shapes = [
+        _rect("track", 0, 5, 100, 2),
+        _rect("span", 100 * low, 4, max(100 * (high - low), 0.5), 4),
+        *([] if floor is None else [_rect("floor", 100 * floor - 0.5, 1, 1, 10)]),
+        _rect("point", 100 * value - 1, 0, 2, 12),
+    ]
+    return Plot("interval", "0 0 100 12", label, shapes)
+
+
+def histogram_panels(counts: NDArray[np.int64], threshold: float) -> list[Panel]:
+    """Draw a histogram of each label that has frames.
+
+    Parameters
+    ----------
+    counts : ndarray
+        int64 [3, BINS], rows as `scoring.figures.LABELS`.
+    threshold : float
+        In [0, 1].
+    """
+    return [_panel(label, counts[row], threshold) for row, label in enumerate(LABELS) if counts[row].any()]
+
+
+def _panel(label: str, counts: NDArray[np.int64], threshold: float) -> Panel:
+    kind, frames = label.replace(" ", "-"), int(counts.sum())
+    heights = counts / counts.max()
+    bars = [
+        _bar(bin_, int(counts[bin_]), float(heights[bin_]), kind) for bin_ in np.flatnonzero(counts).tolist()
+    ]
+    shapes = [*bars, _rect("threshold", 100 * threshold - 0.15, 0, 0.3, _PANEL_HEIGHT)]
+    text = f"Flip probabilities of {frames:,} frames, {label}"
+    return Panel(label, kind, frames, Plot("histogram", f"0 0 100 {_PANEL_HEIGHT}", text, shapes))
+
+
+def _bar(bin_: int, count: int, height: float, kind: str) -> Shape:
+    width, tall = 100 / BINS, max(_TALLEST_BAR * height, 1.5)
+    title = f"{bin_ / BINS:.2f} to {(bin_ + 1) / BINS:.2f}: {count:,} frames"
+    return _rect(f"bar-{kind}", bin_ * width + 0.3, _PANEL_HEIGHT - tall, width - 0.6, tall, title)
+
+
+def reliability(model_card: Json) -> Plot | None:
+    """Draw the reliability curve of a model card; None if it has none."""
+    curve = look(model_card, "calibration", "reliability")
+    entries = [entry for entry in curve if _has_frames(entry)] if isinstance(curve, list) else []
+    if not entries:
+        return None
+    most = max(entry["frames"] for entry in entries)
+    diagonal = Shape("line", "diagonal", {"x1": 0, "y1": 100, "x2": 100, "y2": 0})
+    dots = [_dot(entry, most) for entry in entries]
+    frames = sum(entry["frames"] for entry in entries)
+    label = f"Reliability of {frames:,} validation frames"
+    return Plot("reliability", "-4 -4 108 108", label, [diagonal, *dots], aspect="xMidYMid")
+
+
+def _has_frames(entry: Any) -> bool:
+    numbers = [look(entry, key) for key in ("frames", "mean_probability", "share_of_flips")]
+    return all(isinstance(number, int | float) for number in numbers) and numbers[0] > 0
+
+
+def _dot(entry: Json, most: int) -> Shape:
+    title = (
+        f"{entry['frames']:,} frames: mean probability {entry['mean_probability']:.3f}, "
+        f"share of flips {entry['share_of_flips']:.3f}"
+    )
+    numbers = {
+        "cx": 100 * entry["mean_probability"],
+        "cy": 100 - 100 * entry["share_of_flips"],
+        "r": 1.2 + 2.8 * (entry["frames"] / most) ** 0.5,
+    }
+    return Shape("circle", "dot", numbers, title)
+
+
+def _rect(css_class: str, x: float, y: float, width: float, height: float, title: str = "") -> Shape:
+    return Shape("rect", css_class, {"x": x, "y": y, "width": width, "height": height}, title)

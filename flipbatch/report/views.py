@@ -1,0 +1,222 @@
+"""Rows and cells of the report as texts, in the order of the page.
+
+Knows ``metrics.json``, ``run.json`` and model cards. Knows no markup and no colours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flipbatch.evaluation.counts import Counts
+from flipbatch.report.contents import Json, Report, look
+from flipbatch.report.plots import Plot, interval
+from flipbatch.report.warnings import call_all_flip
+
+MEASURES = {"precision": "precision", "recall": "recall", "accuracy": "accuracy"}
+COUNTS = {
+    "tp": "flip, called flip (tp)",
+    "fn": "flip, called notflip (fn)",
+    "fp": "notflip, called flip (fp)",
+    "tn": "notflip, called notflip (tn)",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A text, perhaps with a plot above it."""
+
+    text: str
+    strong: bool = False
+    plot: Plot | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A title and a cell per model. `floor` is the cell of calling all flip; None for no such column."""
+
+    title: str
+    cells: Sequence[Cell]
+    floor: str | None = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Rows under one title."""
+
+    title: str
+    rows: Sequence[Row]
+    columns: int
+
+
+def count(value: int | None) -> str:
+    """Return an integer with thousands separators, a dash for None."""
+    return "–" if value is None else f"{value:,}"
+
+
+def number(value: float | None, missing: str = "undefined") -> str:
+    """Return a number with three decimals."""
+    return missing if value is None else f"{value:.3f}"
+
+
+def source(report: Report) -> str:
+    """Return the URI that the frames come from."""
+    identity = report.run["identity"]
+    return identity["frames"] or identity["manifest"]
+
+
+def labelled(report: Report) -> bool:
+    """Return whether any frame has a label."""
+    return report.metrics["frames"]["labelled"] > 0
+
+
+def facts(report: Report) -> dict[str, int]:
+    """Return the counts of the page's head."""
+    frames = report.metrics["frames"]
+    return {
+        "frames": frames["total"],
+        "videos": report.metrics["videos"],
+        "scored": frames["scored"],
+        "errors": frames["total"] - frames["scored"],
+        "labelled": frames["labelled"],
+        "files that are not frames": frames["misnamed"],
+    }
+
+
+# ---------------------------------------------------------------------------------------- comparison
+
+
+def model_heads(report: Report) -> list[tuple[str, bool]]:
+    """Return each model's name, and whether its F1 is the largest of several."""
+    scores = {name: model["frames"]["f1"] for name, model in report.metrics["models"].items()}
+    best = max((score for score in scores.values() if score is not None), default=None)
+    return [(name, len(scores) > 1 and best is not None and score == best) for name, score in scores.items()]
+
+
+def comparison(report: Report) -> list[Section]:
+    """Return the sections of the comparison; without labels, only the decisions."""
+    models = list(report.metrics["models"].values())
+    if report.metrics["note"]:
+        return [_decisions(report, None)]
+    columns = len(models) + 2
+    frames, videos = [model["frames"] for model in models], [model["videos"] for model in models]
+    return [
+        Section("Each video one decision", _measured(videos), columns),
+        Section("Each frame one decision", [*_measured(frames), *_details(frames)], columns),
+        _decisions(report, ""),
+        Section("F1 of each video's frames", _per_video(models, report), columns),
+    ]
+
+
+def _measured(measured: Sequence[Json]) -> list[Row]:
+    """Balanced accuracy first, then F1, each with its interval."""
+    floor = call_all_flip(measured[0])
+    rows = []
+    for key, title in (("balanced_accuracy", "balanced accuracy"), ("f1", "F1")):
+        at_floor = getattr(floor, key)
+        cells = [Cell(number(one[key]), strong=True) for one in measured]
+        rows.append(Row(title, cells, number(at_floor)))
+        intervals = [_interval(one, key, title, at_floor) for one in measured]
+        rows.append(Row("95 % interval", intervals))
+    return rows
+
+
+def _interval(measured: Json, key: str, title: str, floor: float | None) -> Cell:
+    ends, value = measured.get(f"{key}_interval"), measured[key]
+    if ends is None or value is None:
+        return Cell("undefined")
+    text = f"{ends[0]:.3f}–{ends[1]:.3f}"
+    label = f"{title} {value:.3f}, 95 % interval {text}"
+    return Cell(text, plot=interval(value, ends[0], ends[1], floor, label))
+
+
+def _details(frames: Sequence[Json]) -> list[Row]:
+    floor = call_all_flip(frames[0])
+    return [*_rows_of(MEASURES, frames, floor, number), *_rows_of(COUNTS, frames, floor, count)]
+
+
+def _rows_of(
+    titles: Mapping[str, str], measured: Sequence[Json], floor: Counts, form: Callable[[Any], str]
+) -> list[Row]:
+    return [
+        Row(title, [Cell(form(one[key])) for one in measured], form(getattr(floor, key)))
+        for key, title in titles.items()
+    ]
+
+
+def _per_video(models: Sequence[Json], report: Report) -> list[Row]:
+    videos = report.metrics["videos"]
+    defined = [f"{model['per_video']['defined_for'] or 0:,} of {videos:,} videos" for model in models]
+    means = [Cell(number(model["per_video"]["mean_f1"])) for model in models]
+    return [Row("mean", means), Row("defined for", [Cell(text) for text in defined])]
+
+
+def _decisions(report: Report, floor: str | None) -> Section:
+    models = report.metrics["models"]
+    figures = [report.videos[name] for name in models]
+    rows = [
+        Row("threshold", [Cell(number(model["threshold"])) for model in models.values()], floor),
+        Row("frames called flip", [Cell(f"{one.flip_frames:,}") for one in figures], floor),
+        Row("videos called flip", [Cell(f"{one.flip_videos:,}") for one in figures], floor),
+    ]
+    return Section("Decisions", rows, len(models) + (1 if floor is None else 2))
+
+
+# ---------------------------------------------------------------------------------------- one model
+
+
+def origin(model_card: Json) -> str:
+    """Return in one line how a model was trained, as far as its model card says it."""
+    weights = look(model_card, "training", "weights")
+    error = ("calibration", "expected_calibration_error")
+    facts = {
+        "architecture": model_card.get("architecture"),
+        "training frames": look(model_card, "data", "frames", "train"),
+        "training videos": look(model_card, "data", "videos", "train"),
+        "started from": "random weights" if weights == "none" else weights,
+        "temperature": _rounded(model_card.get("temperature")),
+        "offset": _rounded(model_card.get("offset")),
+        "calibration error before": _rounded(look(model_card, *error, "before")),
+        "after": _rounded(look(model_card, *error, "after")),
+        "F1 on its own test frames": _rounded(look(model_card, "metrics", "test", "frames", "f1")),
+        "of videos not seen in training": _rounded(
+            look(model_card, "metrics", "test_unseen_videos", "frames", "f1")
+        ),
+    }
+    return " · ".join(f"{title} {value}" for title, value in facts.items() if value is not None)
+
+
+def _rounded(value: Any) -> str | None:
+    return f"{value:.3f}" if isinstance(value, int | float) else None
+
+
+def video_heads(report: Report) -> list[str]:
+    """Return the titles of the table of videos."""
+    more = ["label", "tp", "fp", "fn", "tn", "F1"] if labelled(report) else ["called flip"]
+    return ["video", "frames", "mean p", "called", *more]
+
+
+def video_cells(report: Report, row: Json) -> list[str]:
+    """Return the texts of a video's row behind its name."""
+    cells = [count(row["frames"]), number(row["mean_probability"], "–"), row["prediction"] or "–"]
+    if not labelled(report):
+        return [*cells, count(row["predicted_flip_frames"])]
+    counts = [count(row[key]) for key in ("tp", "fp", "fn", "tn")]
+    return [*cells, row["label"] or "–", *counts, number(row["f1"])]
+
+
+# ---------------------------------------------------------------------------------------- foot
+
+
+def fingerprints(report: Report) -> str:
+    """Return the first digits of the fingerprints of the run, its manifest and its models."""
+    run = report.run
+    prints = {"run": run["fingerprint"], "manifest": run["manifest"]["fingerprint"]}
+    prints |= {name: model["bundle"] for name, model in run["identity"]["models"].items()}
+    return " · ".join(f"{name} {value[:12]}" for name, value in prints.items())
+
+
+def versions(report: Report) -> str:
+    """Return the versions that the run was started with."""
+    return " · ".join(f"{name} {version}" for name, version in report.run["versions"].items())

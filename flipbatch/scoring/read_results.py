@@ -1,0 +1,72 @@
+"""Tables of a finished run as data frames.
+
+Knows where a run keeps its tables; runs written by older versions are read as well. Does not know how tables
+are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+import pyarrow as pa
+
+from flipbatch import storage
+from flipbatch.errors import OutputError
+from flipbatch.runtime.run_directory import RunDirectory
+from flipbatch.scoring.run import PREDICTIONS_FOLDER, VIDEOS_FOLDER
+from flipbatch.storage.parquet import read_table
+
+_MODEL_FOLDER = "model="
+
+
+def read_predictions(out: str, model: str | None = None) -> pd.DataFrame:
+    """Read the predictions of one model, or of all: see `flipbatch.read_predictions`."""
+    directory = _finished(out)
+    folder = directory.path(PREDICTIONS_FOLDER)
+    models = [
+        name.removeprefix(_MODEL_FOLDER)
+        for name in storage.names_in(folder)
+        if name.startswith(_MODEL_FOLDER)
+    ]
+    tables = [
+        _with_model(_read_parts(storage.join(folder, _MODEL_FOLDER + name)), name)
+        for name in _chosen(directory, models, model)
+    ]
+    return pa.concat_tables(tables).to_pandas()
+
+
+def read_videos(out: str, model: str | None = None) -> pd.DataFrame:
+    """Read the videos of one model, or of all: see `flipbatch.read_videos`."""
+    directory = _finished(out)
+    videos = _read_parts(directory.path(VIDEOS_FOLDER)).to_pandas()
+    chosen = _chosen(directory, sorted(videos["model"].unique()), model)
+    return videos[videos["model"].isin(chosen)].sort_values(["model", "video_id"], ignore_index=True)
+
+
+def _finished(out: str) -> RunDirectory:
+    directory = RunDirectory.at(out)
+    if not directory.is_finished or not storage.exists(directory.path(PREDICTIONS_FOLDER)):
+        raise OutputError(f"{directory.uri} is not a finished scoring run: it has no _SUCCESS and predictions.")
+    return directory
+
+
+def _chosen(directory: RunDirectory, models: list[str], model: str | None) -> list[str]:
+    if model is None:
+        return models
+    if model not in models:
+        raise OutputError(f"{directory.uri} has no model {model}: it has {', '.join(models)}.")
+    return [model]
+
+
+def _read_parts(folder: str) -> pa.Table:
+    parts = (name for name in storage.names_in(folder) if name.endswith(".parquet"))
+    return _concatenated(read_table(storage.join(folder, name)) for name in parts)
+
+
+def _concatenated(tables: Iterable[pa.Table]) -> pa.Table:
+    return pa.concat_tables(table.replace_schema_metadata(None) for table in tables)
+
+
+def _with_model(table: pa.Table, model: str) -> pa.Table:
+    return table.add_column(0, "model", pa.array([model] * table.num_rows, pa.string()))
