@@ -90,11 +90,12 @@ def test_the_best_is_compared_with_each_other_model():
     records = {"a": record(0.7), "b": record(0.9), "c": record(0.8)}
     tallies = {"a": tally_of(0.5), "b": tally_of(0.9), "c": tally_of(0.9)}
     differences = compare(records, tallies)["differences"]
-    assert [one["models"] for one in differences] == [["b", "a"], ["b", "c"]]
-    assert differences[0]["f1"] == pytest.approx(0.4)
-    assert differences[0]["balanced_accuracy_interval"][0] > 0
-    assert differences[1]["f1"] == 0
-    assert differences[1]["f1_interval"] == [0, 0]
+    assert [(one["model"], one["minus"]) for one in differences] == [("b", "a"), ("b", "c")]
+    worse, equal = (one["frames"] for one in differences)
+    assert worse["f1"] == pytest.approx(0.4)
+    assert worse["balanced_accuracy_interval"][0] > 0
+    assert equal["f1"] == 0
+    assert equal["f1_interval"] == [0, 0]
 
 
 def test_it_is_json():
@@ -110,28 +111,29 @@ def test_it_is_json():
 def test_lines_fit_a_terminal(test, unseen):
     both = {name: record(test=test, unseen=unseen) for name in ("cnn_model", "mobilenet_v2")}
     lines = comparison_lines(compared(0.8, **both))
-    assert len(lines) == 6
+    assert len(lines) == 9
     assert max(len(line) for line in lines) <= 80
 
 
 def test_lines_show_the_numbers_in_their_columns():
-    header, row, last = comparison_lines(compared(cnn_model=record(test=metrics(0.7), unseen=metrics(0.4))))
-    assert row.split() == ["cnn_model", "0.700", "0.100", "to", "0.900", "0.500", "0.250", "0.400"]
+    lines = comparison_lines(compared(cnn_model=record(test=metrics(0.7), unseen=metrics(0.4))))
+    _, header, row, last = lines
+    assert row.split() == ["cnn_model", "-", "0.500", "0.700", "0.100", "to", "0.900", "0.400"]
     assert [header.index("F1") + 2, len(header)] == [row.index("0.700") + 5, len(row)]
     assert last == "best by F1 on the validation split: cnn_model"
 
 
 def test_an_undefined_value_is_a_dash():
-    _, row, _ = comparison_lines(compared(cnn_model=record(test=NULLS)))
+    _, _, row, _ = comparison_lines(compared(cnn_model=record(test=NULLS)))
     assert row.split() == ["cnn_model", "-", "-", "-", "-", "-"]
 
 
 @pytest.mark.parametrize(
-    ("other", "said"), [(0.8, "no difference to be seen"), (0.3, "a difference to be seen")]
+    ("other", "said"), [(0.8, "no difference to be seen"), (0.3, "a difference")]
 )
 def test_whether_a_difference_is_to_be_seen_is_said(other, said):
     tallies = {"cnn_model": tally_of(0.8), "mobilenet_v2": tally_of(other)}
     lines = comparison_lines(compare({name: record() for name in tallies}, tallies))
-    assert lines[-2].startswith("F1 of cnn_model minus mobilenet_v2 on the test split: ")
-    assert lines[-1].endswith(said)
-    assert ("no " in lines[-1]) == said.startswith("no ")
+    assert "cnn_model - mobilenet_v2, with 95 % intervals:" in lines
+    (f1,) = [line for line in lines if line.startswith("  F1, frames")]
+    assert f1.endswith(f"  {said}")

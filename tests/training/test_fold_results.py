@@ -51,9 +51,9 @@ def test_pooled_tallies_add_with_an_interval_by_groups():
 
 def test_models_are_compared_pooled():
     (one,) = BOTH["differences"]
-    assert one["models"] == ["cnn_model", "mobilenet_v2"]
-    assert one["f1"] == pytest.approx(-0.2)
-    assert one["f1_interval"][1] < 0
+    assert (one["model"], one["minus"]) == ("cnn_model", "mobilenet_v2")
+    assert one["frames"]["f1"] == pytest.approx(-0.2)
+    assert one["frames"]["f1_interval"][1] < 0
 
 
 def test_a_fold_of_one_class_is_null_where_undefined_and_not_in_the_mean():
@@ -75,10 +75,10 @@ def test_lines_fit_a_terminal_and_show_every_number():
     lines = folds_lines(BOTH)
     assert max(map(len, lines)) <= 80
     assert lines[1].split() == ["1", "cnn_model", "24", "2", "0.600", "0.600"]
-    f1, balanced = (line.split() for line in lines if line.startswith("cnn_model"))
+    f1, balanced = (line.split() for line in lines if line.startswith("cnn_model "))
     assert f1[1:5] == ["F1", "0.700", "0.141", "0.700"]
     assert balanced[1] == "balanced"
-    assert lines[-1].endswith("a difference to be seen")
+    assert lines[-1].endswith("  a difference")
 
 
 def test_long_names_fit_a_terminal():

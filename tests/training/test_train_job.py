@@ -103,7 +103,7 @@ def test_both_models_train_and_are_compared(tmp_path: Path) -> None:
     both = ("cnn_model", "mobilenet_v2")
     comparison = train(options(frames, tmp_path / "out", models=both, settings=ONE_EPOCH))
     assert set(comparison["models"]) == set(both)
-    assert [set(one["models"]) for one in comparison["differences"]] == [set(both)]
+    assert [{one["model"], one["minus"]} for one in comparison["differences"]] == [set(both)]
     assert record(tmp_path / "out", "mobilenet_v2")["training"]["weights"] == "none"
 
 
