@@ -75,7 +75,8 @@ def test_lines_fit_a_terminal_and_show_every_number():
     lines = folds_lines(BOTH)
     assert max(map(len, lines)) <= 80
     assert lines[1].split() == ["1", "cnn_model", "24", "2", "0.600", "0.600"]
-    f1, balanced = (line.split() for line in lines if line.startswith("cnn_model "))
+    last_table = lines[lines.index("") :]
+    f1, balanced = (line.split() for line in last_table if line.startswith("cnn_model  "))
     assert f1[1:5] == ["F1", "0.700", "0.141", "0.700"]
     assert balanced[1] == "balanced"
     assert lines[-1].endswith("  a difference")
