@@ -168,6 +168,7 @@ def is_own(process: Path) -> bool:
     return b"RayTrainWorker" in command and f"FLIPBATCH_TESTS={os.getpid()}".encode() in environment
 
 
+@pytest.mark.slow
 @on_ray
 def test_a_killed_command_goes_on_after_its_last_epoch(
     labelled_frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
