@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from flipbatch.models.model import Model
 
-# Ray reads this when it is imported, which any module may do. Under `uv run` Ray would start every worker in a
-# copy of the checkout, through uv, without the environment of the driver.
+# Ray reads this when it is imported, which any module may do. Under `uv run` Ray would start every worker in
+# a copy of the checkout, through uv, without the environment of the driver.
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 __version__ = "0.2.0"
@@ -71,6 +71,8 @@ def train(
     patience: int = 8,
     min_delta: float = 0.0,
     seed: int = 0,
+    folds: int | None = None,
+    leave_one_out: bool = False,
     resume: bool = False,
     executor: Executor = "local",
 ) -> dict[str, Any]:
@@ -94,6 +96,10 @@ def train(
         Decrease of the validation loss that counts as lower, at least 0.
     seed : int
         Seed of splits, weights and augmentation, at least 0.
+    folds : int, optional
+        Cross-validate with this many folds of whole groups, at least 2.
+    leave_one_out : bool
+        Cross-validate with one group held out at a time.
     resume : bool
         Continue the run in `out`.
     executor : {"local", "ray"}
@@ -102,7 +108,7 @@ def train(
     Returns
     -------
     dict
-        The content of ``comparison.json``.
+        The content of ``comparison.json``; of ``folds.json`` if models are cross-validated.
 
     Raises
     ------
@@ -110,8 +116,9 @@ def train(
         Its message says what to do.
     """
     from flipbatch.training.fit import Settings
-    from flipbatch.training.job import TrainOptions
+    from flipbatch.training.folds import FoldPlan
     from flipbatch.training.job import train as run
+    from flipbatch.training.options import TrainOptions
 
     settings = Settings(epochs, patience, min_delta, seed)
     options = TrainOptions(
@@ -121,10 +128,16 @@ def train(
         models=tuple(models),
         weights=weights,
         settings=settings,
+        folds=FoldPlan(folds) if folds or leave_one_out else None,
         resume=resume,
         executor=executor,
     )
-    return run(options)
+    if executor == "local":
+        return run(options)
+    from flipbatch.runtime.ray_connection import connected
+
+    with connected():
+        return run(options)
 
 
 def score(

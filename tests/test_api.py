@@ -48,7 +48,8 @@ def test_the_six_lines_of_the_readme_run(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_importing_flipbatch_imports_nothing_heavy() -> None:
-    program = "import sys, flipbatch; print(sorted({'ray', 'torch', 'pandas', 'pyarrow', 'numpy'} & set(sys.modules)))"
+    heavy = "{'ray', 'torch', 'pandas', 'pyarrow', 'numpy'}"
+    program = f"import sys, flipbatch; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "[]"
 
 
@@ -57,7 +58,7 @@ def test_paths_arrays_and_pillow_images_of_one_frame_are_predicted_alike(tmp_pat
     Image.fromarray(pixels).save(tmp_path / "frame.png")
     model = flipbatch.load_model(MODEL)
     both = model.predict([tmp_path / "frame.png", pixels, Image.fromarray(pixels)])
-    assert both["flip_probability"].nunique() == 1
+    assert len(set(both["flip_probability"])) == 1
     assert both["status"].tolist() == ["ok"] * 3
 
 
@@ -65,7 +66,7 @@ def test_a_batch_of_arrays_is_one_row_per_image() -> None:
     batch = np.stack([draw_frame(flip, seed=5) for flip in (True, False, True)])
     predicted = flipbatch.load_model(MODEL).predict(batch)
     assert len(predicted) == 3
-    assert predicted["prediction"].isin(["flip", "notflip"]).all()
+    assert set(predicted["prediction"]) <= {"flip", "notflip"}
 
 
 def test_a_missing_file_is_a_row_that_says_so() -> None:

@@ -1,4 +1,4 @@
-"""Train cnn_model and mobilenet_v2 on labelled frames, and compare them by F1.
+"""Train cnn_model and mobilenet_v2 on labelled frames; compare or cross-validate them.
 
 Parses, calls the library and sets the exit code.
 """
@@ -6,6 +6,8 @@ Parses, calls the library and sets the exit code.
 from __future__ import annotations
 
 import argparse
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 from flipbatch.runtime.command_line import (
     add_frames,
@@ -14,12 +16,22 @@ from flipbatch.runtime.command_line import (
     positive_integer,
 )
 
+if TYPE_CHECKING:
+    from flipbatch.training.folds import FoldPlan
+    from flipbatch.training.options import TrainOptions
+
 SUMMARY = "train models on labelled frames, on Ray Train"
 DESCRIPTION = (
     "Train models that tell from one frame whether a page is being flipped, on Ray Train, "
-    "and compare them by F1 on held-out videos."
+    "and compare them by F1 on held-out groups of videos. A group is what the manifest's column group says: "
+    "a book, a place, a recording. By default it is the VideoID without its label folder. No split that is "
+    "made here cuts a group. The best model is chosen on validation."
 )
-EPILOG = "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments."
+EPILOG = (
+    "Writes models/NAME/, test_videos/NAME.parquet, comparison.json, splits.parquet; with --folds or "
+    "--leave-one-out the same below folds/NN/, and folds.json. "
+    "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments."
+)
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -28,6 +40,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--out", required=True, metavar="URI", help="new directory for bundles and the comparison"
     )
+    _add_models(command)
+    _add_early_stopping(command)
+    _add_folds(command)
+    _add_execution(command)
+    command.add_argument("--resume", action="store_true", help="go on with the run that --out holds")
+
+
+def _add_models(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--models",
         nargs="+",
@@ -42,6 +62,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="what mobilenet_v2 starts from: torchvision's ImageNet weights, downloaded; nothing; or a "
         ".safetensors or .pth file (default: imagenet)",
     )
+
+
+def _add_early_stopping(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--epochs", type=positive_integer, default=40, metavar="N", help="most epochs a model (default: 40)"
     )
@@ -59,41 +82,102 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         metavar="X",
         help="by how much the validation loss must fall to count as lower (default: 0)",
     )
+
+
+def _add_folds(command: argparse.ArgumentParser) -> None:
+    plan = command.add_mutually_exclusive_group()
+    plan.add_argument(
+        "--folds",
+        type=_folds,
+        metavar="K",
+        help="cross-validate: deal the groups to K folds, at least 2, stratified by label; train on all but "
+        "one and test on that one, K times; supplied splits are ignored (default: no folds)",
+    )
+    plan.add_argument(
+        "--leave-one-out",
+        action="store_true",
+        help="cross-validate: hold out one group at a time; supplied splits are ignored",
+    )
+
+
+def _folds(text: str) -> int:
+    """Parse an integer of at least 2."""
+    value = positive_integer(text)
+    if value < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer ≥ 2")
+    return value
+
+
+def _add_execution(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--workers", type=positive_integer, default=1, metavar="N", help="Ray Train workers (default: 1)"
+        "--executor",
+        choices=("ray", "local"),
+        default="ray",
+        help="where to train: on Ray, or in this process without Ray, with one worker (default: ray)",
+    )
+    command.add_argument(
+        "--workers",
+        type=positive_integer,
+        default=1,
+        metavar="N",
+        help="Ray Train workers; each sees at least 16 frames a step where BatchNorm learns (default: 1)",
     )
     command.add_argument("--gpu", action="store_true", help="give each worker a GPU")
     command.add_argument(
-        "--seed", type=non_negative_integer, default=0, metavar="N", help="a CPU run repeats (default: 0)"
+        "--seed",
+        type=non_negative_integer,
+        default=0,
+        metavar="N",
+        help="of splits, folds, weights and augmentation; on CPUs the same seed gives the same weights "
+        "(default: 0)",
     )
-    command.add_argument("--resume", action="store_true", help="go on with the run that --out holds")
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Train; return the exit code."""
     from flipbatch.errors import redacted
-    from flipbatch.report.terminal import comparison_lines
-    from flipbatch.runtime.ray_connection import connected
+    from flipbatch.report.terminal import comparison_lines, folds_lines
+    from flipbatch.training.job import train
+
+    options = _options(arguments)
+    with _executor(options):
+        result = train(options)
+    print("\n".join((comparison_lines if options.folds is None else folds_lines)(result)))
+    print(f"written to {redacted(arguments.out)}")
+    return 0
+
+
+def _options(arguments: argparse.Namespace) -> TrainOptions:
     from flipbatch.runtime.submitted_job import refuse_relative
     from flipbatch.training.fit import Settings
-    from flipbatch.training.job import TrainOptions, train
+    from flipbatch.training.options import TrainOptions
 
     refuse_relative(frames=arguments.frames, manifest=arguments.manifest, out=arguments.out)
     if arguments.weights not in ("imagenet", "none"):
         refuse_relative(weights=arguments.weights)
-    options = TrainOptions(
+    return TrainOptions(
         frames=arguments.frames,
         manifest=arguments.manifest,
         out=arguments.out,
         models=tuple(dict.fromkeys(arguments.models)),
         weights=arguments.weights,
         settings=Settings(arguments.epochs, arguments.patience, arguments.min_delta, arguments.seed),
+        folds=_plan(arguments),
+        executor=arguments.executor,
         workers=arguments.workers,
         gpu=arguments.gpu,
         resume=arguments.resume,
     )
-    with connected():
-        comparison = train(options)
-    print("\n".join(comparison_lines(comparison)))
-    print(f"written to {redacted(arguments.out)}")
-    return 0
+
+
+def _plan(arguments: argparse.Namespace) -> FoldPlan | None:
+    from flipbatch.training.folds import FoldPlan
+
+    return FoldPlan(arguments.folds) if arguments.folds or arguments.leave_one_out else None
+
+
+def _executor(options: TrainOptions) -> AbstractContextManager[None]:
+    """Connect to Ray if it trains."""
+    from flipbatch.runtime.ray_connection import connected
+
+    return nullcontext() if options.executor == "local" else connected()

@@ -1,11 +1,12 @@
 """The difference of two models over the same frames, with a paired interval.
 
 Two models make many of the same mistakes, so their difference is known better than either value. Knows
-tallies; knows no files and no names of models.
+tallies; knows no files.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,11 @@ def paired_difference(a: ModelTally, b: ModelTally) -> dict[str, dict[str, Any]]
         "frames": _difference(a.frames, b.frames, a.frame_sums, b.frame_sums),
         "videos": _difference(a.videos, b.videos, a.video_sums, b.video_sums),
     }
+
+
+def model_difference(tallies: Mapping[str, ModelTally], model: str, minus: str) -> dict[str, Any]:
+    """Return the names ``model`` and ``minus`` with the `paired_difference` of their tallies."""
+    return {"model": model, "minus": minus, **paired_difference(tallies[model], tallies[minus])}
 
 
 def _difference(a: Counts, b: Counts, a_sums: BootstrapSums, b_sums: BootstrapSums) -> dict[str, Any]:

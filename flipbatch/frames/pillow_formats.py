@@ -74,6 +74,37 @@ def decode_by_pillow(canvas: np.ndarray, data: bytes, size: InputSize, kind: str
         warnings.simplefilter("ignore")
         image = _load(data, kind)
         orientation = _orientation(image)
+    _fit(canvas, image, orientation, size, kind)
+
+
+def fit_image(image: Image.Image, size: InputSize) -> np.ndarray:
+    """Fit an image of Pillow into an input, as a file of the same pixels is fitted.
+
+    Parameters
+    ----------
+    image
+        Any mode that is read from files.
+    size
+        Height and width of the result.
+
+    Returns
+    -------
+    uint8 array (size.height, size.width, 3), RGB, 0 to 255.
+
+    Raises
+    ------
+    RejectedError
+        If the mode is not read, or the image has too many pixels.
+    """
+    check_pixels(image.height, image.width)
+    if image.mode not in _MODES and not image.mode.startswith(_GREY_16):
+        raise RejectedError(Status.UNSUPPORTED, f"an image of mode {image.mode} is not read")
+    canvas = np.empty((size.height, size.width, 3), np.uint8)
+    _fit(canvas, image, _orientation(image), size, "image")
+    return canvas
+
+
+def _fit(canvas: np.ndarray, image: Image.Image, orientation: int, size: InputSize, kind: str) -> None:
     plan = plan_fit(image.height, image.width, orientation, size)
     with decoder_errors(kind):
         image = _over_pad_colour(_with_own_values(image).reduce(8 // plan.eighths))
@@ -115,7 +146,7 @@ def _is_plain_grey16(image: TiffImageFile) -> bool:
     return tags.get(BITSPERSAMPLE) == (16,) and tags.get(PHOTOMETRIC_INTERPRETATION) == _BLACK_IS_ZERO
 
 
-def _orientation(image: ImageFile.ImageFile) -> int:
+def _orientation(image: Image.Image) -> int:
     """Return the Exif orientation of a loaded image; Pillow turns a TIFF upright when it loads it."""
     try:
         return known_orientation(image.getexif().get(ORIENTATION_TAG))

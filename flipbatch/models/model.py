@@ -18,8 +18,10 @@ from PIL import Image
 
 from flipbatch.errors import InputError
 from flipbatch.evaluation.threshold import is_flip
-from flipbatch.frames.fitting import fit_image
+from flipbatch.frames.fitting import InputSize
 from flipbatch.frames.load import load_frames
+from flipbatch.frames.pillow_formats import fit_image
+from flipbatch.frames.rejection import RejectedError
 from flipbatch.models.bundle import Bundle, load_bundle
 from flipbatch.models.predictor import Predictor
 from flipbatch.schema import Label, Status
@@ -54,7 +56,7 @@ class Model:
         self._bundle = bundle
         self.name = bundle.name
         self.threshold = bundle.calibration.threshold
-        self.model_card: Mapping[str, Any] = bundle.card()
+        self.model_card: Mapping[str, Any] = bundle.model_card()
 
     @classmethod
     def load(cls, uri: str) -> Model:
@@ -118,19 +120,15 @@ class Model:
     def _predict(self, images: Sequence[ImageInput]) -> pd.DataFrame:
         size = self._bundle.input_size
         pixels = np.zeros((len(images), size.height, size.width, 3), np.uint8)
-        status, error = [Status.OK] * len(images), [None] * len(images)
+        status, error = [Status.OK] * len(images), list[str | None]([None] * len(images))
         uris = [fspath(image) if isinstance(image, str | PathLike) else None for image in images]
-        rows = [row for row, uri in enumerate(uris) if uri is not None]
-        loaded = load_frames([uri for uri in uris if uri is not None], [size])[size]
-        for place, row in enumerate(rows):
-            pixels[row], status[row], error[row] = (
-                loaded.pixels[place],
-                loaded.status[place],
-                loaded.error[place],
-            )
-        for row, image in enumerate(images):
-            if uris[row] is None:
-                pixels[row] = fit_image(_as_pillow(image), size)
+        files = {row: uri for row, uri in enumerate(uris) if uri is not None}
+        loaded = load_frames(list(files.values()), [size])[size]
+        for place, row in enumerate(files):
+            status[row], error[row] = loaded.status[place], loaded.error[place]
+            pixels[row] = loaded.pixels[place]
+        for row in set(range(len(images))) - set(files):
+            pixels[row] = _fitted(images[row], size)
         return self._table(uris, status, error, pixels)
 
     def _table(
@@ -143,17 +141,15 @@ class Model:
         ok = np.array([one is Status.OK for one in status], dtype=bool)
         probabilities = np.full(len(ok), np.nan, np.float32)
         probabilities[ok] = self._predictor.probabilities(pixels[ok])
-        flips = is_flip(probabilities, self.threshold)
-        words = [str(Label.FLIP if flip else Label.NOTFLIP) for flip in flips]
-        return pd.DataFrame(
-            {
-                "uri": uris,
-                "status": [str(one) for one in status],
-                "error": error,
-                "flip_probability": probabilities,
-                "prediction": [word if good else None for word, good in zip(words, ok, strict=True)],
-            }
-        )
+        words = np.where(is_flip(probabilities, self.threshold), str(Label.FLIP), str(Label.NOTFLIP))
+        columns = {
+            "uri": uris,
+            "status": [str(one) for one in status],
+            "error": error,
+            "flip_probability": probabilities,
+            "prediction": [word if good else None for word, good in zip(words.tolist(), ok, strict=True)],
+        }
+        return pd.DataFrame(columns)
 
 
 def _as_images(images: ImageInput | Iterable[ImageInput]) -> Iterator[ImageInput]:
@@ -164,6 +160,13 @@ def _as_images(images: ImageInput | Iterable[ImageInput]) -> Iterator[ImageInput
         yield images  # pyright: ignore[reportReturnType]
     else:
         yield from images
+
+
+def _fitted(image: object, size: InputSize) -> npt.NDArray[np.uint8]:
+    try:
+        return fit_image(_as_pillow(image), size)
+    except RejectedError as error:
+        raise InputError(f"An image can't be predicted: {error}.") from error
 
 
 def _as_pillow(image: object) -> Image.Image:

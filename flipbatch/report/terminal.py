@@ -61,3 +61,42 @@ def _difference_lines(metrics: Metrics) -> list[str]:
 
 def _cut(name: str) -> str:
     return name if len(name) <= 24 else name[:23] + "…"
+
+
+# ---------------------------------------------------------------------------------------- folds
+
+
+def folds_lines(folds: Metrics) -> list[str]:
+    """Return ``folds.json`` as two tables of lines of at most 80 columns.
+
+    Parameters
+    ----------
+    folds : mapping
+        The content of ``folds.json``.
+
+    Returns
+    -------
+    list of str
+        A line per fold and model, then two per model: mean and spread over folds, and all folds pooled.
+    """
+    width = max(5, min(22, max(map(len, folds["models"]))))
+    lines = [f"{'fold':>4}  {'model':<{width}}{'frames':>9}{'groups':>8}{'F1':>8}{'balanced':>10}"]
+    for fold in folds["folds"]:
+        for name, model in fold["models"].items():
+            numbers = f"{fold['frames']:>9}{fold['groups']:>8}{_shown(model['frames']['f1']):>8}"
+            balanced = _shown(model["frames"]["balanced_accuracy"])
+            lines.append(f"{fold['fold']:>4}  {name[:width]:<{width}}{numbers}{balanced:>10}")
+    header = f"{'mean':>7}{'spread':>8}{'pooled':>8}  95 % interval"
+    lines += ["", f"{'all folds':<{width + 10}}{header}"]
+    for name, model in folds["models"].items():
+        for key, title in (("f1", "F1"), ("balanced_accuracy", "balanced")):
+            pooled, over = model["pooled"]["frames"], model[key]
+            numbers = f"{_shown(over['mean']):>7}{_shown(over['spread']):>8}{_shown(pooled[key]):>8}"
+            interval = pooled[f"{key}_interval"]
+            between = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-"
+            lines.append(f"{name[:width]:<{width}} {title:<9}{numbers}  {between}")
+    return [*lines, *_difference_lines(folds)]
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

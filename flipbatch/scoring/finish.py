@@ -12,7 +12,7 @@ from typing import Any
 
 from flipbatch import storage
 from flipbatch.errors import OutputError, StorageError
-from flipbatch.evaluation.paired import paired_difference
+from flipbatch.evaluation.paired import model_difference
 from flipbatch.evaluation.tally import ModelTally
 from flipbatch.schema import SCHEMA_VERSION, Status
 from flipbatch.scoring.attempts import ATTEMPTS_FOLDER
@@ -88,10 +88,7 @@ def _metrics(run: ScoringRun, totals: PartTotals) -> dict[str, Any]:
 
 def _differences(tallies: Mapping[str, ModelTally]) -> list[dict[str, Any]]:
     """Return each pair of models, with the metrics of ``model`` less those of ``minus``."""
-    return [
-        {"model": model, "minus": minus, **paired_difference(tallies[model], tallies[minus])}
-        for model, minus in combinations(tallies, 2)
-    ]
+    return [model_difference(tallies, model, minus) for model, minus in combinations(tallies, 2)]
 
 
 def _frames(run: ScoringRun, totals: PartTotals) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from flipbatch.scoring.committed_shards import failed_frames
 from flipbatch.scoring.engines import require_engine_of_driver
 from flipbatch.scoring.executor import Executor, Work
 from flipbatch.scoring.finish import METRICS_FILE, finish_run
-from flipbatch.scoring.local_executor import LocalExecutor
+from flipbatch.scoring.local_executor import LocalExecutor, require_gpu
 from flipbatch.scoring.merge import merge_part
 from flipbatch.scoring.models import ScoringModel, load_models
 from flipbatch.scoring.progress import Progress
@@ -141,6 +141,8 @@ def _building(
 @contextmanager
 def _executor(options: ScoreOptions) -> Iterator[Executor]:
     if options.executor == "local":
+        if options.gpu:
+            require_gpu()
         yield LocalExecutor()
         return
     from flipbatch.scoring.ray_executor import ray_executor

@@ -8,11 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from flipbatch.errors import JobError
 from flipbatch.scoring.attempts import finish_attempt
 from flipbatch.scoring.executor import Result, Shards, Work
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.score_shard import CommittedShard, commit_shard, predict_shard
 from flipbatch.scoring.shards import chunk_shards
+
+
+def require_gpu() -> None:
+    """Require a GPU that torch can use in this process.
+
+    Raises
+    ------
+    JobError
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        raise JobError(
+            "No GPU is here that torch can use: leave --gpu out, or start the command where one is."
+        )
 
 
 class LocalExecutor:

@@ -47,7 +47,9 @@ def read_videos(out: str, model: str | None = None) -> pd.DataFrame:
 def _finished(out: str) -> RunDirectory:
     directory = RunDirectory.at(out)
     if not directory.is_finished or not storage.exists(directory.path(PREDICTIONS_FOLDER)):
-        raise OutputError(f"{directory.uri} is not a finished scoring run: it has no _SUCCESS and predictions.")
+        raise OutputError(
+            f"{directory.uri} is not a finished scoring run: it has no _SUCCESS and predictions."
+        )
     return directory
 
 

@@ -140,7 +140,7 @@ class _Units(NamedTuple):
 
 
 def _units(frames: Iterable[pa.RecordBatch], target: int) -> Iterator[_Units]:
-    """Cut rows into units; the last of a batch, which may go on in the next, waits for it."""
+    """Cut rows into units. The last unit of a batch waits for the next batch, which may have more of it."""
     waiting = pa.RecordBatch.from_pylist([], MANIFEST)
     for batch in frames:
         rows = pa.concat_batches([waiting, batch.select(MANIFEST.names)])

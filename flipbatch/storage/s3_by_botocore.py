@@ -17,6 +17,9 @@ from flipbatch.storage.s3_by_obstore import Accept
 from flipbatch.storage.s3_errors import s3_errors
 from flipbatch.storage.s3_settings import Bucket
 
+KEYS_PER_PAGE = 1000
+"""The most that S3 answers at once."""
+
 
 def get(bucket: Bucket, key: str, limit: int | None, accept: Accept) -> bytes:
     """Return an object, or its first `limit` bytes; the rest of a longer object is not fetched."""
@@ -77,7 +80,9 @@ class Keys(NamedTuple):
     is_empty: bool
 
 
-def list_keys(bucket: Bucket, prefix: str, *, delimiter: str = "/", most: int = 1000) -> Iterator[Keys]:
+def list_keys(
+    bucket: Bucket, prefix: str, *, delimiter: str = "/", most: int | None = None
+) -> Iterator[Keys]:
     """List the keys that start with a prefix, page by page; each page is one request, with retries.
 
     Parameters
@@ -88,10 +93,15 @@ def list_keys(bucket: Bucket, prefix: str, *, delimiter: str = "/", most: int = 
     delimiter : str
         Keys that have one after the prefix are listed as one prefix. Empty: all keys are objects, and
         placeholders are listed, too.
-    most : int
-        Keys a page.
+    most : int, optional
+        Keys a page; `KEYS_PER_PAGE` by default.
     """
-    request = {"Bucket": bucket.name, "Prefix": prefix, "Delimiter": delimiter, "MaxKeys": most}
+    request = {
+        "Bucket": bucket.name,
+        "Prefix": prefix,
+        "Delimiter": delimiter,
+        "MaxKeys": most or KEYS_PER_PAGE,
+    }
     while True:
         answer = with_retries(partial(_list_page, bucket, request))
         yield _keys_of(answer, placeholders=not delimiter)

@@ -1,21 +1,23 @@
-"""The best weights become a bundle: calibrated on validation, measured on the test split.
+"""The best weights are calibrated on validation and measured on the test split.
 
-Knows logits of labelled frames and how a bundle's record reads; knows no Ray and no training loop.
+Knows logits of labelled frames and how model cards read; knows no Ray, no files and no training loop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from torch import Tensor
 
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.evaluation.reliability import calibration_report
 from flipbatch.evaluation.videos import tally, videos_of
-from flipbatch.schema import PREDICTIONS, Label, Status
+from flipbatch.schema import PREDICTIONS, VIDEOS, Label, Status
 from flipbatch.training.distributed import gather_rows
 from flipbatch.training.frame_cache import FrameCache
 
@@ -28,6 +30,29 @@ class ScoredFrame(NamedTuple):
     positive: bool
     logit: float
     group: str
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """How good the best weights are.
+
+    Attributes
+    ----------
+    calibration : Calibration
+        Fitted on validation.
+    calibration_report : dict
+        What the model card says of it.
+    metrics : dict
+        ``validation``, ``test``, ``test_unseen_videos`` and ``test_unseen_groups``, each as in metrics.json
+        or None.
+    test_videos : pyarrow.Table
+        `schema.VIDEOS` of the test split.
+    """
+
+    calibration: Calibration
+    calibration_report: dict[str, Any]
+    metrics: dict[str, Any]
+    test_videos: pa.Table
 
 
 def scored_frames(cache: FrameCache, logits: Tensor) -> list[ScoredFrame]:
@@ -50,44 +75,57 @@ def scored_frames(cache: FrameCache, logits: Tensor) -> list[ScoredFrame]:
     return sorted(gather_rows([ScoredFrame(*row) for row in zip(*columns, strict=True)]))
 
 
+def assess(
+    name: str,
+    val: Sequence[ScoredFrame],
+    test: Sequence[ScoredFrame],
+    trained: Iterable[tuple[str, str]],
+) -> Assessment:
+    """Calibrate on validation and measure.
+
+    Parameters
+    ----------
+    name : str
+        The model's name in tables.
+    val, test : sequence of ScoredFrame
+        Validation has frames of both classes; the test split may be empty.
+    trained : iterable of (str, str)
+        Video id and group of the training frames.
+    """
+    videos, groups = (set(column) for column in zip(*trained, strict=True))
+    calibration = calibrate(val)
+    metrics = {
+        "validation": measure(val, calibration),
+        "test": measure(test, calibration),
+        "test_unseen_videos": measure([one for one in test if one.video_id not in videos], calibration),
+        "test_unseen_groups": measure([one for one in test if one.group not in groups], calibration),
+    }
+    report = calibration_report(_logits(val), _truth(val), calibration)
+    return Assessment(calibration, report, metrics, video_rows(test, calibration, name))
+
+
 def calibrate(frames: Sequence[ScoredFrame]) -> Calibration:
-    """Fit temperature, offset and threshold on validation frames of both classes."""
+    """Fit the calibration on validation frames of both classes."""
     return Calibration.fit(_logits(frames), _truth(frames))
 
 
-def reliability(frames: Sequence[ScoredFrame], calibration: Calibration) -> dict[str, Any]:
-    """Return how well probabilities match the labels, as `calibration_report` does."""
-    return calibration_report(_logits(frames), _truth(frames), calibration)
-
-
 def measure(frames: Sequence[ScoredFrame], calibration: Calibration) -> dict[str, Any] | None:
-    """Return ``frames``, ``videos`` and ``per_video`` metrics as in metrics.json, or None."""
+    """Return ``frames``, ``videos`` and ``per_video`` metrics as in metrics.json; None without frames."""
+    return tally(video_rows(frames, calibration, "")).to_json() if frames else None
+
+
+def video_rows(frames: Sequence[ScoredFrame], calibration: Calibration, name: str) -> pa.Table:
+    """Return `schema.VIDEOS` of frames that are sorted by video."""
     if not frames:
-        return None
-    return tally(videos_of(_predictions(frames, calibration), "", calibration.threshold)).to_json()
+        return VIDEOS.empty_table()
+    return videos_of(_predictions(frames, calibration), name, calibration.threshold)
 
 
-def measure_all(
-    val: Sequence[ScoredFrame],
-    test: Sequence[ScoredFrame],
-    calibration: Calibration,
-    trained_videos: Iterable[str],
-) -> dict[str, Any]:
-    """Return the metrics on validation, on the test split, and on those of its videos that did not train."""
-    trained = set(trained_videos)
-    unseen = [frame for frame in test if frame.video_id not in trained]
-    return {
-        "validation": measure(val, calibration),
-        "test": measure(test, calibration),
-        "test_unseen_videos": measure(unseen, calibration),
-    }
-
-
-def _logits(frames: Sequence[ScoredFrame]) -> np.ndarray[Any, np.dtype[np.float32]]:
+def _logits(frames: Sequence[ScoredFrame]) -> npt.NDArray[np.float32]:
     return np.array([frame.logit for frame in frames], dtype=np.float32)
 
 
-def _truth(frames: Sequence[ScoredFrame]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _truth(frames: Sequence[ScoredFrame]) -> npt.NDArray[np.bool_]:
     return np.array([frame.positive for frame in frames], dtype=bool)
 
 

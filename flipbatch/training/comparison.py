@@ -1,6 +1,6 @@
-"""Trained bundles side by side: which model is best by F1.
+"""Trained models compared: validation chooses the best, the test split measures it against the others.
 
-Knows the metrics in bundles' records; knows no network and no files.
+Knows model cards and tallies of the test split; knows no network and no files.
 """
 
 from __future__ import annotations
@@ -8,33 +8,53 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-Record = Mapping[str, Any]
+from flipbatch.evaluation.paired import model_difference
+from flipbatch.evaluation.tally import ModelTally
+
+Provenance = Mapping[str, Any]
+
+CHOSEN_BY = "F1 on the validation split"
 
 
-def compare(records: Mapping[str, Record]) -> dict[str, Any]:
-    """Compare models on the test split.
+def compare(provenances: Mapping[str, Provenance], tallies: Mapping[str, ModelTally]) -> dict[str, Any]:
+    """Choose the best model on validation, and report all on the test split.
 
     Parameters
     ----------
-    records : mapping of str to record
-        Model name to its bundle's record.
+    provenances : mapping of str to mapping
+        Model name to the provenance of its bundle.
+    tallies : mapping of str to ModelTally
+        Model name to its tally of the test split, the same frames for all.
 
     Returns
     -------
     dict
-        ``best``, the name of the model with the largest frame F1 on the test split (the first of equals),
-        and for each of ``models`` the test metrics ``frames``, ``videos`` and ``per_video``, with
-        ``validation`` and ``test_unseen_videos`` beside them.
+        The content of ``comparison.json``:
+
+        - ``best``: the name of the model with the largest frame F1 on validation at its own threshold; of
+          equals the one with the lower validation loss, then the first.
+        - ``chosen_by``: what chose it.
+        - ``models``: for each the test metrics ``frames``, ``videos`` and ``per_video``, with ``validation``,
+          ``test_unseen_videos`` and ``test_unseen_groups`` beside them.
+        - ``differences``: of the best model to each other model on the test split, see
+          `paired.model_difference`.
     """
-    models = {name: _entry(record["metrics"]) for name, record in records.items()}
-    return {"best": max(models, key=lambda name: _f1(models[name])), "models": models}
+    best = max(provenances, key=lambda name: _rank(provenances[name]))
+    return {
+        "best": best,
+        "chosen_by": CHOSEN_BY,
+        "models": {name: _entry(one["metrics"]) for name, one in provenances.items()},
+        "differences": [model_difference(tallies, best, other) for other in provenances if other != best],
+    }
 
 
-def _entry(metrics: Record) -> dict[str, Any]:
-    others = {name: metrics[name] for name in ("validation", "test_unseen_videos")}
+def _entry(metrics: Provenance) -> dict[str, Any]:
+    others = {name: metrics[name] for name in ("validation", "test_unseen_videos", "test_unseen_groups")}
     return {**(metrics["test"] or {"frames": None, "videos": None, "per_video": None}), **others}
 
 
-def _f1(entry: Record) -> float:
-    f1 = entry["frames"]["f1"] if entry["frames"] else None
-    return -1.0 if f1 is None else f1
+def _rank(provenance: Provenance) -> tuple[float, float]:
+    """Return what a better model has more of; an undefined F1 is the worst, a null loss an infinite one."""
+    f1 = provenance["metrics"]["validation"]["frames"]["f1"]
+    loss = provenance["history"][provenance["training"]["best_epoch"]]["val"]["loss"]
+    return (-1.0 if f1 is None else f1, -float("inf") if loss is None else -loss)

@@ -1,7 +1,7 @@
-"""Epochs until nothing improves; the best weights come back.
+"""Train epoch after epoch until nothing improves, and return the best weights.
 
-Knows the loop, its phases, its checkpoints' content and early stopping; knows no Ray and no storage:
-who calls it says where checkpoints go. Run on several ranks, all do the same.
+Knows the loop, its phases, its checkpoints' content and early stopping; knows no Ray and no storage: the
+caller says where checkpoints go. On several ranks, all do the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,13 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import AdamW
 
 from flipbatch.errors import JobError
-from flipbatch.training.distributed import average_statistics, is_distributed, rank
+from flipbatch.training.distributed import (
+    average_statistics,
+    is_distributed,
+    rank,
+    trains_statistics,
+    world_size,
+)
 from flipbatch.training.early_stopping import EarlyStopping
 from flipbatch.training.epoch import (
     Loss,
@@ -37,16 +43,16 @@ Report = Callable[[dict[str, Any], Checkpoint], None]
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user may set of a training run.
+    """The settings of a training run that a user may choose.
 
     Attributes
     ----------
     epochs : int
-        At most so many.
+        The most epochs.
     patience : int
         Epochs without improvement of the validation loss after which training stops.
     min_delta : float
-        By how much the validation loss must fall to count as an improvement.
+        The validation loss must fall by more than this to count as an improvement.
     seed : int
     """
 
@@ -58,7 +64,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What training gave.
+    """The result of a training run.
 
     Attributes
     ----------
@@ -69,7 +75,7 @@ class Fitted:
     stopped_early : bool
         Whether epochs were left.
     history : list of dict
-        One a finished epoch: ``epoch``, ``train`` and ``val`` metrics, ``improved``.
+        One entry per finished epoch: ``epoch``, ``train`` and ``val`` metrics, ``improved``, ``low_res``.
     """
 
     weights: Weights
@@ -79,7 +85,7 @@ class Fitted:
 
 
 class Fit:
-    """A training run that can be taken up again after any epoch.
+    """A training run that can be resumed after any epoch.
 
     Parameters
     ----------
@@ -90,8 +96,11 @@ class Fit:
     loss : Loss
     recipe : Recipe
     settings : Settings
-    world_size : int
-        Number of ranks.
+
+    Attributes
+    ----------
+    batches : Batches
+        What a step takes on this rank.
     """
 
     def __init__(
@@ -102,25 +111,24 @@ class Fit:
         loss: Loss,
         recipe: Recipe,
         settings: Settings,
-        world_size: int = 1,
     ) -> None:
         self._network, self._train, self._val, self._loss = network, train, val, loss
         self._recipe, self._settings = recipe, settings
         self._device = next(network.parameters()).device
-        self._batch_size = max(1, recipe.batch_size // world_size)
-        self._steps = steps_per_epoch(train, self._batch_size, self._device)
+        self.batches = recipe.batches(world_size(), trains_statistics(network.train()))
+        self._steps = steps_per_epoch(train, self.batches.frames_per_rank, self._device)
         self._optimizer = AdamW(self._parameter_groups(), weight_decay=recipe.weight_decay, fused=True)
         self._stopping: EarlyStopping[Weights] = EarlyStopping(settings.patience, settings.min_delta)
         self._history: list[dict[str, Any]] = []
-        self._coarse_epochs = int(recipe.low_res_share * settings.epochs)
-        if self._coarse_epochs:
+        self._low_res_epochs = int(recipe.low_res_share * settings.epochs)
+        if self._low_res_epochs:
             self._low_res = train.halved(), val.halved()
         self._embedded: tuple[FrameCache, FrameCache] | None = None
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Go on after the epoch that a checkpoint was taken after."""
+        """Go on after the epoch at whose end the checkpoint was taken."""
         self._network.load_state_dict(checkpoint["network"])
-        # The optimizer would go on with the very tensors that it is given.
+        # The optimizer would use the very tensors of the checkpoint.
         self._optimizer.load_state_dict(copy.deepcopy(checkpoint["optimizer"]))
         self._stopping.load_state_dict(checkpoint["early_stopping"])
         self._history = list(checkpoint["history"])
@@ -136,7 +144,7 @@ class Fit:
         Raises
         ------
         JobError
-            Where the validation loss was never a number.
+            If the validation loss was never a number.
         """
         for epoch in range(len(self._history), self._settings.epochs):
             if self._stopping.should_stop:
@@ -155,11 +163,11 @@ class Fit:
         )
 
     def _epoch(self, epoch: int) -> dict[str, Any]:
-        # Every draw follows from seed, epoch and rank: an epoch that is repeated repeats itself.
+        # Every draw depends on seed, epoch and rank alone: an epoch that is repeated gives the same weights.
         seed = (self._settings.seed * 10_007 + epoch) * 10_007 + rank()
         generator = torch.Generator().manual_seed(seed % 2**63)
         torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
-        low_res, frozen = epoch < self._coarse_epochs, epoch < self._recipe.frozen_epochs
+        low_res, frozen = epoch < self._low_res_epochs, epoch < self._recipe.frozen_epochs
         train_frames, val_frames = self._frames(low_res, frozen)
         network = _Head(self._network) if frozen else self._network
         train = self._train_epoch(epoch, network, train_frames, generator)
@@ -172,7 +180,7 @@ class Fit:
     def _frames(self, low_res: bool, frozen: bool) -> tuple[FrameCache, FrameCache]:
         """Return what an epoch trains and validates on."""
         if not frozen:
-            self._embedded = None  # layers below the head move on: what they gave is worth nothing
+            self._embedded = None  # the layers below the head change: their old outputs are worth nothing
             return self._low_res if low_res else (self._train, self._val)
         if self._embedded is None:
             embed = cast(Any, self._network.eval()).embed
@@ -191,7 +199,7 @@ class Fit:
             self._set_rate(epoch + step / self._steps)
 
         self._set_rate(epoch)
-        batches = shuffled_batches(len(frames), self._batch_size, self._steps, generator)
+        batches = shuffled_batches(len(frames), self.batches.frames_per_rank, self._steps, generator)
         forward = _averaging(network.train())
         return train_epoch(forward, frames, self._optimizer, self._loss, batches, generator, next_rate)
 
@@ -203,7 +211,8 @@ class Fit:
         ]
 
     def _set_rate(self, epoch: float) -> None:
-        rate = self._recipe.learning_rate * self._recipe.rate_at(epoch, self._settings.epochs)
+        largest = self._recipe.learning_rate * self.batches.rate_factor
+        rate = largest * self._recipe.rate_at(epoch, self._settings.epochs)
         for group in self._optimizer.param_groups:
             group["lr"] = rate * group["share"]
 
@@ -220,7 +229,7 @@ class Fit:
 
 
 class _Head(nn.Module):
-    """A network's last layer alone, which takes what the frozen ones below gave once for all epochs."""
+    """A network's head alone: it takes the features that the frozen layers below gave once for all epochs."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -234,8 +243,8 @@ def _averaging(network: nn.Module) -> Callable[[Tensor], Tensor]:
     """Return a network in training mode whose gradients are averaged over ranks."""
     if not is_distributed():
         return network
-    # Broadcast, rank 0's BatchNorm statistics would replace the others' before each step: they'd be of its
-    # frames only. Each rank gathers its own, and `average_statistics` brings them together.
+    # A broadcast before each step would replace the statistics of all ranks by those of rank 0. Each rank
+    # gathers its own, and `average_statistics` pools them.
     return DistributedDataParallel(network, broadcast_buffers=False)
 
 

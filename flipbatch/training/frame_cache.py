@@ -1,7 +1,7 @@
 """Labelled frames, decoded once and kept as small uint8 pixels.
 
-Knows how a batch of manifest rows is decoded and what a training worker holds in memory; knows no Ray,
-though the batches come through it, and no network.
+Knows how a batch of manifest rows is decoded and what a training worker holds in memory; knows no Ray and
+no network.
 """
 
 from __future__ import annotations
@@ -19,16 +19,25 @@ from torch.nn import functional
 
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.load import load_frames, start_reading
-from flipbatch.schema import Label, Status
+from flipbatch.schema import Label, Split, Status
 
 _HALVED_AT_A_TIME = 256
 _EMBEDDED_AT_A_TIME = 64
+
+_COLUMNS: dict[str, Any] = {
+    "row": np.int64,
+    "positive": bool,
+    "video_id": object,
+    "group": object,
+    "frame_number": np.int64,
+    "uri": object,
+}
 
 Batch = Mapping[str, npt.NDArray[Any]]
 
 
 def cache_rows(frames: pa.Table) -> pa.Table:
-    """Return what a worker must know of each frame: its row, video, number, URI, version and class.
+    """Return what a worker needs of each frame: row, video, group, number, URI, version and class.
 
     Parameters
     ----------
@@ -36,9 +45,9 @@ def cache_rows(frames: pa.Table) -> pa.Table:
         `schema.MANIFEST`, labelled.
     """
     positive = pa.array([label == Label.FLIP for label in frames["label"].to_pylist()], pa.bool_())
-    return frames.select(["video_id", "group", "frame_number", "uri", "version"]).append_column(
-        "positive", positive
-    )
+    columns = frames.select(["video_id", "group", "frame_number", "uri", "version"])
+    rows = pa.array(range(frames.num_rows), pa.int64())
+    return columns.append_column("positive", positive).append_column("row", rows)
 
 
 def decode_rows(batch: Batch, size: InputSize) -> dict[str, npt.NDArray[Any]]:
@@ -53,7 +62,7 @@ def decode_rows(batch: Batch, size: InputSize) -> dict[str, npt.NDArray[Any]]:
 
 @dataclass(frozen=True)
 class FrameCache:
-    """The frames of one split that one worker holds.
+    """The frames of one split, as one worker holds them.
 
     Attributes
     ----------
@@ -97,7 +106,7 @@ class FrameCache:
         return replace(self, pixels=torch.cat(parts) if parts else self.pixels)
 
     def embedded(self, embed: Callable[[Tensor], Tensor], device: torch.device) -> FrameCache:
-        """Return what a network's head decides by, of each frame, in place of its pixels.
+        """Return the same frames with the features that a network's head takes in place of pixels.
 
         Parameters
         ----------
@@ -112,23 +121,18 @@ class FrameCache:
 
     @classmethod
     def collect(cls, batches: Iterable[Batch], size: InputSize) -> FrameCache:
-        """Keep the decoded frames of batches from `decode_rows`, sorted by URI so that order repeats."""
-        columns = {
-            "positive": bool,
-            "video_id": object,
-            "group": object,
-            "frame_number": np.int64,
-            "uri": object,
-        }
-        names = ("pixels", *columns)
-        kept = [{name: batch[name][batch["status"] == Status.OK] for name in names} for batch in batches]
+        """Keep the decoded frames of batches from `decode_rows`, sorted by URI."""
+        return cls._assemble([_rows_of(batch, batch["status"] == Status.OK) for batch in batches], size)
+
+    @classmethod
+    def _assemble(cls, parts: list[dict[str, npt.NDArray[Any]]], size: InputSize) -> FrameCache:
         whole: dict[str, npt.NDArray[Any]] = {
-            name: np.concatenate([np.empty(0, dtype), *(batch[name] for batch in kept)])
-            for name, dtype in columns.items()
+            name: np.concatenate([np.empty(0, dtype), *(part[name] for part in parts)])
+            for name, dtype in _COLUMNS.items()
         }
-        order = np.argsort(whole["uri"].astype(str), kind="stable")
+        order = np.lexsort((whole["row"], whole["uri"].astype(str)))
         return cls(
-            pixels=torch.from_numpy(_in_order([batch.pop("pixels") for batch in kept], order, size)),
+            pixels=torch.from_numpy(_in_order([part.pop("pixels") for part in parts], order, size)),
             positive=torch.from_numpy(whole["positive"][order]),
             video_id=whole["video_id"][order],
             group=whole["group"][order],
@@ -136,10 +140,35 @@ class FrameCache:
         )
 
 
+def collect_splits(
+    batches: Iterable[Batch], splits: npt.NDArray[np.str_], size: InputSize
+) -> dict[Split, FrameCache]:
+    """Keep the decoded frames of each split.
+
+    Parameters
+    ----------
+    batches : iterable of Batch
+        From `decode_rows`.
+    splits : ndarray
+        (rows,), str: the split of each row; empty where it is left out.
+    size : InputSize
+    """
+    parts: dict[Split, list[dict[str, npt.NDArray[Any]]]] = {split: [] for split in Split}
+    for batch in batches:
+        of_batch = np.where(batch["status"] == Status.OK, splits[batch["row"]], "")
+        for split in Split:
+            parts[split].append(_rows_of(batch, of_batch == split))
+    return {split: FrameCache._assemble(parts.pop(split), size) for split in Split}
+
+
+def _rows_of(batch: Batch, mask: npt.NDArray[np.bool_]) -> dict[str, npt.NDArray[Any]]:
+    return {name: batch[name][mask] for name in ("pixels", *_COLUMNS)}
+
+
 def _in_order(
     parts: list[npt.NDArray[np.uint8]], order: npt.NDArray[np.int64], size: InputSize
 ) -> npt.NDArray[np.uint8]:
-    """Put rows in order, each part let go of as it is done: pixels are never held three times over."""
+    """Put rows in order; each part is freed once it is copied, so that pixels are held at most twice."""
     pixels = np.empty((len(order), size.height, size.width, 3), np.uint8)
     place = np.argsort(order)
     while parts:

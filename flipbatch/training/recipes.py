@@ -1,6 +1,6 @@
 """How each model is trained: learning rates, phases, batches.
 
-Knows numbers and why they are so; knows no network and no data.
+Knows numbers and the reasons for them; knows no network and no data.
 """
 
 from __future__ import annotations
@@ -9,7 +9,28 @@ import math
 from dataclasses import dataclass
 
 WARMUP_EPOCHS = 1.0
-"""AdamW's second moments are guesses at first: the rate rises over this many epochs."""
+"""The rate rises over this many epochs: AdamW's second moments are guesses at first."""
+
+FEWEST_NORMALISED = 16
+"""Frames of a rank's batch at least, where BatchNorm learns its statistics.
+
+Statistics of 4 frames are noise. SyncBatchNorm would compute them over all ranks, but it exists for GPUs
+alone, and a model must not depend on where it was trained: each rank gets enough frames instead."""
+
+
+@dataclass(frozen=True)
+class Batches:
+    """What a step takes on several ranks.
+
+    Attributes
+    ----------
+    frames_per_rank : int
+    rate_factor : float
+        Times the recipe's learning rates. It is 1 where the batch of all ranks is the recipe's.
+    """
+
+    frames_per_rank: int
+    rate_factor: float
 
 
 @dataclass(frozen=True)
@@ -19,18 +40,18 @@ class Recipe:
     Attributes
     ----------
     learning_rate : float
-        Largest rate of the head, and of all layers where there are no pretrained ones.
+        Largest rate of the head, and of all layers where none is pretrained.
     feature_rate : float
         Largest rate of the layers below the head, as a share of `learning_rate`.
     frozen_epochs : int
-        How many epochs train the head alone before all layers are fine-tuned. The layers below run once for
-        all of them, on frames as they are, and the epochs cost next to nothing.
+        The first epochs train the head alone, before all layers are fine-tuned. The layers below run once for
+        all of them, on frames without augmentation, and these epochs cost next to nothing.
     batch_size : int
         Frames a step, over all workers together.
     weight_decay : float
     low_res_share : float
         Share of the epochs, the first ones, that see frames at half their height and width, at a quarter of
-        the cost. What they give is never kept as best: networks are used at full size.
+        the cost. Their weights are never kept as best: networks are used at full size.
     """
 
     learning_rate: float
@@ -41,25 +62,45 @@ class Recipe:
     low_res_share: float = 0.0
 
     def rate_at(self, epoch: float, epochs: int) -> float:
-        """Return the share of the largest rate at a moment: warmed up, then down a cosine, in each phase.
+        """Return the share of the largest rate at a moment: a warm-up, then a cosine, in each phase.
 
         Parameters
         ----------
         epoch : float
-            Epochs passed since the start, with fractions.
+            Epochs since the start, with fractions.
         epochs : int
-            How many there are at most.
+            The most epochs that the run may take.
         """
         start, end = (0, self.frozen_epochs) if epoch < self.frozen_epochs else (self.frozen_epochs, epochs)
         progress = (epoch - start) / max(1, end - start)
         warmed_up = min(1.0, (epoch - start + 0.1) / WARMUP_EPOCHS)
         return warmed_up * (0.02 + 0.98 * (1 + math.cos(math.pi * min(1.0, progress))) / 2)
 
+    def batches(self, ranks: int, trains_statistics: bool) -> Batches:
+        """Return how a step is shared by ranks.
+
+        The recipe's batch is divided among the ranks. Where BatchNorm learns its statistics, each rank gets
+        `FEWEST_NORMALISED` frames at least, or the recipe's batch if that is smaller. Then the batch of all
+        ranks grows, and the rate grows with its square root, which keeps the noise of AdamW's steps (Malladi
+        et al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms", NeurIPS 2022).
+
+        Parameters
+        ----------
+        ranks : int
+            At least 1.
+        trains_statistics : bool
+            Whether the network updates BatchNorm statistics in training.
+        """
+        share = max(1, self.batch_size // ranks)
+        fewest = min(self.batch_size, FEWEST_NORMALISED) if trains_statistics else 1
+        frames = max(share, fewest)
+        return Batches(frames, math.sqrt(max(1.0, frames * ranks / self.batch_size)))
+
 
 def recipe_for(architecture: str, pretrained: bool) -> Recipe:
     """Return the recipe of an architecture, from scratch or from pretrained weights."""
     if pretrained:
-        # What ImageNet taught must not be washed out by a head that knows nothing yet.
+        # A head that knows nothing yet must not wash out what ImageNet taught.
         return Recipe(learning_rate=1e-3, feature_rate=0.3, frozen_epochs=2)
     if architecture == "mobilenet_v2":
         return Recipe(learning_rate=2e-3, batch_size=16, weight_decay=0.05, low_res_share=0.75)

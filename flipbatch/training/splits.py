@@ -1,36 +1,43 @@
-"""Which frames train, which choose the epoch and the threshold, which test: by video.
+"""Which frames train, which choose the epoch and the threshold, and which test: whole groups.
 
-Knows video ids, labels and supplied splits; knows no files and no pixels. Frames of one video look
-alike, so a split that cuts through videos measures memory; a supplied one that does is counted.
+Knows video ids, groups, labels and supplied splits; knows no files and no pixels. Frames of one group (a
+book, a place, a recording) look alike: a split that cuts a group measures memory. No split made here cuts
+one, and a supplied split that does is counted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from flipbatch.errors import InputError
+from flipbatch.frames.names import default_group
 from flipbatch.schema import SPLITS, Label, Split
 
 HELD_OUT = 0.2
-"""Share of the videos of each class that goes to a split which was not supplied."""
+"""Share of the groups of each kind that goes to a split which was not supplied."""
 
 Strings = npt.NDArray[np.object_]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class SharedVideos:
-    """How far a split shares its videos with training.
+    """How many videos and groups a split shares with training.
 
     Attributes
     ----------
     split : Split
     shared_videos, videos, shared_frames, frames : int
-        Of `videos` in the split, `shared_videos` are in training too; they hold `shared_frames` of its
+        `shared_videos` of the `videos` of the split are in training too. They hold `shared_frames` of its
         `frames`.
+    shared_groups, groups, shared_group_frames : int
+        The same of groups.
     """
 
     split: Split
@@ -38,12 +45,16 @@ class SharedVideos:
     videos: int
     shared_frames: int
     frames: int
+    shared_groups: int
+    groups: int
+    shared_group_frames: int
 
     def __str__(self) -> str:
         return (
             f"The {self.split} split shares {self.shared_videos} of its {self.videos} videos "
-            f"({self.shared_frames} of {self.frames} frames) with training: F1 on it measures memory of "
-            "these videos, not what a new video would get."
+            f"({self.shared_frames} of {self.frames} frames) and {self.shared_groups} of its {self.groups} "
+            f"groups ({self.shared_group_frames} of {self.frames} frames) with training: F1 on it measures "
+            "memory of these videos, not what a new video would get."
         )
 
 
@@ -54,72 +65,236 @@ class SplitFrames:
     Attributes
     ----------
     frames : pyarrow.Table
-        `schema.MANIFEST`, every label and split filled in, sorted as it came.
+        `schema.MANIFEST` in the order of the manifest, labelled frames only. The split of a frame that is
+        left out is null.
     shared : tuple of SharedVideos
-        For each split that shares videos with training.
+        One for each supplied split that shares groups with training.
     warnings : tuple of str
-        What a person must know, a sentence each; those about `shared` among them.
+        One sentence each; those about `shared` are among them.
     """
 
     frames: pa.Table
     shared: tuple[SharedVideos, ...]
     warnings: tuple[str, ...]
 
+    @cached_property
+    def names(self) -> npt.NDArray[np.str_]:
+        """The split of each row of `frames`, (N,); empty where the frame is left out."""
+        return np.array([split or "" for split in self.frames["split"].to_pylist()], dtype="U5")
+
     def of(self, split: Split) -> pa.Table:
         """Return the frames of one split."""
-        return self.frames.filter(pa.array(_strings(self.frames, "split") == split))
+        return self.frames.filter(pa.array(self.names == split))
+
+    def count(self, column: str) -> dict[str, int]:
+        """Return how many distinct values of a column each split holds."""
+        return {split: len(self.of(split)[column].unique()) for split in Split}
 
     def table(self) -> pa.Table:
         """Return how many frames of each video are in each split, as `schema.SPLITS`."""
-        counts = self.frames.group_by(["video_id", "split"]).aggregate([("uri", "count"), ("group", "min")])
-        counts = (
-            counts.rename_columns({"uri_count": "frames", "group_min": "group"})
-            .select(SPLITS.names)
-            .cast(SPLITS)
-        )
-        return counts.sort_by([("video_id", "ascending"), ("split", "ascending")])
+        used = self.frames.filter(self.frames["split"].is_valid())
+        counts = used.group_by(["video_id", "split", "group"]).aggregate([("uri", "count")])
+        table = counts.rename_columns({"uri_count": "frames"}).select(SPLITS.names).cast(SPLITS)
+        return table.sort_by([("video_id", "ascending"), ("split", "ascending")])
 
 
-def split_frames(manifest: pa.Table, seed: int) -> SplitFrames:
-    """Fill in each frame's split, holding out validation, and test where none was supplied, by video.
-
-    Parameters
-    ----------
-    manifest : pyarrow.Table
-        `schema.MANIFEST`; frames without label are left out, frames without split may train.
-    seed : int
-        Which videos are held out depends on nothing else.
+def labelled_frames(manifest: pa.Table) -> tuple[pa.Table, list[str]]:
+    """Return the frames that have a label, and warnings about the manifest.
 
     Raises
     ------
     InputError
-        Where training or validation would lack a class, or no test could be held out.
+        If a class is missing.
     """
     labelled = manifest.filter(manifest["label"].is_valid())
     unlabelled = manifest.num_rows - labelled.num_rows
     warnings = [f"{unlabelled} frames without label are left out of training."] if unlabelled else []
-    videos, labels, splits = (_strings(labelled, name) for name in ("video_id", "label", "split"))
-    _require_classes(labels, "The frames", "they must be in folders named flip and notflip, or labelled")
-    splits[splits == None] = Split.TRAIN  # noqa: E711 (elementwise)
-    rng = np.random.default_rng(seed)
-    if Split.TEST not in splits:
-        _hold_out_videos(Split.TEST, videos, labels, splits, rng)
-        _require_test_classes(labels, splits)
-    shared = tuple(_shared(split, videos, splits) for split in (Split.VAL, Split.TEST) if split in splits)
-    if Split.VAL not in splits:
-        _hold_out_videos(Split.VAL, videos, labels, splits, rng)
-        warnings += _hold_out_last_frames(videos, labels, splits)
-    _require_split_classes(labels, splits)
-    shared = tuple(one for one in shared if one.shared_videos)
-    warnings += [str(one) for one in shared]
-    frames = labelled.set_column(
-        labelled.schema.get_field_index("split"), "split", pa.array(splits, pa.string())
+    _require_classes(
+        _strings(labelled, "label"),
+        "The frames",
+        "they must be in folders named flip and notflip, or labelled",
     )
-    return SplitFrames(frames, shared, tuple(warnings))
+    return labelled, [*warnings, *_mixed_groups(labelled)]
+
+
+def split_frames(manifest: pa.Table, seed: int) -> SplitFrames:
+    """Fill in the split of each frame; hold out validation, and test if none is supplied, by group.
+
+    Parameters
+    ----------
+    manifest : pyarrow.Table
+        `schema.MANIFEST`. Frames without label are left out; frames without split may train.
+    seed : int
+        Decides which groups are held out, together with the manifest and nothing else.
+
+    Raises
+    ------
+    InputError
+        If training or validation lacks a class, or if no test can be held out.
+    """
+    labelled, warnings = labelled_frames(manifest)
+    columns = _Columns(*(_strings(labelled, name) for name in ("video_id", "group", "label", "split")))
+    columns.split[columns.split == None] = Split.TRAIN  # noqa: E711 (elementwise)
+    rng = np.random.default_rng(seed)
+    if Split.TEST not in columns.split:
+        _hold_out_groups(Split.TEST, columns, rng)
+        _require_test_classes(columns)
+    shared = tuple(_shared_with_training(columns))
+    if Split.VAL not in columns.split:
+        _hold_out_groups(Split.VAL, columns, rng)
+        warnings += _hold_out_last_frames(columns)
+    _require_split_classes(columns)
+    warnings += [str(one) for one in shared]
+    return SplitFrames(with_splits(labelled, columns.split), shared, tuple(warnings))
+
+
+def with_splits(frames: pa.Table, splits: Strings) -> pa.Table:
+    """Return a manifest with another column ``split``, (N,), None where a frame has none."""
+    place = frames.schema.get_field_index("split")
+    return frames.set_column(place, frames.schema.field(place), pa.array(splits, pa.string()))
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Columns of a manifest, (N,) each; `split` changes in place."""
+
+    video: Strings
+    group: Strings
+    label: Strings
+    split: Strings
+
+    def labels_of_groups(self, rows: Mask) -> dict[str, frozenset[str]]:
+        """Return the labels that each group holds among some rows, sorted by group."""
+        found: dict[str, set[str]] = {}
+        for group, label in zip(self.group[rows], self.label[rows], strict=True):
+            found.setdefault(str(group), set()).add(str(label))
+        return {group: frozenset(found[group]) for group in sorted(found)}
 
 
 def _strings(table: pa.Table, name: str) -> Strings:
     return np.array(table[name].to_pylist(), dtype=object)
+
+
+# ---------------------------------------------------------------------------------------- held out
+
+
+def _hold_out_groups(split: Split, columns: _Columns, rng: np.random.Generator) -> None:
+    """Give a share of the training groups of each kind to `split`; the only group of a kind trains.
+
+    The kind of a group is the set of labels that it holds. If `split` lacks a class then, it gets one more
+    group, provided that training keeps both classes.
+    """
+    candidates = columns.split == Split.TRAIN
+    if split == Split.TEST:  # groups that choose the epoch and the threshold can't test them
+        candidates &= ~np.isin(columns.group, columns.group[columns.split == Split.VAL])
+    kinds: dict[tuple[str, ...], list[str]] = {}
+    for group, labels in columns.labels_of_groups(candidates).items():
+        kinds.setdefault(tuple(sorted(labels)), []).append(group)
+    for _, groups in sorted(kinds.items()):
+        drawn = rng.permutation(len(groups))[: _share(len(groups))]
+        columns.split[candidates & np.isin(columns.group, [groups[index] for index in drawn])] = split
+    for label in Label:
+        if label not in columns.label[columns.split == split]:
+            _hold_out_one_more(split, label, candidates, columns, rng)
+
+
+def _hold_out_one_more(
+    split: Split, label: Label, candidates: Mask, columns: _Columns, rng: np.random.Generator
+) -> None:
+    """Give one group that holds `label` to `split`, if training keeps both classes without it."""
+    groups = columns.labels_of_groups(candidates & (columns.split == Split.TRAIN))
+    training = columns.split == Split.TRAIN
+    for index in rng.permutation(len(groups)):
+        group = list(groups)[index]
+        rows = training & candidates & (columns.group == group)
+        if label in groups[group] and set(Label) <= set(columns.label[training & ~rows]):
+            columns.split[rows] = split
+            return
+
+
+def _share(count: int) -> int:
+    """Return how many of `count` are held out: at least one, never all."""
+    return min(max(1, round(HELD_OUT * count)), count - 1)
+
+
+def _hold_out_last_frames(columns: _Columns) -> list[str]:
+    """Validate on the last frames of a training group, for each class that validation lacks; warn.
+
+    As many frames before them are left out, so that no neighbour of a validation frame trains.
+    """
+    warnings = []
+    for label in Label:
+        if label in columns.label[columns.split == Split.VAL]:
+            continue
+        training = (columns.split == Split.TRAIN) & (columns.label == label)
+        if not training.any():
+            continue
+        groups, sizes = np.unique(columns.group[training].astype(str), return_counts=True)
+        group = str(groups[np.argmax(sizes)])
+        rows = np.flatnonzero(training & (columns.group == group))
+        held = _share(len(rows))
+        gap = min(held, len(rows) - held - 1)
+        first, last = len(rows) - held - gap, len(rows) - held
+        columns.split[rows[first:last]] = None
+        columns.split[rows[last:]] = Split.VAL
+        warnings.append(_last_frames_warning(label, group, first, gap, held))
+    return warnings
+
+
+def _last_frames_warning(label: Label, group: str, first: int, gap: int, held: int) -> str:
+    return (
+        f"No group that shows {label} can be held out to validate. Of the {label} frames of {group} the "
+        f"first {first} train, the next {gap} are left out, and the last {held} validate: epoch and "
+        "threshold are chosen on a group that was trained on."
+    )
+
+
+# ---------------------------------------------------------------------------------------- counted
+
+
+def _shared_with_training(columns: _Columns) -> Iterator[SharedVideos]:
+    for split in (Split.VAL, Split.TEST):
+        own = columns.split == split
+        training = columns.split == Split.TRAIN
+        video = own & np.isin(columns.video, columns.video[training])
+        group = own & np.isin(columns.group, columns.group[training])
+        if group.any():
+            yield SharedVideos(
+                split=split,
+                shared_videos=len(set(columns.video[video])),
+                videos=len(set(columns.video[own])),
+                shared_frames=int(video.sum()),
+                frames=int(own.sum()),
+                shared_groups=len(set(columns.group[group])),
+                groups=len(set(columns.group[own])),
+                shared_group_frames=int(group.sum()),
+            )
+
+
+def _distinct(frames: pa.Table, *columns: str) -> Iterator[tuple[str, ...]]:
+    """Return the distinct rows of some columns."""
+    rows = frames.group_by(list(columns)).aggregate([])
+    return zip(*(rows[column].to_pylist() for column in columns), strict=True)
+
+
+def _mixed_groups(frames: pa.Table) -> list[str]:
+    """Warn of VideoIDs that have frames under both labels and count as one group by default."""
+    labels: dict[str, set[str]] = {}
+    for video, group, label in _distinct(frames, "video_id", "group", "label"):
+        if group == default_group(video):
+            labels.setdefault(group, set()).add(label)
+    mixed = sorted(group for group, found in labels.items() if len(found) > 1)
+    if not mixed:
+        return []
+    each = f"Each of {len(mixed)} VideoIDs, for example {mixed[0]},"
+    who = f"VideoID {mixed[0]}" if len(mixed) == 1 else each
+    return [
+        f"{who} has frames under both labels: its frames under both count as one group unless the "
+        "manifest's column group says otherwise."
+    ]
+
+
+# ---------------------------------------------------------------------------------------- required
 
 
 def _require_classes(labels: Strings, what: str, otherwise: str) -> None:
@@ -128,72 +303,18 @@ def _require_classes(labels: Strings, what: str, otherwise: str) -> None:
         raise InputError(f"{what} hold no {' and no '.join(missing)} frame: {otherwise}.")
 
 
-def _require_test_classes(labels: Strings, splits: Strings) -> None:
+def _require_test_classes(columns: _Columns) -> None:
     _require_classes(
-        labels[splits == Split.TEST],
-        "The test videos that could be held out",
-        "it takes two videos of each class; add videos, or supply a testing split",
+        columns.label[columns.split == Split.TEST],
+        "The test groups that could be held out",
+        "it takes two groups of each class; add videos, or supply a testing split",
     )
 
 
-def _require_split_classes(labels: Strings, splits: Strings) -> None:
+def _require_split_classes(columns: _Columns) -> None:
     for split, name in ((Split.TRAIN, "training"), (Split.VAL, "validation")):
         _require_classes(
-            labels[splits == split], f"The {name} frames", "add videos of both classes to it, or label more"
+            columns.label[columns.split == split],
+            f"The {name} frames",
+            "add videos of both classes to it, or label more",
         )
-
-
-def _hold_out_videos(
-    split: Split, videos: Strings, labels: Strings, splits: Strings, rng: np.random.Generator
-) -> None:
-    """Move a share of the training videos of each kind to `split`; a kind's only video stays."""
-    candidates = splits == Split.TRAIN
-    if split == Split.TEST:  # what chooses the epoch and the threshold can't test them
-        candidates &= ~np.isin(videos, videos[splits == Split.VAL])
-    for ids in _videos_by_kind(videos[candidates], labels[candidates]).values():
-        if len(ids) >= 2:
-            splits[candidates & np.isin(videos, _draw(ids, rng))] = split
-
-
-def _hold_out_last_frames(videos: Strings, labels: Strings, splits: Strings) -> list[str]:
-    """Cut the only video of a class that validation lacks, in time; say so."""
-    training, lacking = splits == Split.TRAIN, set(Label) - set(labels[splits == Split.VAL])
-    warnings = []
-    for kind, ids in _videos_by_kind(videos[training], labels[training]).items():
-        if len(ids) == 1 and lacking & set(kind.split(" and ")):
-            rows = np.flatnonzero(training & (videos == ids[0]))
-            held = _share(len(rows))
-            splits[rows[len(rows) - held :]] = Split.VAL
-            warnings.append(
-                f"Only one training video shows {kind}, {ids[0]}: its first {len(rows) - held} frames train, "
-                f"its last {held} validate: epoch and threshold are chosen on a video that was trained on."
-            )
-    return warnings
-
-
-def _videos_by_kind(videos: Strings, labels: Strings) -> dict[str, list[str]]:
-    """Group videos by the labels that they hold, each group sorted: strata."""
-    labels_of: dict[str, set[str]] = {}
-    for video, label in zip(videos, labels, strict=True):
-        labels_of.setdefault(video, set()).add(str(label))
-    kinds: dict[str, list[str]] = {}
-    for video in sorted(labels_of):
-        kinds.setdefault(" and ".join(sorted(labels_of[video])), []).append(video)
-    return dict(sorted(kinds.items()))
-
-
-def _draw(ids: list[str], rng: np.random.Generator) -> list[str]:
-    return [str(ids[index]) for index in rng.permutation(len(ids))[: _share(len(ids))]]
-
-
-def _share(count: int) -> int:
-    """How many of `count` are held out: at least one, never all."""
-    return min(max(1, round(HELD_OUT * count)), count - 1)
-
-
-def _shared(split: Split, videos: Strings, splits: Strings) -> SharedVideos:
-    own = splits == split
-    shared = own & np.isin(videos, videos[splits == Split.TRAIN])
-    return SharedVideos(
-        split, len(set(videos[shared])), len(set(videos[own])), int(shared.sum()), int(own.sum())
-    )

@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import pytest
+import torch
 
 from flipbatch import storage
+from flipbatch.errors import JobError
 from flipbatch.scoring.job import ScoreOptions
 from tests.faults.harness import Fault, Job
 from tests.scoring.conftest import contents, score
@@ -144,3 +147,9 @@ def test_a_frame_that_ends_the_process_is_a_row_of_the_next_command(
     assert "1 of 2 frames" in finished.said
     assert "1 corrupt" in finished.said
     assert not (out / "attempts").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_it_is_one_sentence(options: Callable[[Path], ScoreOptions], tmp_path: Path) -> None:
+    with pytest.raises(JobError, match="No GPU is here"):
+        score(replace(options(tmp_path / "out"), gpu=True))

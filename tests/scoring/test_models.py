@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from flipbatch.errors import BundleError, InputError
+from flipbatch.evaluation.calibration import Calibration
+from flipbatch.models.bundle import save_bundle
 from flipbatch.scoring.models import load_models
 
 
@@ -22,6 +26,13 @@ def test_a_model_may_be_renamed(saved):
 def test_renaming_changes_no_fingerprint(saved):
     uri = saved("a")
     assert len({model.bundle_fingerprint for model in load_models([uri, f"b={uri}"], None)}) == 1
+
+
+def test_another_threshold_keeps_temperature_and_offset(tiny_bundle, tmp_path):
+    calibration = Calibration(2.0, 0.3, offset=-1.5)
+    save_bundle(dataclasses.replace(tiny_bundle, calibration=calibration), f"{tmp_path}/a")
+    (model,) = load_models([f"{tmp_path}/a"], 0.75)
+    assert model.bundle.calibration == Calibration(2.0, 0.75, offset=-1.5)
 
 
 def test_models_have_one_order_however_they_are_given(saved):

@@ -8,6 +8,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 
+import boto3
 import duckdb
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
+from flipbatch import storage
 from flipbatch.errors import InputError, OutputError, StorageError
 from flipbatch.models import cpu_engine
 from flipbatch.models.bundle import load_bundle
@@ -304,3 +306,15 @@ def test_every_table_and_json_file_has_the_schema_version(scored: Path) -> None:
 
 def test_attempt_markers_are_gone_after_a_run(scored: Path) -> None:
     assert not (scored / "attempts").exists()
+
+
+def test_a_run_on_s3_has_the_results_of_a_local_one_and_is_left_as_it_is(
+    s3_server: str, frames: Path, bundles: tuple[str, str], tmp_path: Path
+) -> None:
+    boto3.client("s3", endpoint_url=s3_server).create_bucket(Bucket="scored")
+    options = local(frames=str(frames), models=bundles[:1], out="s3://scored/out")
+    metrics = score(options)
+    assert metrics == score(dataclasses.replace(options, out=str(tmp_path / "out")))
+    assert score(options) == metrics
+    kept = {"_SUCCESS", "engine.json", "manifest", "metrics.json", "misnamed.parquet", "predictions"}
+    assert set(storage.names_in("s3://scored/out")) == kept | {"report.html", "run.json", "shards", "videos"}

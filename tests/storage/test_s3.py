@@ -15,7 +15,7 @@ from s3fs.errors import translate_boto_error
 
 from flipbatch import storage
 from flipbatch.errors import StorageError
-from flipbatch.storage import filesystems, retries, s3_errors, s3_settings, writing
+from flipbatch.storage import filesystems, retries, s3_by_botocore, s3_errors, s3_settings, writing
 from flipbatch.storage.listing import list_files
 from tests.slow_proxy import slow_proxy
 
@@ -191,6 +191,16 @@ def test_a_refused_write_is_one_sentence(proxy, status):
     proxy.refusals.append((status, "AccessDenied"))
     with pytest.raises(StorageError, match=rf"^Can't write s3://reads/x: permission was denied; .*{status}"):
         storage.write("s3://reads/x", b"1")
+
+
+def test_a_listing_fetches_two_pages_ahead_at_most(proxy, monkeypatch):
+    monkeypatch.setattr(s3_by_botocore, "KEYS_PER_PAGE", 10)
+    files = list_files("s3://reads")
+    for _ in range(10):
+        next(files)
+    assert proxy.requests <= 3
+    assert sum(1 for _ in files) > COUNT
+    assert proxy.requests > COUNT / 10
 
 
 def test_a_page_of_a_listing_is_retried(proxy, impatient):

@@ -35,7 +35,7 @@ def bucket(s3_server: str, labelled_frames: Path) -> str:
 
 @pytest.fixture
 def other_credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Clients made from here on have no credentials at all."""
+    """Clients opened during a test have no credentials."""
     s3_settings._open.cache_clear()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)

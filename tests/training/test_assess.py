@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from flipbatch.evaluation.calibration import Calibration
-from flipbatch.training.assess import ScoredFrame, calibrate, measure, measure_all, reliability, scored_frames
+from flipbatch.schema import VIDEOS
+from flipbatch.training.assess import ScoredFrame, assess, calibrate, measure, scored_frames
 from flipbatch.training.frame_cache import FrameCache
 
 
@@ -26,6 +27,10 @@ def measured(scored, calibration):
 
 def counts(metrics):
     return tuple(metrics["frames"][name] for name in ("tp", "fp", "fn", "tn"))
+
+
+def counted(metrics):
+    return sum(counts(metrics))
 
 
 VAL = frames(("v/a", True, [2.0, 1.0, 0.5]), ("v/b", False, [0.0, -1.0, -2.0]))
@@ -57,13 +62,6 @@ def test_calibration_separates_validation():
     assert counts(metrics) == (3, 0, 0, 3)
 
 
-def test_reliability_compares_probabilities_with_the_share_of_flips():
-    report = reliability(VAL, calibrate(VAL))
-    assert report["share_of_flips"] == 0.5
-    assert report["mean_probability"] == pytest.approx(0.5, abs=0.01)
-    assert sum(entry["frames"] for entry in report["reliability"]) == len(VAL)
-
-
 def test_calibration_needs_both_classes():
     with pytest.raises(ValueError, match="frames of both labels"):
         calibrate(VAL[:3])
@@ -91,16 +89,46 @@ def test_no_frames_have_no_metrics():
     assert measure([], Calibration()) is None
 
 
+def assessed(test, *trained):
+    return assess("m", VAL, test, trained=iter(trained))
+
+
 def test_a_test_video_that_trained_is_not_among_the_unseen():
-    metrics = measure_all(VAL, TEST, Calibration(), trained_videos=iter(["t/b", "other"]))
-    assert counts(metrics["test"]) == (2, 1, 1, 2)
-    assert counts(metrics["test_unseen_videos"]) == (2, 0, 1, 0)
-    assert counts(metrics["validation"]) == counts(measure(VAL, Calibration()))
+    found = assessed(TEST, ("t/b", "t/b"), ("other", "other"))
+    assert counted(found.metrics["test"]) == 6
+    assert counted(found.metrics["test_unseen_videos"]) == 3
+    assert found.metrics["validation"] == measure(VAL, calibrate(VAL))
+
+
+def test_a_test_video_of_a_group_that_trained_is_an_unseen_video_and_no_unseen_group():
+    found = assessed(TEST, ("another video", "t/b"))
+    assert counted(found.metrics["test_unseen_videos"]) == 6
+    assert counted(found.metrics["test_unseen_groups"]) == 3
 
 
 def test_where_every_test_video_trained_there_is_no_unseen_measure():
-    metrics = measure_all(VAL, TEST, Calibration(), trained_videos=["t/a", "t/b", "t/c"])
-    assert metrics["test_unseen_videos"] is None
+    found = assessed(TEST, *((video, video) for video in ("t/a", "t/b", "t/c")))
+    assert found.metrics["test_unseen_videos"] is found.metrics["test_unseen_groups"] is None
+
+
+def test_the_test_videos_are_rows_of_the_model():
+    videos = assessed(TEST, ("v", "v")).test_videos
+    assert videos.schema == VIDEOS
+    assert videos["model"].to_pylist() == ["m"] * 3
+    assert videos["video_id"].to_pylist() == videos["group"].to_pylist() == ["t/a", "t/b", "t/c"]
+
+
+def test_without_test_frames_there_are_no_test_videos():
+    found = assessed([], ("v", "v"))
+    assert found.metrics["test"] is None
+    assert found.test_videos.num_rows == 0
+    assert found.test_videos.schema == VIDEOS
+
+
+def test_the_calibration_is_reported_on_validation():
+    report = assessed(TEST, ("v", "v")).calibration_report
+    assert report["share_of_flips"] == 0.5
+    assert sum(one["frames"] for one in report["reliability"]) == len(VAL)
 
 
 def test_a_video_of_both_labels_can_be_measured():

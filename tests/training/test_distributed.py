@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -22,7 +23,7 @@ from flipbatch.training.distributed import (
 )
 from flipbatch.training.epoch import Loss, evaluate
 from flipbatch.training.fit import Fit, Settings
-from flipbatch.training.recipes import Recipe
+from flipbatch.training.recipes import Recipe, recipe_for
 from tests.training.ranks import on_ranks
 from tests.training.small_frames import cache_of
 
@@ -89,8 +90,10 @@ def test_rows_are_gathered_in_the_order_of_ranks_though_one_has_none():
     assert [one["rows"] for one in agreed()] == [[(1, 0), (2, 0), (2, 1)]] * 3
 
 
-def test_statistics_become_their_mean():
-    assert [(one["mean"], one["variance"]) for one in agreed()] == [(10.0, 2.0)] * 3
+def test_statistics_are_those_of_all_frames_together():
+    # Means 0, 10, 20 and variances 1, 2, 3: the variance of the means is 200 / 3.
+    expected = pytest.approx(2 + 200 / 3)
+    assert [(one["mean"], one["variance"]) for one in agreed()] == [(10.0, expected)] * 3
 
 
 # ------------------------------------------------------------------------------ a whole fit
@@ -111,8 +114,8 @@ class MeanColour(nn.Module):
 def statistics_of_dark_and_bright(number: int) -> float:
     network, frames = MeanColour(), cache_of(32)
     frames.pixels.fill_(60 + 120 * number)
-    recipe = Recipe(learning_rate=0.0, batch_size=8)
-    Fit(network, frames, frames, Loss(1, 1), recipe, Settings(epochs=4), 2).run(lambda *_: None)
+    recipe = Recipe(learning_rate=0.0, batch_size=4)
+    Fit(network, frames, frames, Loss(1, 1), recipe, Settings(epochs=4)).run(lambda *_: None)
     return float(network.bn.running_mean.mean())  # type: ignore[union-attr]
 
 
@@ -125,7 +128,7 @@ def test_statistics_are_of_the_frames_of_all_ranks():
 def first_frames_seen(number: int) -> float:
     network, frames, seen = MeanColour(), cache_of(8), []
     network.register_forward_pre_hook(lambda _, inputs: seen.append(float(inputs[0].sum())))
-    Fit(network, frames, frames, Loss(1, 1), Recipe(1e-3), Settings(epochs=1), 2).run(lambda *_: None)
+    Fit(network, frames, frames, Loss(1, 1), Recipe(1e-3), Settings(epochs=1)).run(lambda *_: None)
     return seen[0]
 
 
@@ -145,7 +148,7 @@ def fit_on_rank(number: int, world_size: int) -> dict[str, Any]:
     val = share(VAL_FRAMES, VAL_CUTS[world_size], number)
     recipe = Recipe(learning_rate=4e-3, frozen_epochs=1, batch_size=12, low_res_share=0.2)
     epochs = []
-    fit = Fit(network, train, val, Loss(24, 24), recipe, SETTINGS, world_size)
+    fit = Fit(network, train, val, Loss(24, 24), recipe, SETTINGS)
     fitted = fit.run(lambda entry, _: epochs.append(entry["epoch"]))
     network.load_state_dict(fitted.weights)
     logits = evaluate(network, val, Loss(24, 24), CPU)[1]
@@ -189,6 +192,40 @@ def test_every_validation_frame_is_scored_once_whatever_the_shares(world_size):
     val = cache_of(VAL_FRAMES, seed=VAL_FRAMES)
     expected = list(zip(val.video_id.tolist(), range(VAL_FRAMES), val.positive.tolist(), strict=True))
     assert rows == [expected] * world_size
+
+
+# ------------------------------------------------------------------------------ workers and F1
+
+
+def f1_on_rank(number: int, ranks: int, frames: int, epochs: int) -> dict[str, Any]:
+    """Fit `cnn_model` by its recipe on this rank's share of noisy frames; return F1 on others."""
+    torch.manual_seed(0)
+    network = CnnModel()
+    train = cache_of(frames, noise=60).take(np.arange(number, frames, ranks))
+    val = cache_of(64, seed=1, noise=60).take(np.arange(number, 64, ranks))
+    recipe = recipe_for("cnn_model", pretrained=False)
+    fit = Fit(network, train, val, Loss(1, 1), recipe, Settings(epochs=epochs, patience=epochs))
+    fitted = fit.run(lambda *_: None)
+    network.load_state_dict(fitted.weights)
+    test = evaluate(network, cache_of(200, seed=2, noise=60), Loss(1, 1), CPU)[0]
+    return {"f1": test.counts.f1, "frames": fit.batches.frames_per_rank}
+
+
+def f1_of(ranks: int, frames: int, epochs: int) -> float:
+    outcomes = on_ranks(ranks, f1_on_rank, ranks, frames, epochs)
+    assert {one["frames"] for one in outcomes} == {max(16, 32 // ranks)}
+    return outcomes[0]["f1"]
+
+
+def test_two_workers_reach_the_f1_of_one():
+    assert f1_of(1, 128, 8) == pytest.approx(f1_of(2, 128, 8), abs=0.05)
+
+
+@pytest.mark.slow
+def test_workers_reach_the_f1_of_one_whatever_their_number():
+    alone = f1_of(1, 512, 12)
+    assert alone > 0.95
+    assert [f1_of(ranks, 512, 12) for ranks in (2, 4, 8)] == pytest.approx([alone] * 3, abs=0.03)
 
 
 def alone_in_a_group(_: int) -> bool:

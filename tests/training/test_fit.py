@@ -1,4 +1,4 @@
-"""A training run: what it learns, when it stops, how it is taken up again."""
+"""A training run: what it learns, when it stops, how it is resumed."""
 
 import io
 
@@ -230,29 +230,29 @@ def test_features_learn_at_their_share_of_the_rate():
 
 # ------------------------------------------------------------------------------ low_res epochs
 
-COARSE = Recipe(4e-3, batch_size=8, low_res_share=0.5)
+LOW_RES = Recipe(4e-3, batch_size=8, low_res_share=0.5)
 
 
-def test_coarse_epochs_are_the_first_ones_and_never_the_best():
-    fitted, _ = run(new(recipe=COARSE, epochs=4, patience=1, min_delta=99.0))
+def test_low_res_epochs_are_the_first_ones_and_never_the_best():
+    fitted, _ = run(new(recipe=LOW_RES, epochs=4, patience=1, min_delta=99.0))
     assert [entry["low_res"] for entry in fitted.history] == [True, True, False, False]
     assert [entry["improved"] for entry in fitted.history] == [False, False, True, False]
     assert fitted.best_epoch == 2
 
 
-def test_coarse_epochs_see_frames_of_half_the_size():
+def test_low_res_epochs_see_frames_of_half_the_size():
     network, sizes = CnnModel(), []
     network.register_forward_pre_hook(lambda _, inputs: sizes.append(tuple(inputs[0].shape[2:])))
-    run(new(network, COARSE, epochs=2))
+    run(new(network, LOW_RES, epochs=2))
     half = len(sizes) // 2
     assert set(sizes[:half]) == {(32, 24)}
     assert set(sizes[half:]) == {(64, 48)}
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])
-def test_a_run_with_coarse_epochs_resumes_as_if_undisturbed(after):
-    expected, checkpoints = run(new(recipe=COARSE, epochs=4))
-    fit = new(recipe=COARSE, epochs=4)
+def test_a_run_with_low_res_epochs_resumes_as_if_undisturbed(after):
+    expected, checkpoints = run(new(recipe=LOW_RES, epochs=4))
+    fit = new(recipe=LOW_RES, epochs=4)
     fit.resume(checkpoints[after])
     assert equal(run(fit)[0], expected)
 

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from flipbatch.frames.decode import InputSize, decode
-from flipbatch.schema import MANIFEST, Status
-from flipbatch.training.frame_cache import FrameCache, cache_rows, decode_rows
+from flipbatch.schema import MANIFEST, Split, Status
+from flipbatch.training.frame_cache import FrameCache, cache_rows, collect_splits, decode_rows
 from tests.training.small_frames import cache_of
 
 SIZE = InputSize(24, 16)
@@ -30,7 +30,7 @@ def rows(folder, *numbers):
     """Return `cache_rows` of frames as Ray hands them over; 6 is damaged, 7 isn't there."""
     manifest = [
         {"video_id": "v", "frame_number": number, "uri": f"{folder}/v_{number}.png"}
-        | {"label": "flip" if number % 2 else "notflip", "split": "train"}
+        | {"label": "flip" if number % 2 else "notflip", "split": "train", "group": "book"}
         for number in numbers
     ]
     table = cache_rows(pa.Table.from_pylist(manifest, MANIFEST))
@@ -57,7 +57,15 @@ def equal(one, other):
 
 
 def test_rows_say_class_and_frame_but_not_the_split(folder):
-    assert rows(folder, 1, 2).keys() == {"video_id", "frame_number", "uri", "version", "positive"}
+    assert rows(folder, 1, 2).keys() == {
+        "row",
+        "video_id",
+        "group",
+        "frame_number",
+        "uri",
+        "version",
+        "positive",
+    }
     assert rows(folder, 1, 2)["positive"].tolist() == [True, False]
 
 
@@ -99,6 +107,15 @@ def test_a_share_may_be_empty(folder, batches):
     assert len(cache) == 0
     assert cache.pixels.shape == (0, SIZE.height, SIZE.width, 3)
     assert (cache.pixels.dtype, cache.positive.dtype) == (torch.uint8, torch.bool)
+
+
+def test_each_split_gets_its_frames_and_what_is_left_out_goes_to_none(folder):
+    batches = [decode_rows(rows(folder, 0, 1, 2, 3, 6, 4), SIZE)]
+    splits = np.array(["train", "test", "", "val", "train", "train"])
+    caches = collect_splits(batches, splits, SIZE)
+    numbers = {split: cache.frame_number.tolist() for split, cache in caches.items()}
+    assert numbers == {Split.TRAIN: [0, 4], Split.VAL: [3], Split.TEST: [1]}
+    assert np.array_equal(caches[Split.VAL].pixels[0], decoded(folder, 3))
 
 
 def test_halved_each_pixel_is_the_mean_of_four(folder):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flipbatch.training.recipes import Recipe, recipe_for
+from flipbatch.training.recipes import FEWEST_NORMALISED, Batches, Recipe, recipe_for
 
 
 def rates(recipe, epochs, per_epoch=20):
@@ -51,3 +51,30 @@ def test_from_scratch_all_layers_learn_at_once(name):
     recipe = recipe_for(name, pretrained=False)
     assert (recipe.frozen_epochs, recipe.feature_rate) == (0, 1.0)
     assert recipe.learning_rate > 0
+
+
+# ------------------------------------------------------------------------------ several ranks
+
+
+def test_one_rank_takes_the_recipes_batch():
+    assert Recipe(1e-3, batch_size=32).batches(1, trains_statistics=True) == Batches(32, 1.0)
+    assert Recipe(1e-3, batch_size=8).batches(1, trains_statistics=True) == Batches(8, 1.0)
+
+
+def test_ranks_share_the_batch_where_no_statistics_are_learnt():
+    assert Recipe(1e-3, batch_size=32).batches(8, trains_statistics=False) == Batches(4, 1.0)
+
+
+@given(st.integers(1, 256), st.sampled_from([16, 32, 64]))
+def test_a_rank_that_learns_statistics_gets_enough_frames(ranks, size):
+    batches = Recipe(1e-3, batch_size=size).batches(ranks, trains_statistics=True)
+    assert batches.frames_per_rank >= FEWEST_NORMALISED
+    assert batches.rate_factor == pytest.approx(max(1, batches.frames_per_rank * ranks / size) ** 0.5)
+
+
+def test_four_times_the_batch_has_twice_the_rate():
+    assert Recipe(1e-3, batch_size=32).batches(8, trains_statistics=True) == Batches(16, 2.0)
+
+
+def test_more_ranks_than_frames_get_a_frame_each():
+    assert Recipe(1e-3, batch_size=8).batches(20, trains_statistics=False).frames_per_rank == 1

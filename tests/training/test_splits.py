@@ -9,26 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flipbatch.errors import InputError
-from flipbatch.schema import MANIFEST, SPLITS, Split
+from flipbatch.schema import SPLITS, Split
 from flipbatch.training.splits import split_frames
-
-
-def manifest(*videos):
-    """Return a manifest of (video_id, label, split, frames), one after the other."""
-    rows = [
-        {"video_id": video, "frame_number": number, "uri": f"{video}_{place}_{number}.jpg"}
-        | {"label": label, "split": split}
-        for place, (video, label, split, frames) in enumerate(videos)
-        for number in range(frames)
-    ]
-    return pa.Table.from_pylist(sorted(rows, key=lambda row: (row["video_id"], row["uri"])), MANIFEST)
-
-
-def unsplit(flips, notflips, frames=4):
-    return manifest(
-        *((f"flip/{number:03d}", "flip", None, frames) for number in range(flips)),
-        *((f"notflip/{number:03d}", "notflip", None, frames) for number in range(notflips)),
-    )
+from tests.training.manifests import books, manifest, unsplit
 
 
 def videos(splits, split):
@@ -39,22 +22,59 @@ def labels(splits, split):
     return Counter(splits.of(split)["label"].to_pylist())
 
 
+def groups(splits, split):
+    return set(splits.of(split)["group"].to_pylist())
+
+
 def overlaps(splits):
-    one, two, three = (videos(splits, split) for split in Split)
+    one, two, three = (groups(splits, split) for split in Split)
     return (one & two) | (one & three) | (two & three)
+
+
+def frame_numbers(splits, video, split):
+    return [row["frame_number"] for row in splits.of(split).to_pylist() if row["video_id"] == video]
 
 
 # ------------------------------------------------------------------------------ carved
 
 
 @given(st.integers(3, 40), st.integers(3, 40), st.integers(0, 2**32))
-def test_no_video_is_in_two_splits_and_each_has_both_classes(flips, notflips, seed):
+def test_no_group_is_in_two_splits_and_each_has_both_classes(flips, notflips, seed):
     table = unsplit(flips, notflips, frames=2)
     splits = split_frames(table, seed)
     assert not overlaps(splits)
     assert all(labels(splits, split).keys() == {"flip", "notflip"} for split in Split)
     assert splits.frames.drop_columns("split") == table.drop_columns("split")
     assert splits.warnings == splits.shared == ()
+
+
+kinds = st.lists(st.sampled_from([("flip",), ("notflip",), ("flip", "notflip")]), min_size=1, max_size=12)
+
+
+def of_kinds(of_groups, frames):
+    """Return a manifest of groups that hold the labels of their kind."""
+    pairs = [(number, label) for number, kind in enumerate(of_groups) for label in kind]
+    return manifest(*((f"{label}/{number:02d}", label, None, frames) for number, label in pairs))
+
+
+@given(kinds, st.integers(1, 8), st.integers(0, 9))
+def test_groups_of_any_kinds_are_never_cut_unless_it_is_said(of_groups, frames, seed):
+    try:
+        splits = split_frames(of_kinds(of_groups, frames), seed)
+    except InputError:
+        return
+    said = any("No group that shows" in warning for warning in splits.warnings)
+    assert said or not overlaps(splits)
+    assert not groups(splits, Split.TEST) & (groups(splits, Split.TRAIN) | groups(splits, Split.VAL))
+    assert all(labels(splits, split).keys() == {"flip", "notflip"} for split in Split)
+
+
+@given(kinds, st.integers(0, 9))
+def test_three_groups_of_each_class_are_always_enough(of_groups, seed):
+    table = of_kinds([*of_groups, *[("flip", "notflip")] * 3], frames=1)
+    splits = split_frames(table, seed)
+    assert not overlaps(splits)
+    assert all(labels(splits, split).keys() == {"flip", "notflip"} for split in Split)
 
 
 def test_a_fifth_of_each_class_tests_and_a_fifth_of_the_rest_validates():
@@ -64,15 +84,26 @@ def test_a_fifth_of_each_class_tests_and_a_fifth_of_the_rest_validates():
     assert labels(splits, Split.TRAIN) == {"flip": 32, "notflip": 64}
 
 
-def test_the_seed_decides_which():
-    table = unsplit(20, 20)
-    assert split_frames(table, 7).frames == split_frames(table, 7).frames
-    assert split_frames(table, 7).frames != split_frames(table, 8).frames
+@given(kinds, st.integers(0, 9))
+def test_the_seed_decides_which(of_groups, seed):
+    table = of_kinds([*of_groups, *[("flip", "notflip")] * 3], frames=1)
+    assert split_frames(table, seed).frames == split_frames(table, seed).frames
 
 
-def test_frames_decide_nothing_but_their_video():
+def test_another_seed_holds_out_other_groups():
+    assert split_frames(unsplit(20, 20), 7).frames != split_frames(unsplit(20, 20), 8).frames
+
+
+def test_the_number_of_frames_does_not_matter():
     few, many = (split_frames(unsplit(10, 10, frames), 3) for frames in (1, 9))
     assert [videos(few, split) for split in Split] == [videos(many, split) for split in Split]
+
+
+def test_a_book_goes_whole():
+    splits = split_frames(books(5), 0)
+    assert not overlaps(splits)
+    assert [len(groups(splits, split)) for split in Split] == [3, 1, 1]
+    assert labels(splits, Split.VAL) == {"flip": 6, "notflip": 6}
 
 
 def test_a_video_of_both_labels_goes_whole():
@@ -83,16 +114,48 @@ def test_a_video_of_both_labels_goes_whole():
     assert labels(splits, Split.VAL) == {"flip": 6, "notflip": 6}
 
 
-def test_a_kind_of_which_there_is_one_video_trains():
+def test_a_kind_of_which_there_is_one_group_trains():
     table = pa.concat_tables([unsplit(5, 5), manifest(("zz", "flip", None, 2), ("zz", "notflip", None, 2))])
     assert "zz" in videos(split_frames(table, 0), Split.TRAIN)
+
+
+def test_a_class_in_two_kinds_of_groups_is_held_out_all_the_same():
+    table = of_kinds([("flip",), ("flip", "notflip"), ("notflip",), ("notflip",), ("notflip",)], frames=5)
+    assert labels(split_frames(table, 0), Split.TEST).keys() == {"flip", "notflip"}
+
+
+# ------------------------------------------------------------------------------ VideoIDs of both labels
+
+
+def test_a_video_id_under_both_labels_is_one_group_and_it_is_said():
+    pairs = product(range(12), ("flip", "notflip"))
+    splits = split_frames(manifest(*((f"{label}/{n:04d}", label, None, 2) for n, label in pairs)), 0)
+    assert not overlaps(splits)
+    assert splits.warnings[0].startswith(
+        "Each of 12 VideoIDs, for example 0000, has frames under both labels: its frames under both count as "
+        "one group unless"
+    )
+
+
+def test_one_such_video_id_is_named():
+    table = pa.concat_tables(
+        [unsplit(5, 5), manifest(("flip/7", "flip", None, 2), ("notflip/7", "notflip", None, 2))]
+    )
+    assert "VideoID 7 has frames under both labels" in split_frames(table, 0).warnings[0]
+
+
+def test_groups_of_the_manifest_say_otherwise():
+    pairs = [(n, label) for n in range(5) for label in ("flip", "notflip")]
+    own = {f"{label}/{n}": f"{label} clip {n}" for n, label in pairs}
+    table = manifest(*((f"{label}/{n}", label, None, 2) for n, label in pairs), groups=own)
+    assert split_frames(table, 0).warnings == ()
 
 
 # ------------------------------------------------------------------------------ supplied
 
 supplied = st.lists(
     st.tuples(
-        st.sampled_from("abcdef"),
+        st.sampled_from(["a", "b", "flip/c", "notflip/c", "flip/d", "notflip/d"]),
         st.sampled_from(["flip", "notflip"]),
         st.sampled_from([None, "train", "val", "test"]),
         st.integers(1, 3),
@@ -102,27 +165,33 @@ supplied = st.lists(
 )
 
 
-def naive_shares(table, split):
-    """(shared videos, videos, shared frames, frames), counted a row at a time."""
+def naive_shares(table, split, column):
+    """(shared, all, frames of shared, frames) of videos or groups, counted a row at a time."""
     rows = table.to_pylist()
-    train = {row["video_id"] for row in rows if row["split"] in (None, "train")}
-    frames = [row["video_id"] for row in rows if row["split"] == split]
-    shared = [video for video in frames if video in train]
+    train = {row[column] for row in rows if row["split"] in (None, "train")}
+    frames = [row[column] for row in rows if row["split"] == split]
+    shared = [one for one in frames if one in train]
     return len(set(shared)), len(set(frames)), len(shared), len(frames)
 
 
+def found_shares(one):
+    of_videos = one.shared_videos, one.videos, one.shared_frames, one.frames
+    return of_videos, (one.shared_groups, one.groups, one.shared_group_frames, one.frames)
+
+
 @given(supplied, st.integers(0, 3))
-def test_shared_videos_are_counted_exactly(videos, seed):
+def test_shared_videos_and_groups_are_counted_exactly(videos, seed):
     table = manifest(("always", "flip", "test", 1), *videos)
     try:
         splits = split_frames(table, seed)
     except InputError:
         return
-    expected = {split: naive_shares(table, split) for split in ("val", "test")}
-    found = {
-        one.split: (one.shared_videos, one.videos, one.shared_frames, one.frames) for one in splits.shared
+    expected = {
+        split: (naive_shares(table, split, "video_id"), naive_shares(table, split, "group"))
+        for split in ("val", "test")
     }
-    assert found == {split: shares for split, shares in expected.items() if shares[0]}
+    found = {one.split: found_shares(one) for one in splits.shared}
+    assert found == {split: shares for split, shares in expected.items() if shares[1][0]}
 
 
 @given(supplied, st.integers(0, 3))
@@ -134,10 +203,11 @@ def test_supplied_validation_and_test_frames_stay(videos, seed):
         return
     for before, after in zip(table.to_pylist(), splits.frames.to_pylist(), strict=True):
         assert before["split"] in (None, "train", after["split"])
+        assert after["split"] or any("left out" in warning for warning in splits.warnings)
 
 
 @given(supplied, st.integers(0, 3))
-def test_what_we_carve_shares_no_video_with_training(videos, seed):
+def test_what_is_carved_shares_no_group_with_training(videos, seed):
     table = manifest(*videos)
     try:
         splits = split_frames(table, seed)
@@ -145,10 +215,10 @@ def test_what_we_carve_shares_no_video_with_training(videos, seed):
         return
     of = defaultdict(set)
     for before, after in zip(table.to_pylist(), splits.frames.to_pylist(), strict=True):
-        of[after["split"], before["split"] == after["split"]].add(after["video_id"])
+        of[after["split"], before["split"] == after["split"]].add(after["group"])
     train = of["train", True] | of["train", False]
     assert not of["test", False] & (train | of["val", True] | of["val", False])
-    if not any("validate" in warning for warning in splits.warnings):
+    if not any("No group that shows" in warning for warning in splits.warnings):
         assert not of["val", False] & train
 
 
@@ -158,8 +228,24 @@ def test_a_test_split_that_leaks_is_called_so_with_numbers():
         *((f"{n}", label, "test", 2) for n in range(3, 6) for label in ("flip", "notflip")),
     )
     warning = " ".join(split_frames(table, 0).warnings)
-    assert "The test split shares 2 of its 3 videos (8 of 12 frames) with training" in warning
-    assert "measures memory" in warning
+    assert (
+        "The test split shares 2 of its 3 videos (8 of 12 frames) and 2 of its 3 groups (8 of 12 frames) "
+        "with training: F1 on it measures memory" in warning
+    )
+
+
+def test_a_test_split_that_shares_a_book_and_no_video_is_called_so():
+    table = manifest(
+        *(
+            (f"{label}/{n}", label, split, 3)
+            for n, split in enumerate(Split)
+            for label in ("flip", "notflip")
+        ),
+        groups={"flip/2": "0"},
+    )
+    assert "shares 0 of its 2 videos (0 of 6 frames) and 1 of its 2 groups (3 of 6 frames)" in " ".join(
+        split_frames(table, 0).warnings
+    )
 
 
 def test_supplied_splits_that_share_nothing_pass_without_a_word():
@@ -184,26 +270,45 @@ def test_what_chooses_the_threshold_is_never_carved_to_test():
 # ------------------------------------------------------------------------------ too few
 
 
-def test_the_only_video_of_a_class_gives_its_last_frames_and_it_says_so():
-    splits = split_frames(
-        manifest(
-            ("one", "flip", None, 10),
-            *((f"n{n}", "notflip", None, 4) for n in range(5)),
-            ("test", "flip", "test", 1),
-        ),
-        0,
+def one_flip_video(frames):
+    return manifest(
+        ("one", "flip", None, frames),
+        *((f"n{n}", "notflip", None, 4) for n in range(5)),
+        ("test", "flip", "test", 1),
     )
-    validated = [r["frame_number"] for r in splits.of(Split.VAL).to_pylist() if r["video_id"] == "one"]
-    assert validated == [8, 9]
+
+
+def test_the_only_group_of_a_class_gives_its_last_frames_and_it_is_said():
+    splits = split_frames(one_flip_video(10), 0)
+    assert frame_numbers(splits, "one", Split.TRAIN) == [0, 1, 2, 3, 4, 5]
+    assert frame_numbers(splits, "one", Split.VAL) == [8, 9]
     assert (
-        "Only one training video shows flip, one: its first 8 frames train, its last 2" in splits.warnings[0]
+        "No group that shows flip can be held out to validate. Of the flip frames of one the first 6 train, "
+        "the next 2 are left out, and the last 2 validate" in splits.warnings[0]
     )
+
+
+@given(st.integers(2, 60))
+def test_as_many_frames_are_left_out_before_the_last_ones_as_validate(frames):
+    splits = split_frames(one_flip_video(frames), 0)
+    train, val = (frame_numbers(splits, "one", split) for split in (Split.TRAIN, Split.VAL))
+    assert train
+    assert val
+    assert val[0] - train[-1] - 1 == min(len(val), frames - len(val) - 1)
+    assert splits.table()["video_id"].to_pylist().count("one") == 2
+
+
+def test_frames_that_are_left_out_are_in_no_split():
+    splits = split_frames(one_flip_video(10), 0)
+    assert splits.frames.num_rows == 31
+    assert sum(splits.of(split).num_rows for split in Split) == 29
+    assert sum(splits.table()["frames"].to_pylist()) == 29
 
 
 def test_two_videos_of_each_class_are_enough():
     splits = split_frames(unsplit(2, 2, frames=5), 0)
     assert [labels(splits, split) for split in Split] == [
-        {"flip": 4, "notflip": 4},
+        {"flip": 3, "notflip": 3},
         {"flip": 1, "notflip": 1},
         {"flip": 5, "notflip": 5},
     ]
@@ -216,7 +321,7 @@ def test_two_videos_of_each_class_are_enough():
         (manifest(), r"frames hold no flip and no notflip frame: .* folders named flip and notflip"),
         (manifest(("a", None, None, 3)), r"hold no flip and no notflip frame"),
         (unsplit(3, 0), r"The frames hold no notflip frame: they must be in folders"),
-        (unsplit(1, 3), r"test videos that could be held out hold no flip frame: it takes two videos"),
+        (unsplit(1, 3), r"test groups that could be held out hold no flip frame: it takes two groups"),
         (
             manifest(("a", "flip", "test", 1), ("b", "notflip", "test", 1)),
             r"training frames hold no flip and no",

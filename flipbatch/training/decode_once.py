@@ -1,0 +1,121 @@
+"""Every labelled frame is decoded once for all models and folds; frames that fail are listed.
+
+Knows an executor and the checks before training; knows no pixels and no network.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from flipbatch import storage
+from flipbatch.errors import InputError, StorageError
+from flipbatch.frames.decode import InputSize
+from flipbatch.runtime.run_directory import RunDirectory
+from flipbatch.schema import FAILURES, TRANSIENT, Label, Split, Status
+from flipbatch.storage.parquet import write_table
+from flipbatch.training.frame_cache import cache_rows
+from flipbatch.training.splits import SplitFrames
+from flipbatch.training.trainer import DecodedFrames, Trainer
+
+log = logging.getLogger(__name__)
+
+MOST_UNREAD = 0.05
+"""Largest share of frames that storage may withhold: the default of scoring."""
+
+FAILURES_FILE = "failures.parquet"
+
+
+class DecodeOnce:
+    """The frames of a run, decoded when they are first needed.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    splits : sequence of SplitFrames
+        All of the same rows: one for a plain run, one per fold for cross-validation.
+    directory : RunDirectory
+        Where ``failures.parquet`` is written.
+    """
+
+    def __init__(self, trainer: Trainer, splits: list[SplitFrames], directory: RunDirectory) -> None:
+        self._trainer, self._directory = trainer, directory
+        frames = splits[0].frames
+        self._rows = cache_rows(frames).take(pa.array(_dealing_order(frames, [one.names for one in splits])))
+        self._decoded: dict[InputSize, DecodedFrames] = {}
+
+    def at(self, size: InputSize) -> DecodedFrames:
+        """Return the frames at one size.
+
+        Raises
+        ------
+        StorageError
+            If storage withheld too many of them.
+        """
+        if size not in self._decoded:
+            decoded = self._trainer.decode(self._rows, size)
+            _write_failures(self._directory, decoded.outcomes)
+            _require_storage(decoded.outcomes)
+            self._decoded[size] = decoded
+        return self._decoded[size]
+
+
+def decoded_counts(outcomes: pa.Table, splits: SplitFrames) -> dict[str, dict[str, int]]:
+    """Return how many frames each split has (``frames``) and lacks (``failed``).
+
+    Parameters
+    ----------
+    outcomes : pyarrow.Table
+        Of `DecodedFrames.outcomes`.
+    splits : SplitFrames
+
+    Raises
+    ------
+    InputError
+        If training or validation has no decoded frame of a class.
+    """
+    ok, names = is_ok(outcomes), splits.names
+    labels = np.array(splits.frames["label"].to_pylist(), dtype=object)
+    for split, name in ((Split.TRAIN, "training"), (Split.VAL, "validation")):
+        for label in Label:
+            if label not in labels[ok & (names == split)]:
+                raise InputError(f"No {label} frame of the {name} split can be decoded: see {FAILURES_FILE}.")
+    return {
+        "frames": {split: int((ok & (names == split)).sum()) for split in Split},
+        "failed": {split: int((~ok & (names == split)).sum()) for split in Split},
+    }
+
+
+def is_ok(outcomes: pa.Table) -> npt.NDArray[np.bool_]:
+    """Return which frames were decoded, (N,)."""
+    return np.array([status == Status.OK for status in outcomes["status"].to_pylist()], dtype=bool)
+
+
+def _dealing_order(frames: pa.Table, splits: list[npt.NDArray[np.str_]]) -> npt.NDArray[np.int64]:
+    """Return rows shuffled, then sorted by splits and labels: dealt in turn, they give even shares."""
+    labels = np.array(frames["label"].to_pylist(), dtype=str)
+    shuffled = np.random.default_rng(0).permutation(frames.num_rows)
+    keys = [labels[shuffled], *(names[shuffled] for names in splits)]
+    return shuffled[np.lexsort(keys)]
+
+
+def _write_failures(directory: RunDirectory, outcomes: pa.Table) -> None:
+    failures = outcomes.filter(pa.array(~is_ok(outcomes))).select(FAILURES.names).cast(FAILURES)
+    if failures.num_rows:
+        write_table(failures.sort_by("uri"), directory.path(FAILURES_FILE))
+        log.warning("%d frames can't be decoded: they are listed in %s.", failures.num_rows, FAILURES_FILE)
+    else:
+        storage.remove_file(directory.path(FAILURES_FILE))  # an earlier attempt may have left it
+
+
+def _require_storage(outcomes: pa.Table) -> None:
+    """Refuse to train on the rest if storage withheld too many frames: it would be another data set."""
+    lost = sum(status in TRANSIENT for status in outcomes["status"].to_pylist())
+    if lost > MOST_UNREAD * outcomes.num_rows:
+        raise StorageError(
+            f"{lost} of {outcomes.num_rows} frames are missing or unreadable, more than {MOST_UNREAD:.0%}: "
+            f"see {FAILURES_FILE}. The same command with --resume goes on once they can be."
+        )

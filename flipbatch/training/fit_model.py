@@ -1,0 +1,161 @@
+"""What every worker runs: build the network, fit it, assess it; rank 0 writes the bundle.
+
+Knows how networks, recipes, fits and bundles are put together; knows no Ray, and not where frames, devices
+and checkpoints come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from flipbatch import storage
+from flipbatch.frames.decode import InputSize
+from flipbatch.models.architectures import architecture
+from flipbatch.models.bundle import Bundle, as_arrays, save_bundle
+from flipbatch.models.mobilenet_v2 import MobileNetV2
+from flipbatch.schema import Split
+from flipbatch.storage.parquet import write_table
+from flipbatch.training.assess import Assessment, assess, scored_frames
+from flipbatch.training.distributed import gather_rows, rank, sum_over_ranks
+from flipbatch.training.epoch import Loss, evaluate
+from flipbatch.training.fit import Checkpoint, Fit, Fitted, Report, Settings, describe
+from flipbatch.training.frame_cache import FrameCache
+from flipbatch.training.recipes import recipe_for
+
+MODELS_FOLDER, TEST_VIDEOS_FOLDER, CHECKPOINTS_FOLDER = "models", "test_videos", "checkpoints"
+
+
+@dataclass(frozen=True)
+class FitTask:
+    """One model to train.
+
+    Attributes
+    ----------
+    name : str
+        Its architecture, and its name in tables.
+    title : str
+        What log lines call it.
+    settings : Settings
+    pretrained : dict of str to Tensor, or None
+        A state dict with torchvision's names; None trains from scratch.
+    weights : str
+        What the bundle says of `pretrained`.
+    splits : ndarray
+        (frames,), str: the split of each decoded frame by its row, empty where it is left out.
+    out : str
+        URI of the directory for ``models/``, ``test_videos/`` and ``checkpoints/``.
+    data : dict
+        What the bundle says of its frames.
+    """
+
+    name: str
+    title: str
+    settings: Settings
+    pretrained: Mapping[str, Tensor] | None
+    weights: str
+    splits: npt.NDArray[np.str_]
+    out: str
+    data: dict[str, Any]
+
+    @property
+    def input_size(self) -> InputSize:
+        """What frames are decoded to."""
+        return architecture(self.name).input_size
+
+    @property
+    def checkpoints(self) -> str:
+        """URI of the directory for checkpoints."""
+        return storage.join(self.out, CHECKPOINTS_FOLDER)
+
+
+def fit_model(
+    task: FitTask,
+    caches: Mapping[Split, FrameCache],
+    device: torch.device,
+    report: Report,
+    checkpoint: Checkpoint | None = None,
+) -> None:
+    """Fit one model, assess it, and write its bundle and its test videos.
+
+    Parameters
+    ----------
+    task : FitTask
+        The same on every rank.
+    caches : mapping of Split to FrameCache
+        This rank's share of each split.
+    device : torch.device
+    report : callable
+        Called after each epoch on every rank, with its history entry and a checkpoint.
+    checkpoint : dict, optional
+        One that `report` was given: training goes on after its epoch.
+    """
+    network = _network(task).to(device)
+    recipe = recipe_for(task.name, task.pretrained is not None)
+    loss = _loss(caches[Split.TRAIN], device)
+    fit = Fit(network, caches[Split.TRAIN], caches[Split.VAL], loss, recipe, task.settings)
+    if checkpoint is not None:
+        fit.resume(checkpoint)
+    fitted = fit.run(report)
+    network.load_state_dict(fitted.weights)
+    val, test = (
+        scored_frames(caches[split], evaluate(network, caches[split], loss, device)[1])
+        for split in (Split.VAL, Split.TEST)
+    )
+    pairs = zip(caches[Split.TRAIN].video_id, caches[Split.TRAIN].group, strict=True)
+    trained = gather_rows(sorted(set(pairs)))
+    if rank() == 0:
+        training = {**describe(recipe, task.settings), **asdict(fit.batches), "weights": task.weights}
+        _write(task, fitted, training, assess(task.name, val, test, trained))
+
+
+def epoch_line(task: FitTask, entry: Mapping[str, Any]) -> str:
+    """Return the log line of an epoch's history entry."""
+    train, val = entry["train"], entry["val"]
+    return (
+        f"{task.title} {entry['epoch'] + 1:>3}/{task.settings.epochs} loss {train['loss']:.3f}, validation "
+        f"{val['loss']:.3f}, F1 {val['f1'] or 0:.3f}{' *' if entry['improved'] else ''}"
+    )
+
+
+def _network(task: FitTask) -> nn.Module:
+    """Build the network: the same weights on every rank."""
+    torch.manual_seed(task.settings.seed)
+    network = architecture(task.name).build()
+    if task.pretrained is not None:
+        assert isinstance(network, MobileNetV2)
+        network.load_features(task.pretrained)
+    return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+
+def _loss(train: FrameCache, device: torch.device) -> Loss:
+    positives = int(train.positive.sum())
+    both = sum_over_ranks(torch.tensor([positives, len(train) - positives], device=device))
+    return Loss(*both.tolist())
+
+
+def _write(task: FitTask, fitted: Fitted, training: Mapping[str, Any], assessment: Assessment) -> None:
+    """Write the test videos, then the bundle: a bundle that is there says that the model is finished."""
+    videos = storage.join(task.out, TEST_VIDEOS_FOLDER, f"{task.name}.parquet")
+    write_table(assessment.test_videos, videos)
+    outcome = {
+        "best_epoch": fitted.best_epoch,
+        "epochs_run": len(fitted.history),
+        "stopped_early": fitted.stopped_early,
+    }
+    provenance = {
+        "metrics": assessment.metrics,
+        "calibration": assessment.calibration_report,
+        "data": task.data,
+        "training": {**training, **outcome},
+        "history": fitted.history,
+    }
+    weights = as_arrays(fitted.weights)
+    bundle = Bundle(task.name, task.name, task.input_size, assessment.calibration, weights, provenance)
+    save_bundle(bundle, storage.join(task.out, MODELS_FOLDER, task.name))

@@ -1,0 +1,125 @@
+"""All models of a run are trained on one set of splits, into one directory.
+
+Knows which models are still to be trained, and what each starts from; knows no Ray and no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from flipbatch import storage
+from flipbatch.errors import redacted
+from flipbatch.evaluation.tally import ModelTally
+from flipbatch.evaluation.videos import tally
+from flipbatch.frames.manifest_fingerprint import manifest_fingerprint
+from flipbatch.models.architectures import architecture
+from flipbatch.models.bundle import MODEL_CARD_FILE, load_bundle
+from flipbatch.models.mobilenet_v2 import read_weights
+from flipbatch.runtime.run_directory import RunDirectory
+from flipbatch.schema import Split
+from flipbatch.storage.parquet import read_table
+from flipbatch.training.decode_once import DecodeOnce, decoded_counts
+from flipbatch.training.fit_model import CHECKPOINTS_FOLDER, MODELS_FOLDER, TEST_VIDEOS_FOLDER, FitTask
+from flipbatch.training.options import TrainOptions
+from flipbatch.training.splits import SplitFrames
+from flipbatch.training.trainer import Trainer, trainer_for
+
+Weights = Mapping[str, Tensor]
+
+
+class ModelTrainer:
+    """Trains the models of one command, on one split or on each fold.
+
+    Parameters
+    ----------
+    options : TrainOptions
+    splits : list of SplitFrames
+        Of the same rows: one for a plain run, one per fold for cross-validation.
+    pretrained : dict of str to Tensor, or None
+        What pretrained architectures start from.
+    directory : RunDirectory
+        Of the whole run.
+    trainer : Trainer, optional
+        By default the executor that the options name.
+    """
+
+    def __init__(
+        self,
+        options: TrainOptions,
+        splits: list[SplitFrames],
+        pretrained: Weights | None,
+        directory: RunDirectory,
+        trainer: Trainer | None = None,
+    ) -> None:
+        self._options, self._pretrained = options, pretrained
+        trainer = trainer or trainer_for(options.executor, options.workers, options.gpu)
+        self._frames = DecodeOnce(trainer, splits, directory)
+
+    def train(self, splits: SplitFrames, directory: RunDirectory, prefix: str = "") -> None:
+        """Train each model that has no bundle yet.
+
+        Parameters
+        ----------
+        splits : SplitFrames
+            One of those that the trainer was made with.
+        directory : RunDirectory
+            Where ``models/`` and ``test_videos/`` are written.
+        prefix : str
+            Put before a model's name in log lines.
+        """
+        for name in self._options.models:
+            if not storage.exists(directory.path(MODELS_FOLDER, name, MODEL_CARD_FILE)):
+                self._train_one(name, splits, directory, prefix)
+        storage.remove_folder(directory.path(CHECKPOINTS_FOLDER))
+
+    def _train_one(self, name: str, splits: SplitFrames, directory: RunDirectory, prefix: str) -> None:
+        options, kind = self._options, architecture(name)
+        frames = self._frames.at(kind.input_size)
+        pretrained = self._pretrained if kind.pretrained else None
+        task = FitTask(
+            name=name,
+            title=prefix + name,
+            settings=options.settings,
+            pretrained=pretrained,
+            weights="none" if pretrained is None else redacted(options.weights),
+            splits=splits.names,
+            out=directory.uri,
+            data={**data_provenance(splits, options.notes), **decoded_counts(frames.outcomes, splits)},
+        )
+        frames.fit(task)
+
+
+def pretrained_weights(options: TrainOptions) -> Weights | None:
+    """Read the weights that the models start from; None where all start from scratch.
+
+    Raises
+    ------
+    WeightsError
+    """
+    wanted = any(architecture(name).pretrained for name in options.models) and options.weights != "none"
+    return read_weights(options.weights) if wanted else None
+
+
+def data_provenance(splits: SplitFrames, notes: tuple[str, ...]) -> dict[str, Any]:
+    """Return what a model card says of its frames, before they are decoded."""
+    return {
+        "fingerprint": manifest_fingerprint(splits.frames),
+        "frames": {split: splits.of(split).num_rows for split in Split},
+        "videos": splits.count("video_id"),
+        "groups": splits.count("group"),
+        "shared_videos": [vars(shared) for shared in splits.shared],
+        "warnings": [*notes, *splits.warnings],
+    }
+
+
+def model_provenance(directory: RunDirectory, name: str) -> Mapping[str, Any]:
+    """Return how a trained model was made: metrics, data, training and history."""
+    return load_bundle(directory.path(MODELS_FOLDER, name))[0].provenance
+
+
+def model_tally(directory: RunDirectory, name: str) -> ModelTally:
+    """Return a trained model's tally of the test split."""
+    return tally(read_table(directory.path(TEST_VIDEOS_FOLDER, f"{name}.parquet")))

@@ -1,0 +1,194 @@
+"""Training on a real Ray: the same bundles as in this process, two workers, killed workers, resume."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from flipbatch.errors import InputError
+from flipbatch.schema import Split
+from flipbatch.training.fit import Settings
+from flipbatch.training.job import train
+from flipbatch.training.local_trainer import LocalTrainer
+from flipbatch.training.ray_trainer import block_cuts, cpus_per_worker
+from tests.conftest import write_frames
+from tests.training.runs import decided, options, record
+
+TRAIN = Path(__file__).parents[2] / "jobs" / "train.py"
+CPU_NODE, GPU_NODE = {"CPU": 16.0}, {"CPU": 16.0, "GPU": 4.0}
+on_ray = pytest.mark.usefixtures("ray_session")
+
+
+# ------------------------------------------------------------------------------ without Ray
+
+
+@pytest.mark.parametrize(
+    ("nodes", "workers", "gpu", "cpus"),
+    [
+        ([{"CPU": 2.0}], 1, False, 2.0),
+        ([{"CPU": 2.0}], 3, False, 0.66),
+        ([CPU_NODE, CPU_NODE], 4, False, 8.0),
+        ([{"CPU": 0.0}, CPU_NODE], 2, False, 8.0),
+        ([], 2, False, 1.0),
+        ([GPU_NODE, CPU_NODE, CPU_NODE, CPU_NODE], 4, True, 4.0),
+        ([CPU_NODE], 1, True, 1.0),
+    ],
+)
+def test_workers_fit_on_the_nodes_that_can_take_them(nodes, workers, gpu, cpus) -> None:
+    assert cpus_per_worker(nodes, workers, gpu) == cpus
+
+
+@pytest.mark.parametrize(("rows", "workers"), [(1, 1), (64, 2), (65, 1), (1000, 3), (200_000, 2)])
+def test_each_worker_gets_as_many_whole_blocks(rows: int, workers: int) -> None:
+    cuts = block_cuts(rows, workers)
+    blocks_a_worker, rest = divmod(len(cuts) - 1, workers)
+    shares = [cuts[worker * blocks_a_worker] for worker in range(workers + 1)]
+    assert rest == 0
+    assert len(cuts) <= 1002
+    assert [b - a for a, b in pairwise(shares)] == [
+        len(range(worker, rows, workers)) for worker in range(workers)
+    ]
+
+
+# ------------------------------------------------------------------------------ one worker
+
+
+@pytest.fixture(scope="module")
+def one_worker(labelled_frames: Path, tmp_path_factory: pytest.TempPathFactory, ray_session: None) -> Path:
+    out = tmp_path_factory.mktemp("ray") / "out"
+    train(options(labelled_frames, out, executor="ray", settings=Settings(epochs=3)))
+    return out
+
+
+@pytest.fixture(scope="module")
+def in_this_process(labelled_frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("local") / "out"
+    as_many_threads = LocalTrainer(threads=2, device=torch.device("cpu"))
+    train(options(labelled_frames, out, settings=Settings(epochs=3)), as_many_threads)
+    torch.set_num_threads(1)
+    return out
+
+
+def test_one_worker_gives_the_metrics_of_training_in_this_process(
+    one_worker: Path, in_this_process: Path
+) -> None:
+    ray, local = record(one_worker), record(in_this_process)
+    assert ray["metrics"] == local["metrics"]
+    assert ray["data"] == local["data"]
+    assert ray["training"] == local["training"]
+
+
+def test_its_history_is_the_same_within_rounding(one_worker: Path, in_this_process: Path) -> None:
+    ray, local = (
+        [entry["val"]["loss"] for entry in record(out)["history"]] for out in (one_worker, in_this_process)
+    )
+    assert ray == pytest.approx(local, abs=1e-4)
+
+
+def test_both_executors_write_the_same_files(one_worker: Path, in_this_process: Path) -> None:
+    assert files_in(one_worker) == files_in(in_this_process)
+
+
+def files_in(out: Path) -> list[Path]:
+    return sorted(file.relative_to(out) for file in out.rglob("*"))
+
+
+def test_training_on_ray_leaves_ray_datas_settings_alone(one_worker: Path) -> None:
+    import ray.data
+
+    assert not ray.data.DataContext.get_current().execution_options.preserve_order
+
+
+# ------------------------------------------------------------------------------ several workers
+
+
+@on_ray
+def test_two_workers_stop_early_together_and_measure_every_frame(
+    labelled_frames: Path, tmp_path: Path
+) -> None:
+    settings = Settings(epochs=6, patience=2, min_delta=100.0)
+    train(options(labelled_frames, tmp_path / "out", executor="ray", workers=2, settings=settings))
+    made = record(tmp_path / "out")
+    assert made["training"]["stopped_early"]
+    assert (made["training"]["epochs_run"], made["training"]["frames_per_rank"]) == (3, 16)
+    splits = pq.read_table(tmp_path / "out" / "splits.parquet").to_pandas()
+    for split, metrics in ((Split.VAL, "validation"), (Split.TEST, "test")):
+        assert decided(made["metrics"][metrics]["frames"]) == splits[splits.split == split].frames.sum()
+
+
+@on_ray
+def test_more_workers_than_frames_are_an_error(tmp_path: Path) -> None:
+    frames = write_frames(tmp_path / "frames", videos=3, frames=1)
+    with pytest.raises(InputError, match="use fewer --workers"):
+        train(options(frames, tmp_path / "out", executor="ray", workers=9))
+
+
+# ------------------------------------------------------------------------------ killed
+
+
+@on_ray
+def test_a_killed_worker_is_replaced_and_goes_on(labelled_frames: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    killer = threading.Thread(target=kill_a_worker_after_a_checkpoint, args=(out,), daemon=True)
+    killer.start()
+    train(options(labelled_frames, out, executor="ray", settings=Settings(epochs=8, patience=8)))
+    killer.join(timeout=1)
+    assert not killer.is_alive(), "no worker was killed"
+    assert [entry["epoch"] for entry in record(out)["history"]] == list(range(8))
+
+
+def kill_a_worker_after_a_checkpoint(out: Path) -> None:
+    while not list((out / "checkpoints" / "cnn_model").glob("checkpoint_*")):
+        time.sleep(0.02)
+    os.kill(training_workers()[0], signal.SIGKILL)
+
+
+def training_workers() -> list[int]:
+    """Return process ids of this session's training workers."""
+    processes = (process for process in Path("/proc").iterdir() if process.name.isdigit())
+    return [int(process.name) for process in processes if is_own(process)]
+
+
+def is_own(process: Path) -> bool:
+    try:
+        command = (process / "cmdline").read_bytes().replace(b"\0", b" ")
+        environment = (process / "environ").read_bytes()
+    except OSError:
+        return False
+    return b"RayTrainWorker" in command and f"FLIPBATCH_TESTS={os.getpid()}".encode() in environment
+
+
+@on_ray
+def test_a_killed_command_goes_on_after_its_last_epoch(
+    labelled_frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, str(TRAIN), "--frames", str(labelled_frames), "--out", str(out)]
+    command += ["--models", "cnn_model", "--weights", "none", "--epochs", "12", "--patience", "12"]
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    kill_after_a_checkpoint(command, out / "checkpoints" / "cnn_model")
+    assert not (out / "models").exists()
+    settings = Settings(epochs=12, patience=12)
+    train(options(labelled_frames, out, executor="ray", settings=settings, resume=True))
+    assert [entry["epoch"] for entry in record(out)["history"]] == list(range(12))
+
+
+def kill_after_a_checkpoint(command: list[str], checkpoints: Path) -> None:
+    process = subprocess.Popen(
+        command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not list(checkpoints.glob("checkpoint_*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
