@@ -1,4 +1,4 @@
-"""What servers that stand before an S3 server share: where they are, how they run, how they refuse."""
+"""The common part of servers in front of an S3 server: address, start and end, refusals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 
 class Proxy(ThreadingHTTPServer):
-    """Stands before the server at `target`."""
+    """A server in front of the server at `target`."""
 
     daemon_threads = True
     request_queue_size = 1024
@@ -25,7 +25,7 @@ class Proxy(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, request, client_address):
-        """Say nothing: clients may leave in the middle."""
+        """Print nothing: clients may close a connection early."""
 
 
 class ProxyHandler(BaseHTTPRequestHandler):
@@ -50,7 +50,7 @@ AnyProxy = TypeVar("AnyProxy", bound=Proxy)
 
 @contextmanager
 def running(proxy: AnyProxy) -> Iterator[AnyProxy]:
-    """Let a proxy serve as long as the block lasts."""
+    """Run a proxy until the end of the block."""
     thread = threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:

@@ -1,4 +1,4 @@
-"""A server that stands before another one: slow, and at times refusing. It counts what passes."""
+"""A server in front of another one: slow, and at times refusing. It counts what passes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ CHUNK = 65_536
 class SlowProxy(Proxy):
     """Answers every request `latency` seconds late.
 
-    `requests`, `most_in_flight` and `bytes_sent` are what was seen so far. The next requests are answered
-    with `refusals`, pairs of a status and an S3 error code, until those are used up.
+    `requests`, `most_in_flight` and `bytes_sent` are counts so far. The next requests are answered with
+    `refusals`, pairs of a status and an S3 error code, until those are used up.
     """
 
     def __init__(self, target: str, latency: float = 0.0) -> None:
@@ -47,26 +47,30 @@ class SlowProxy(Proxy):
 class _Handler(ProxyHandler):
     server: SlowProxy  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def do_GET(self):  # noqa: N802  (the library's name)
+    def _answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         with self.server.counted():
             time.sleep(self.server.latency)
-        # Counted until here: once the answer is on its way, its reader may send the next request.
+        # A request is in flight until here: after the answer, its client may send the next one.
         if self.server.refusals:
             self.refuse(*self.server.refusals.pop(0))
         else:
-            self._forward()
+            self._forward(body)
 
-    def _forward(self):
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _answer  # noqa: N815  (the library's names)
+
+    def _forward(self, body: bytes):
         upstream = http.client.HTTPConnection(self.server.target)
-        upstream.request("GET", self.path, headers=dict(self.headers))
+        upstream.request(self.command, self.path, body or None, dict(self.headers))
         answer = upstream.getresponse()
         self.send_response_only(answer.status)
         for name, value in answer.getheaders():
             self.send_header(name, value)
         self.end_headers()
         while data := answer.read(CHUNK):
-            self.wfile.write(data)
+            # Counted first: the client may go on as soon as the bytes are on their way.
             self.server.sent(len(data))
+            self.wfile.write(data)
         upstream.close()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from flipbatch.errors import StorageError, redacted
 from flipbatch.runtime.command_line import RedactingFormatter
-from flipbatch.scoring.run import identity
+from flipbatch.scoring.run import run_identity
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,6 @@ def test_logs_hold_no_credentials():
 
 
 def test_a_run_is_the_same_with_other_credentials_and_holds_none():
-    one, other = (identity(f"ftp://me:{word}@host/frames", None, None, []) for word in ("old", "new"))
+    one, other = (run_identity(f"ftp://me:{word}@host/frames", None, None, []) for word in ("old", "new"))
     assert one == other
     assert "old" not in str(one)

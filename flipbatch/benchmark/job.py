@@ -36,7 +36,7 @@ from flipbatch.models.precision import has_bfloat16
 from flipbatch.runtime.ray_connection import connected
 from flipbatch.runtime.versions import versions
 from flipbatch.schema import Label
-from flipbatch.scoring.run import ScoringModel, load_models
+from flipbatch.scoring.models import ScoringModel, load_models
 from flipbatch.scoring.shards import MOST_FRAMES_PER_SHARD
 from flipbatch.training.recipes import recipe_for
 

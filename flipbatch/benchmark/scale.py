@@ -15,7 +15,7 @@ from typing import Any
 from flipbatch.benchmark.command import SCORE_COMMAND, start
 from flipbatch.benchmark.scoring import repeated, steady_rate
 from flipbatch.runtime.ray_connection import connected
-from flipbatch.scoring.run import load_models
+from flipbatch.scoring.models import load_models
 
 FILES_PER_DIRECTORY = 10_000
 

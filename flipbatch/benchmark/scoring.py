@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,8 +19,10 @@ import pyarrow.parquet as pq
 from flipbatch.runtime.run_directory import RunDirectory
 from flipbatch.schema import MANIFEST
 from flipbatch.scoring.build_manifest import build_manifest
-from flipbatch.scoring.job import pipeline
-from flipbatch.scoring.run import ScoringModel, begin_run, identity, read_run
+from flipbatch.scoring.executor import Work
+from flipbatch.scoring.models import ScoringModel
+from flipbatch.scoring.ray_executor import commits, pipeline
+from flipbatch.scoring.run import read_run, run_identity, start_run
 
 
 class Steady(NamedTuple):
@@ -54,10 +57,11 @@ def steady_rate(models: Sequence[ScoringModel], frames: pa.Table, out: Path) -> 
     pq.write_table(frames, manifest)
     with tempfile.TemporaryDirectory() as scratch:
         built = build_manifest(None, manifest, None, directory.uri, Path(scratch))
-    begin_run(directory, identity(None, manifest, None, models), built)
+    start_run(directory, run_identity(None, manifest, None, models), built)
     run = read_run(directory)
-    dataset = pipeline(run, models, np.arange(run.plan.shards), gpu=False)
-    rate = sum_of_workers(dataset.iter_rows())
+    work = Work(run, [model.bundle for model in models])
+    dataset = pipeline(work, np.arange(run.plan.shards), gpu=False)
+    rate = sum_of_workers(asdict(committed) for committed, _ in commits(dataset))
     return Steady(rate, _stored(dataset) / frames.num_rows)
 
 
@@ -72,7 +76,7 @@ def sum_of_workers(shards: Iterable[Mapping[str, Any]]) -> float:
     for shard in shards:
         worker = shard["worker"]
         frames[worker] = frames.get(worker, 0) + shard["frames"]
-        began[worker] = min(began.get(worker, shard["began"]), shard["began"])
+        began[worker] = min(began.get(worker, shard["started"]), shard["started"])
         ended[worker] = max(ended.get(worker, 0.0), shard["committed"])
     return sum(count / (ended[worker] - began[worker]) for worker, count in frames.items())
 

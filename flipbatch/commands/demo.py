@@ -128,7 +128,8 @@ def _where(out: Path) -> list[str]:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the demo; return the exit code."""
-    from flipbatch.runtime.ray_connection import connected, refuse_relative
+    from flipbatch.runtime.ray_connection import connected
+    from flipbatch.runtime.submitted_job import refuse_relative
 
     refuse_relative(out=str(arguments.out))
     out: Path = arguments.out.absolute()

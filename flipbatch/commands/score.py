@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING, Any
 
-from flipbatch.runtime.command_line import TOO_MANY_ERRORS, add_frames, fraction, positive_integer
+from flipbatch.runtime.command_line import DONE, TOO_MANY_ERRORS, add_frames, fraction, positive_integer
 
-SUMMARY = "predict every frame of a directory, on Ray Data"
+if TYPE_CHECKING:
+    from flipbatch.scoring.job import ScoreOptions
+
+SUMMARY = "predict every frame of a directory, on Ray or in this process"
 DESCRIPTION = (
-    "Predict for every frame whether a page is being flipped, on Ray Data; write "
-    "predictions, one row per video and F1 as Parquet and JSON. The same command again goes on with an "
-    "interrupted run."
+    "Predict for every frame whether a page is being flipped, on Ray Data or in this process; write "
+    "predictions, one row per video and F1 as Parquet and JSON. The same command resumes an interrupted run."
 )
 EPILOG = (
     "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments, 3 finished, "
@@ -33,7 +36,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="bundles that train.py wrote, OUT/models/NAME; NAME= renames one in the tables",
     )
     command.add_argument(
-        "--out", required=True, metavar="URI", help="directory of the run, new or to go on with"
+        "--out", required=True, metavar="URI", help="directory of the run: a new one, or one to resume"
     )
     command.add_argument("--limit", type=positive_integer, metavar="N", help="score the first N frames only")
     command.add_argument(
@@ -54,23 +57,55 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="read frames of the run again that were missing or unreadable, and only those",
     )
-    command.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")
+    command.add_argument("--dry-run", action="store_true", help="print what would be done, and write nothing")
     command.add_argument("--gpu", action="store_true", help="predict on GPUs, decode on CPUs")
+    command.add_argument(
+        "--executor",
+        choices=("ray", "local"),
+        default="ray",
+        help="ray: all CPUs or GPUs of a cluster, or of this machine; local: one core in this process, which "
+        "starts at once and suits some hundred frames. Both write the same files, and each resumes a run of "
+        "the other (default: ray)",
+    )
+    command.add_argument(
+        "--allow-mixed-engines",
+        action="store_true",
+        help="resume a run although another device, precision or version scored its other frames: their "
+        "probabilities differ a little (default: refuse)",
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Score; return the exit code."""
     from flipbatch.errors import redacted
     from flipbatch.report.page import write_report
-    from flipbatch.report.terminal import error_rate, summary_lines
-    from flipbatch.runtime.ray_connection import refuse_relative
-    from flipbatch.scoring.job import ScoreOptions, dry_run, score
-    from flipbatch.scoring.run import name_and_uri
+    from flipbatch.report.terminal import summary_lines
+    from flipbatch.scoring.job import dry_run, score
+
+    _refuse_relative_paths(arguments)
+    options = _options(arguments)
+    if arguments.dry_run:
+        print("\n".join(dry_run(options)))
+        return DONE
+    metrics = score(options, write_report)
+    print("\n".join(summary_lines(metrics)))
+    print(f"written to {redacted(arguments.out)}")
+    return _exit_code(metrics, arguments.max_error_rate)
+
+
+def _refuse_relative_paths(arguments: argparse.Namespace) -> None:
+    from flipbatch.runtime.submitted_job import refuse_relative
+    from flipbatch.scoring.models import name_and_uri
 
     refuse_relative(frames=arguments.frames, manifest=arguments.manifest, out=arguments.out)
     for model in arguments.model:
         refuse_relative(model=name_and_uri(model)[1])
-    options = ScoreOptions(
+
+
+def _options(arguments: argparse.Namespace) -> ScoreOptions:
+    from flipbatch.scoring.job import ScoreOptions
+
+    return ScoreOptions(
         models=tuple(arguments.model),
         out=arguments.out,
         frames=arguments.frames,
@@ -79,18 +114,19 @@ def main(arguments: argparse.Namespace) -> int:
         threshold=arguments.threshold,
         gpu=arguments.gpu,
         retry_errors=arguments.retry_errors,
+        executor=arguments.executor,
+        allow_mixed_engines=arguments.allow_mixed_engines,
     )
-    if arguments.dry_run:
-        print("\n".join(dry_run(options)))
-        return 0
-    metrics = score(options, write_report)
-    print("\n".join(summary_lines(metrics)))
-    print(f"written to {redacted(arguments.out)}")
-    if error_rate(metrics) > arguments.max_error_rate:
-        print(
-            f"error: {error_rate(metrics):.1%} of the frames failed, more than --max-error-rate "
-            f"{arguments.max_error_rate:.1%}: see status and error in predictions/.",
-            file=sys.stderr,
-        )
-        return TOO_MANY_ERRORS
-    return 0
+
+
+def _exit_code(metrics: dict[str, Any], max_error_rate: float) -> int:
+    from flipbatch.report.terminal import error_rate
+
+    if error_rate(metrics) <= max_error_rate:
+        return DONE
+    print(
+        f"error: {error_rate(metrics):.1%} of the frames failed, more than --max-error-rate "
+        f"{max_error_rate:.1%}: see status and error in predictions/.",
+        file=sys.stderr,
+    )
+    return TOO_MANY_ERRORS

@@ -148,7 +148,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _options(arguments: argparse.Namespace) -> TrainOptions:
-    from flipbatch.runtime.ray_connection import refuse_relative
+    from flipbatch.runtime.submitted_job import refuse_relative
     from flipbatch.training.fit import Settings
     from flipbatch.training.options import TrainOptions
 
@@ -178,6 +178,8 @@ def _plan(arguments: argparse.Namespace) -> FoldPlan | None:
 
 def _executor(options: TrainOptions) -> AbstractContextManager[None]:
     """Connect to Ray if it trains."""
+    if options.executor == "local":
+        return nullcontext()
     from flipbatch.runtime.ray_connection import connected
 
-    return nullcontext() if options.executor == "local" else connected()
+    return connected()

@@ -19,14 +19,16 @@ from numpy.typing import NDArray
 
 from flipbatch import storage
 from flipbatch.evaluation.counts import Counts
-from flipbatch.report.figures import BINS, LABELS, Report, VideoFigures, gather
+from flipbatch.report.figures import Report, gather
 from flipbatch.report.warnings import Json, call_all_flip, look, warnings
+from flipbatch.scoring.figures import BINS, LABELS, VideoFigures
 from flipbatch.scoring.run import ScoringRun
+from flipbatch.scoring.totals import PartTotals
 
 REPORT_FILE = "report.html"
 
 
-def write_report(run: ScoringRun, metrics: Json, cards: Mapping[str, Json]) -> None:
+def write_report(run: ScoringRun, metrics: Json, cards: Mapping[str, Json], totals: PartTotals) -> None:
     """Write ``report.html`` of a run whose tables are written.
 
     Parameters
@@ -36,12 +38,14 @@ def write_report(run: ScoringRun, metrics: Json, cards: Mapping[str, Json]) -> N
         What ``metrics.json`` says.
     cards : mapping of str to mapping
         Name of each model to its model card, as `Bundle.card` gives it.
+    totals : PartTotals
+        Of all parts.
 
     Raises
     ------
     StorageError
     """
-    page = render(gather(run, metrics, cards))
+    page = render(gather(run, metrics, cards, totals))
     # A name that is no valid text on this machine (a file called with any bytes) must not stop a run.
     storage.write(run.directory.path(REPORT_FILE), page.encode(errors="backslashreplace"))
 

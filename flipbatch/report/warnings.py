@@ -50,12 +50,27 @@ def _about_run(metrics: Json) -> Iterator[str]:
         )
     if only := _of_one_label(metrics):
         yield f"All labelled frames are {only}: F1 can't tell a good model from one that always says so."
+    if mixed := _mixed_engines(metrics):
+        yield mixed
     if error_rate(metrics):
         failed = frames["total"] - frames["scored"]
         yield (
             f"{failed:,} of {frames['total']:,} frames ({error_rate(metrics):.2%}) could not be scored and "
             f"count neither for nor against a model: {_by_status(frames['errors'])}."
         )
+
+
+def _mixed_engines(metrics: Json) -> str | None:
+    """Return the sentence about a run that several engines scored."""
+    engines = [
+        f"{one['engine']} in {one['precision']} on {one['device']}" for one in metrics.get("engines", [])
+    ]
+    if len(engines) < 2:
+        return None
+    return (
+        f"{len(engines)} engines scored this run ({', '.join(engines)}): the probabilities of one frame "
+        "differ between engines, by some thousandths."
+    )
 
 
 def _of_one_label(metrics: Json) -> str | None:

@@ -1,11 +1,10 @@
 """Connect to Ray: the cluster that a job was submitted to, a running one, or a local one of its own.
 
-Knows how Ray is started, what it logs, its global settings and what a submitted job can see; knows no job.
+Knows how Ray is started, what it logs and its global settings; knows no job.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ import ray
 import ray.data
 from ray.exceptions import RayError
 
-from flipbatch.errors import FlipbatchError, InputError, JobError
+from flipbatch.errors import FlipbatchError, JobError
 
 log = logging.getLogger(__name__)
 
@@ -144,26 +143,3 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
             or error.__cause__
             or error.__context__
         )
-
-
-def refuse_relative(**arguments: str | None) -> None:
-    """Refuse relative paths in a submitted job: it runs in a copy of the checkout that Ray deletes.
-
-    Parameters
-    ----------
-    **arguments
-        URIs by the name of their flag.
-
-    Raises
-    ------
-    InputError
-    """
-    config = json.loads(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
-    if not config.get("runtime_env", {}).get("working_dir"):
-        return
-    for name, value in arguments.items():
-        if value and "://" not in value and not value.startswith(("/", "~")):
-            raise InputError(
-                f"--{name} {value} is relative: a submitted job runs in a copy of the working directory that "
-                "is deleted after it. Give an absolute path, or a URI."
-            )

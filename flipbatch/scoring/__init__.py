@@ -1,1 +1,1 @@
-"""A manifest becomes tables. Only `job` knows Ray."""
+"""A manifest becomes tables. Only `ray_executor` imports Ray."""

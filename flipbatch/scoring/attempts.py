@@ -1,9 +1,10 @@
-"""Which shards a worker ended over: each try at some shards leaves a mark, and takes it back when done.
+"""Attempt markers: which shards a worker was scoring when it ended.
 
-What is found marked was begun and not finished, by a worker that was killed, or over a frame that kills.
-Marks are advice: lost or left over, they cost time or a failed job, never a row.
+A worker writes a marker before it starts a chunk of shards. The marker is deleted after the last commit of
+the chunk. A marker that is still there belongs to a worker that is at work, was killed, or met a frame that
+ends its process. Markers are advice: a lost or left-over marker costs time or a failed job, never a row.
 
-Knows marks in a run's directory; knows no frames, no rows and no Ray.
+Knows markers in a run's directory. Does not know frames, rows or Ray.
 """
 
 from __future__ import annotations
@@ -21,32 +22,39 @@ from flipbatch.scoring.run import ScoringRun
 
 ATTEMPTS_FOLDER = "attempts"
 MAX_ATTEMPTS = 5
-"""How often workers of one job may end over a shard. A frame is found out by the second."""
+"""How many workers of one job may end on one shard. The second attempt finds a frame that ends processes."""
 
-_MARK = re.compile(r"(?P<first>[0-9]{9})-(?P<last>[0-9]{9})-(?P<job>[0-9a-f]{32})-[0-9a-f]{32}")
+_DELETIONS_AT_ONCE = 8
+
+_MARKER = re.compile(r"(?P<first>[0-9]{9})-(?P<last>[0-9]{9})-(?P<job>[0-9a-f]{32})-[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What a worker is to do with the shards that it was given.
+    """What a worker does with a chunk of shards.
 
     Attributes
     ----------
     shards : list of int
-        Those that are left to do.
+        The shards that are not committed yet, in order.
     quarantined : frozenset of int
-        Those of them over which a worker may have ended.
-    marks : tuple of str
-        What `finish_attempt` takes back when all of them are committed.
+        Those of them on which a worker may have ended.
+    markers : tuple of str
+        The markers to delete after the last commit.
     """
 
     shards: list[int]
     quarantined: frozenset[int]
-    marks: tuple[str, ...]
+    markers: tuple[str, ...]
 
 
-def start_attempt(run: ScoringRun, shards: Sequence[int], job: str, again: bool = False) -> Attempt:
-    """Mark shards as begun.
+def new_job() -> str:
+    """Return a name for a job: 32 hexadecimal digits. Attempts are counted by job."""
+    return uuid.uuid4().hex
+
+
+def start_attempt(run: ScoringRun, shards: Sequence[int], job: str, retry: bool = False) -> Attempt:
+    """Write a marker for a chunk of shards.
 
     Parameters
     ----------
@@ -54,49 +62,73 @@ def start_attempt(run: ScoringRun, shards: Sequence[int], job: str, again: bool 
     shards : sequence of int
         In order, at least one.
     job : str
-        The name of the job, 32 hexadecimal digits: who starts a command again may try as often as before.
-    again : bool
-        Whether they are committed, and done once more nevertheless.
+        Of `new_job`. A command that is started again has all its attempts again.
+    retry : bool
+        Whether the shards are committed and are scored nevertheless.
 
     Raises
     ------
     JobError
-        Where `MAX_ATTEMPTS` workers have ended over the first that is left.
+        If `MAX_ATTEMPTS` workers of this job have ended on the first shard that is left.
     """
-    with ThreadPoolExecutor(3) as pool:  # storage that is far away is waited for once, not three times
-        put = pool.submit(_put_mark, run, shards, job)
-        marks, has_first = pool.submit(_marks, run), pool.submit(run.has, shards[0])
-    own = put.result()
-    found = [mark for mark in marks.result() if mark.name != own and mark.overlaps(shards)]
-    # Without another mark they are new, or were all done: Ray does again what was lost with a node.
-    if not found and (again or not has_first.result()):
+    with ThreadPoolExecutor(3) as pool:  # three requests to remote storage take the time of one
+        written = pool.submit(_write_marker, run, shards, job)
+        listed, has_first = pool.submit(_markers, run), pool.submit(run.has, shards[0])
+    own = written.result()
+    others = [marker for marker in listed.result() if marker.name != own and marker.overlaps(shards)]
+    # Ray repeats a chunk whose results were lost with a node: it has no other marker and is committed.
+    if not others and (retry or not has_first.result()):
         return Attempt(list(shards), frozenset(), (own,))
-    finish_attempt(run, [own])
-    return _start_again(run, shards, job, again, found)
+    _delete_markers(run, [own])
+    return _repeat_attempt(run, shards, job, retry, others)
 
 
-def _start_again(
-    run: ScoringRun, shards: Sequence[int], job: str, again: bool, found: Sequence[_Mark]
+def _repeat_attempt(
+    run: ScoringRun, shards: Sequence[int], job: str, retry: bool, others: Sequence[_Marker]
 ) -> Attempt:
-    names = [mark.name for mark in found]
-    left = list(shards) if again else [shard for shard in shards if not run.has(shard)]
+    names = [marker.name for marker in others]
+    left = list(shards) if retry else [shard for shard in shards if not run.has(shard)]
     if not left:
-        finish_attempt(run, names)
+        _delete_markers(run, names)
         return Attempt([], frozenset(), ())
-    _give_up(run, left[0], sum((mark.first, mark.job) == (left[0], job) for mark in found))
-    quarantined = frozenset(shard for shard in left if any(mark.overlaps([shard]) for mark in found))
-    return Attempt(left, quarantined, (*names, _put_mark(run, left, job)))
+    _limit_attempts(run, left[0], sum((marker.first, marker.job) == (left[0], job) for marker in others))
+    quarantined = frozenset(shard for shard in left if any(marker.overlaps([shard]) for marker in others))
+    return Attempt(left, quarantined, (*names, _write_marker(run, left, job)))
 
 
-def finish_attempt(run: ScoringRun, marks: Iterable[str]) -> None:
-    """Take back marks: what they stand for is committed."""
-    for mark in marks:
-        with suppress(StorageError):
-            storage.remove_file(run.directory.path(ATTEMPTS_FOLDER, mark))
+def finish_attempt(run: ScoringRun, attempt: Attempt) -> None:
+    """Delete the markers of an attempt whose shards are committed."""
+    _delete_markers(run, attempt.markers)
+
+
+class OpenAttempts:
+    """Deletes the markers of attempts whose commits arrive one by one, in any order.
+
+    Use it as a context manager: its end waits for the deletions.
+    """
+
+    def __init__(self, run: ScoringRun) -> None:
+        self._run = run
+        self._left: dict[tuple[str, ...], set[int]] = {}
+        self._pool = ThreadPoolExecutor(_DELETIONS_AT_ONCE, thread_name_prefix="markers")
+
+    def __enter__(self) -> OpenAttempts:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    def committed(self, attempt: Attempt, shard: int) -> None:
+        """Count a commit; after the last one of its attempt, delete the markers."""
+        left = self._left.setdefault(attempt.markers, set(attempt.shards))
+        left.discard(shard)
+        if not left:
+            del self._left[attempt.markers]
+            self._pool.submit(finish_attempt, self._run, attempt)
 
 
 @dataclass(frozen=True)
-class _Mark:
+class _Marker:
     name: str
     first: int
     last: int
@@ -106,21 +138,27 @@ class _Mark:
         return self.first <= shards[-1] and shards[0] <= self.last
 
 
-def _put_mark(run: ScoringRun, shards: Sequence[int], job: str) -> str:
+def _write_marker(run: ScoringRun, shards: Sequence[int], job: str) -> str:
     name = f"{shards[0]:09d}-{shards[-1]:09d}-{job}-{uuid.uuid4().hex}"
     storage.write(run.directory.path(ATTEMPTS_FOLDER, name), b"")
     return name
 
 
-def _marks(run: ScoringRun) -> list[_Mark]:
+def _delete_markers(run: ScoringRun, markers: Iterable[str]) -> None:
+    for marker in markers:
+        with suppress(StorageError):
+            storage.remove_file(run.directory.path(ATTEMPTS_FOLDER, marker))
+
+
+def _markers(run: ScoringRun) -> list[_Marker]:
     names = storage.names_in(run.directory.path(ATTEMPTS_FOLDER))
-    matches = [match for match in map(_MARK.fullmatch, names) if match]
-    return [_Mark(match.string, int(match["first"]), int(match["last"]), match["job"]) for match in matches]
+    matches = [match for match in map(_MARKER.fullmatch, names) if match]
+    return [_Marker(match.string, int(match["first"]), int(match["last"]), match["job"]) for match in matches]
 
 
-def _give_up(run: ScoringRun, shard: int, tries: int) -> None:
-    if tries >= MAX_ATTEMPTS:
+def _limit_attempts(run: ScoringRun, shard: int, attempts: int) -> None:
+    if attempts >= MAX_ATTEMPTS:
         raise JobError(
-            f"{tries} workers ended over shard {shard} of {run.directory.uri}: most likely they lack memory, "
-            "see Ray's logs. The same command tries again."
+            f"{attempts} workers ended over shard {shard} of {run.directory.uri}: most likely they lack "
+            "memory, see Ray's logs. The same command tries again."
         )

@@ -1,15 +1,16 @@
-"""Frames become the manifest of a run, in memory that does not grow with them.
+"""Frames become the manifest of a run, in memory that does not grow with their number.
 
-Knows where manifests lie in a run's folder: each in one that is named by its content, so that two commands
-which start at once over files that change never mix theirs. Knows no run and no models, and imports
-nothing that does: it works in a process of its own, which stays small.
+Knows the manifest's folder in a run's directory. The folder's name depends on its content, so that two
+commands that start at once, over files that change, never mix their manifests. Does not know runs or models,
+and imports neither Ray nor torch: it can work in a small subprocess.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,9 +21,10 @@ from flipbatch.frames.external_sort import ExternalSort
 from flipbatch.frames.groups import GroupCheck
 from flipbatch.frames.manifest import Rows, manifest_rows, no_frames, source
 from flipbatch.frames.manifest_fingerprint import ManifestFingerprint
-from flipbatch.runtime.subprocess_worker import SubprocessFuture, run_in_subprocess
-from flipbatch.schema import MANIFEST, MISNAMED, MISNAMED_ORDER, ORDER
-from flipbatch.scoring.shards import Plan, cut_manifest, plan_of, video_starts, write_parts
+from flipbatch.runtime.subprocess_worker import run_in_subprocess
+from flipbatch.schema import MANIFEST, MISNAMED, MISNAMED_ORDER, ORDER, SCHEMA_VERSION
+from flipbatch.scoring.manifest_parts import write_parts
+from flipbatch.scoring.shards import Plan, cut_manifest, plan_of, video_starts
 from flipbatch.storage.parquet import write_batches
 
 MANIFEST_FOLDER = "manifest"
@@ -31,22 +33,23 @@ MISNAMED_FILE = "misnamed.parquet"
 
 @dataclass(frozen=True)
 class BuiltManifest:
-    """What is known of a run's manifest.
+    """Facts of a run's manifest.
 
     Attributes
     ----------
-    fingerprint : str
+    manifest_fingerprint : str
+        SHA-256 of the rows, 64 hexadecimal digits.
     frames, videos, misnamed : int
         Their numbers.
     labels : dict of (str or None) to int
         Frames of each label.
     plan : Plan
-        How it was cut.
+        How it is cut.
     folder : str
-        Where it lies, below the run's.
+        Its folder, relative to the run's directory.
     """
 
-    fingerprint: str
+    manifest_fingerprint: str
     frames: int
     videos: int
     misnamed: int
@@ -54,12 +57,33 @@ class BuiltManifest:
     plan: Plan
     folder: str
 
+    @property
+    def labelled(self) -> int:
+        """The number of frames with a label."""
+        return self.frames - self.labels.get(None, 0)
 
-def building_manifest(
+
+Building = Callable[[], BuiltManifest]
+"""Waits for a manifest and returns it, or raises what `build_manifest` raises."""
+
+
+@contextmanager
+def building_in_subprocess(
     frames_uri: str | None, manifest_uri: str | None, limit: int | None, folder: str | None
-) -> AbstractContextManager[SubprocessFuture[BuiltManifest]]:
-    """Begin to build a manifest in a process of its own; its result is that of `build_manifest`."""
-    return run_in_subprocess("lists the frames", build_manifest, frames_uri, manifest_uri, limit, folder)
+) -> Iterator[Building]:
+    """Start to build a manifest in a subprocess, while the caller does something else."""
+    arguments = (frames_uri, manifest_uri, limit, folder)
+    with run_in_subprocess("lists the frames", build_manifest, *arguments) as future:
+        yield future.result
+
+
+@contextmanager
+def building_here(
+    frames_uri: str | None, manifest_uri: str | None, limit: int | None, folder: str | None
+) -> Iterator[Building]:
+    """Build a manifest in this process, when it is asked for."""
+    with tempfile.TemporaryDirectory(prefix="flipbatch-") as scratch:
+        yield lambda: build_manifest(frames_uri, manifest_uri, limit, folder, Path(scratch))
 
 
 def build_manifest(
@@ -72,11 +96,11 @@ def build_manifest(
     frames_uri, manifest_uri : str or None
         One of the two, as a command was given them.
     limit : int or None
-        Keep the first so many frames only.
+        Keep the first `limit` frames only.
     folder : str or None
-        The run's, or None where nothing is to be written.
+        The run's directory; None writes nothing.
     scratch : Path
-        A local folder for rows that are being sorted. Whoever made it removes it.
+        A local folder for rows that are being sorted. The caller removes it.
 
     Raises
     ------
@@ -89,22 +113,26 @@ def build_manifest(
 def build_from(
     rows: Iterable[Rows], source_uri: str, limit: int | None, folder: str | None, scratch: Path
 ) -> BuiltManifest:
-    """Do as `build_manifest` does, with rows that come from `source_uri`."""
+    """Build a manifest of rows that come from `source_uri`; else as `build_manifest`."""
     frames, misnamed = _sort(rows, scratch)
     if not frames.rows:
         raise no_frames(source_uri, misnamed.rows, next(misnamed.sorted(), None))
     count = frames.rows if limit is None else min(limit, frames.rows)
-    # Read twice: each file carries the fingerprint of all rows.
+    # Read twice: the metadata of each file has the fingerprint of all rows.
     tally = _tally(_first(count, frames.sorted()))
     groups = cut_manifest(_first(count, frames.sorted()), count)
     own_folder = f"{MANIFEST_FOLDER}/{tally.fingerprint[:16]}-{_digest(misnamed)[:16]}"
     if folder is not None:
-        metadata, whole = {"flipbatch.manifest": tally.fingerprint}, storage.join(folder, own_folder)
+        metadata, whole = _metadata(tally.fingerprint), storage.join(folder, own_folder)
         write_batches(misnamed.sorted(), MISNAMED, storage.join(whole, MISNAMED_FILE), metadata)
         groups = write_parts(groups, whole, metadata)
     plan = plan_of(groups)
     labels = dict(tally.labels)
     return BuiltManifest(tally.fingerprint, count, tally.videos, misnamed.rows, labels, plan, own_folder)
+
+
+def _metadata(fingerprint: str) -> dict[str, str]:
+    return {"flipbatch.manifest": fingerprint, "flipbatch.schema_version": str(SCHEMA_VERSION)}
 
 
 def _digest(misnamed: ExternalSort) -> str:
@@ -138,7 +166,7 @@ class _Tally:
 
 
 def _tally(frames: Iterator[pa.RecordBatch]) -> _Tally:
-    """Check the groups of sorted rows, count them, and take their fingerprint."""
+    """Check the groups of sorted rows, count them, and compute their fingerprint."""
     digest, videos, video, labels = ManifestFingerprint(), 0, None, Counter[str | None]()
     groups = GroupCheck()
     for rows in frames:

@@ -1,6 +1,6 @@
-"""How far a run is, for people: a bar on a terminal, a line every 10 s in a job's log.
+"""Progress of a run: a bar on a terminal, a line every 10 s in a job's log.
 
-Knows counts and a clock; knows no Ray and no files.
+Knows counts and a clock. Does not know Ray or files.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class Progress:
     Parameters
     ----------
     total : int
-        Frames to do in this run, those done before included.
+        Frames of the run, those scored before included.
     done : int
-        Frames done before: they count as done, not towards the rate.
+        Frames scored before. They do not count towards the rate.
     stream : file, optional
-        Where to write, standard error by default.
+        Standard error by default.
     clock : callable
-        Seconds, for tests.
+        Returns seconds; tests set it.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Progress:
         self._errors = self._retries = 0
         self._stream = stream or sys.stderr
         self._clock = clock
-        self._began = self._last_line = clock()
+        self._started = self._last_line = clock()
         self._bar = self._terminal_bar() if self._stream.isatty() else None
 
     def _terminal_bar(self) -> tqdm[Any]:
@@ -55,7 +55,7 @@ class Progress:
         )
 
     def add(self, frames: int, errors: int, retries: int = 0) -> None:
-        """Count frames that were committed, those of them that have no probability, and repeated requests."""
+        """Count committed frames, those of them without a probability, and repeated requests to storage."""
         self._done += frames
         self._errors += errors
         self._retries += retries
@@ -66,7 +66,7 @@ class Progress:
             self._write_line()
 
     def close(self) -> None:
-        """Write how it ended."""
+        """Write the last line, or end the bar."""
         if self._bar is not None:
             self._bar.close()
         else:
@@ -77,14 +77,14 @@ class Progress:
         print(self.line(), file=self._stream, flush=True)
 
     def line(self) -> str:
-        """Return one line: done, left, rate, time left, errors."""
-        # What was done before a resume may be an estimate.
+        """Return one line: frames done and in all, rate, time left, errors, repeated requests."""
+        # The number of frames done before a resume is an estimate.
         left = max(0, self._total - self._done)
-        rate = (self._done - self._before) / max(1e-9, self._clock() - self._began)
+        rate = (self._done - self._before) / max(1e-9, self._clock() - self._started)
         eta = f"{_duration(left / rate)} left" if rate and left else "done" if not left else "no rate yet"
         counts = f"scored {self._done:,} of {self._total:,} frames"
-        again = f", storage asked again {self._retries:,} times" if self._retries else ""
-        return f"{counts}, {rate:,.0f} frames/s, {eta}, {self._errors:,} errors{again}"
+        retries = f", {self._retries:,} requests to storage repeated" if self._retries else ""
+        return f"{counts}, {rate:,.0f} frames/s, {eta}, {self._errors:,} errors{retries}"
 
 
 def _duration(seconds: float) -> str:

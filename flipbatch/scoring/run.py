@@ -1,95 +1,31 @@
-"""One scoring run: which models, which manifest, what is committed, what may resume.
+"""One scoring run: its identity, its files, and which shards are committed.
 
-Knows the layout of a run's directory; knows no Ray, no pixels and no metrics.
+Knows the layout of a run's directory: every path in it comes from `ScoringRun`. Does not know Ray, pixels,
+engines or metrics.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flipbatch import storage
-from flipbatch.errors import InputError, OutputError
-from flipbatch.models.bundle import Bundle, load_bundle
+from flipbatch.errors import OutputError
 from flipbatch.runtime.run_directory import RUN_FILE, RunDirectory
-from flipbatch.schema import PREDICTIONS
-from flipbatch.scoring.build_manifest import MANIFEST_FOLDER, BuiltManifest
-from flipbatch.scoring.shards import Plan
+from flipbatch.schema import SCHEMA_VERSION
+from flipbatch.scoring.build_manifest import MANIFEST_FOLDER, MISNAMED_FILE, BuiltManifest
+from flipbatch.scoring.models import ScoringModel, is_model_name
+from flipbatch.scoring.shards import Plan, part_name
 
-SHARDS_FOLDER = "shards"
 BEFORE_RUN_FILE = frozenset({MANIFEST_FOLDER})
+"""What an interrupted start may leave in a run's directory."""
 
-_NAME = re.compile(r"[A-Za-z0-9_.-]+")
-_NAMED = re.compile(rf"(?P<name>{_NAME.pattern})=(?P<uri>.+)", re.DOTALL)
+PREDICTIONS_FOLDER = "predictions"
+VIDEOS_FOLDER = "videos"
+_SHARDS_FOLDER = "shards"
 _SHARD = re.compile(r"(?P<shard>[0-9]{9})\.parquet")
-
-
-@dataclass(frozen=True)
-class ScoringModel:
-    """A bundle as one run uses it.
-
-    Attributes
-    ----------
-    bundle : Bundle
-        Under the run's own name for it, with the run's threshold.
-    fingerprint : str
-        Of the bundle's files, as they lie in storage.
-    """
-
-    bundle: Bundle
-    fingerprint: str
-
-    @property
-    def name(self) -> str:
-        """What the model is called in this run's tables."""
-        return self.bundle.name
-
-
-def load_models(arguments: Sequence[str], threshold: float | None) -> list[ScoringModel]:
-    """Load the bundles of ``--model``, each ``URI`` or ``NAME=URI``.
-
-    Returns
-    -------
-    list of ScoringModel
-        In the order of their names, however they were given: all shards of a run have their columns in one.
-
-    Raises
-    ------
-    InputError
-        Where two are called the same, or one so that no table or folder can be.
-    BundleError, StorageError
-    """
-    models: dict[str, ScoringModel] = {}
-    for argument in arguments:
-        model = _load_model(argument, threshold)
-        if model.name in models:
-            raise InputError(
-                f"Two models are called {model.name}: rename one with --model NAME=URI, for example "
-                f"--model {model.name}_2={name_and_uri(argument)[1]}."
-            )
-        models[model.name] = model
-    return [models[name] for name in sorted(models)]
-
-
-def name_and_uri(argument: str) -> tuple[str | None, str]:
-    """Read an argument of ``--model``: ``URI`` or ``NAME=URI``."""
-    match = _NAMED.fullmatch(argument)
-    return (match["name"], match["uri"]) if match else (None, argument)
-
-
-def _load_model(argument: str, threshold: float | None) -> ScoringModel:
-    name, uri = name_and_uri(argument)
-    bundle, digest = load_bundle(uri)
-    name = name or bundle.name
-    if not _is_name(name):
-        raise InputError(f"A model can't be called {name!r}: rename it with --model NAME={uri}.")
-    calibration = bundle.calibration
-    if threshold is not None:
-        calibration = dataclasses.replace(calibration, threshold=threshold)
-    return ScoringModel(dataclasses.replace(bundle, name=name, calibration=calibration), digest)
 
 
 @dataclass(frozen=True)
@@ -102,14 +38,14 @@ class ScoringRun:
     manifest : str
         The folder of the manifest's parts.
     plan : Plan
-    frames, videos, misnamed : int
-        Their numbers.
-    fingerprint : str
-        Of the run: its command, models and manifest.
-    models : dict of str to str
-        Name to fingerprint of each model.
+    frames, videos, labelled, misnamed : int
+        Numbers of frames, of videos, of frames with a label, and of files that are not frames.
+    run_fingerprint : str
+        SHA-256 of the run's identity and manifest, 64 hexadecimal digits.
+    bundle_fingerprints : dict of str to str
+        By model.
     thresholds : dict of str to float
-        Name to threshold of each model.
+        By model.
     """
 
     directory: RunDirectory
@@ -117,41 +53,81 @@ class ScoringRun:
     plan: Plan
     frames: int
     videos: int
+    labelled: int
     misnamed: int
-    fingerprint: str
-    models: Mapping[str, str]
+    run_fingerprint: str
+    bundle_fingerprints: Mapping[str, str]
     thresholds: Mapping[str, float]
 
+    @property
+    def models(self) -> list[str]:
+        """The names of the models."""
+        return list(self.bundle_fingerprints)
+
     def shard_path(self, shard: int) -> str:
-        """Return where a shard is committed: a name that depends on the shard alone."""
-        return self.directory.path(SHARDS_FOLDER, f"{shard:09d}.parquet")
+        """Return where a shard is committed. The name depends on the shard alone."""
+        return self.directory.path(_SHARDS_FOLDER, f"{shard:09d}.parquet")
+
+    def predictions_folder(self, model: str) -> str:
+        """Return the folder of a model's predictions."""
+        return self.directory.path(PREDICTIONS_FOLDER, _model_folder(model))
+
+    def predictions_path(self, model: str, part: int) -> str:
+        """Return the file of a model's predictions for a part."""
+        return storage.join(self.predictions_folder(model), part_name(part))
+
+    def videos_path(self, part: int) -> str:
+        """Return the file of a part's videos, all models."""
+        return self.directory.path(VIDEOS_FOLDER, part_name(part))
+
+    def table_folders(self) -> dict[str, set[str]]:
+        """Return the folders of a finished run's tables, each with the names that it must have."""
+        parts = {part_name(part) for part in self.plan.parts}
+        folders = {self.predictions_folder(model): parts for model in self.models}
+        models = {_model_folder(model) for model in self.models}
+        predictions, videos = map(self.directory.path, (PREDICTIONS_FOLDER, VIDEOS_FOLDER))
+        return {videos: parts, predictions: models, **folders}
+
+    def misnamed_path(self) -> str:
+        """Return the manifest's list of misnamed files."""
+        return storage.join(self.manifest, MISNAMED_FILE)
 
     def has(self, shard: int) -> bool:
-        """Say whether a shard is committed."""
+        """Return whether a shard is committed."""
         return storage.exists(self.shard_path(shard))
 
-    def metadata(self, *models: str) -> dict[str, str]:
-        """Return what a table of these models carries in its schema."""
-        bundles = {f"flipbatch.bundle.{name}": self.models[name] for name in models or self.models}
-        return {"flipbatch.run": self.fingerprint, **bundles}
-
     def committed(self) -> set[int]:
-        """Return the shards that are done: what lies in the folder is the whole state."""
-        names = storage.names_in(self.directory.path(SHARDS_FOLDER))
+        """Return the committed shards. The files in the folder are the whole state."""
+        names = storage.names_in(self.directory.path(_SHARDS_FOLDER))
         return {int(match["shard"]) for match in map(_SHARD.fullmatch, names) if match}
 
+    def metadata(self, *models: str) -> dict[str, str]:
+        """Return the schema metadata of a table of these models, by default of all."""
+        fingerprints = {
+            f"flipbatch.bundle.{name}": self.bundle_fingerprints[name] for name in models or self.models
+        }
+        version = {"flipbatch.schema_version": str(SCHEMA_VERSION)}
+        return {"flipbatch.run": self.run_fingerprint, **version, **fingerprints}
 
-def identity(
+
+def _model_folder(model: str) -> str:
+    return f"model={model}"
+
+
+# ---------------------------------------------------------------------------------------- start
+
+
+def run_identity(
     frames: str | None,
     manifest: str | None,
     limit: int | None,
     models: Sequence[ScoringModel],
     manifest_digest: str | None = None,
 ) -> dict[str, Any]:
-    """Return what makes a run this run and no other.
+    """Return what a command must repeat to resume a run.
 
-    A directory is listed once, so that what is added to it later belongs to another run; a manifest's
-    file is known by its content, `manifest_digest`.
+    A directory is listed once: files added later belong to another run. A manifest's file is identified by
+    its content, `manifest_digest`.
     """
     return {
         "command": "score",
@@ -160,36 +136,45 @@ def identity(
         "manifest_digest": manifest_digest,
         "limit": limit,
         "models": {
-            model.name: {"bundle": model.fingerprint, "threshold": model.bundle.calibration.threshold}
-            for model in models
+            model.name: {"bundle": model.bundle_fingerprint, "threshold": model.threshold} for model in models
         },
     }
 
 
-def begin_run(directory: RunDirectory, wanted: Mapping[str, Any], built: BuiltManifest) -> None:
-    """Write ``run.json``, after the manifest; or find that another command has begun the same run."""
+def start_run(directory: RunDirectory, identity: Mapping[str, Any], built: BuiltManifest) -> None:
+    """Write ``run.json``, after the manifest. If another command wrote it for the same run, keep that one.
+
+    Raises
+    ------
+    OutputError
+        If another command has started another run here.
+    """
     facts = {
-        "fingerprint": built.fingerprint,
+        "fingerprint": built.manifest_fingerprint,
         "frames": built.frames,
         "videos": built.videos,
+        "labelled": built.labelled,
         "misnamed": built.misnamed,
         "shards": built.plan.shards,
         "first_shards": list(built.plan.first_shards),
         "folder": built.folder,
     }
-    directory.start(wanted, manifest=facts)
+    directory.start(identity, manifest=facts)
+
+
+# ---------------------------------------------------------------------------------------- read
 
 
 def read_run(directory: RunDirectory) -> ScoringRun:
-    """Read the run that a directory holds: `RunDirectory.read_identity` has said that it is one.
+    """Read the run of a directory that has a ``run.json`` of this schema version.
 
     Raises
     ------
     OutputError
-        Where its file is damaged.
+        If the file is damaged.
     StorageError
     """
-    run = directory.read_json(RUN_FILE)
+    run = directory.read_run_file()
     try:
         return _parse_run(directory, run)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -202,30 +187,25 @@ def _parse_run(directory: RunDirectory, run: Mapping[str, Any]) -> ScoringRun:
     models, manifest = run["identity"]["models"], run["manifest"]
     return ScoringRun(
         directory=directory,
-        manifest=directory.path(_inside(manifest["folder"])),
+        manifest=directory.path(_manifest_folder(manifest["folder"])),
         plan=Plan(int(manifest["shards"]), tuple(int(shard) for shard in manifest["first_shards"])),
         frames=int(manifest["frames"]),
         videos=int(manifest["videos"]),
+        labelled=int(manifest["labelled"]),
         misnamed=int(manifest["misnamed"]),
-        fingerprint=str(run["fingerprint"]),
-        models={_name(name): str(model["bundle"]) for name, model in models.items()},
+        run_fingerprint=str(run["fingerprint"]),
+        bundle_fingerprints={_model_name(name): str(model["bundle"]) for name, model in models.items()},
         thresholds={name: float(model["threshold"]) for name, model in models.items()},
     )
 
 
-def _inside(folder: str) -> str:
+def _manifest_folder(folder: str) -> str:
     if not re.fullmatch(rf"{MANIFEST_FOLDER}/[0-9a-f-]+", folder):
-        msg = f"{folder!r} is no folder of a manifest"
-        raise ValueError(msg)
+        raise ValueError(f"{folder!r} is not a folder of a manifest")
     return folder
 
 
-def _is_name(name: str) -> bool:
-    return name not in PREDICTIONS.names and _NAME.fullmatch(name) is not None
-
-
-def _name(name: str) -> str:
-    if not _is_name(name):
-        msg = f"no model can be called {name!r}"
-        raise ValueError(msg)
+def _model_name(name: str) -> str:
+    if not is_model_name(name):
+        raise ValueError(f"{name!r} can't be the name of a model")
     return name

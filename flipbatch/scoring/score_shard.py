@@ -1,8 +1,8 @@
 """One shard: read, decode, predict, commit.
 
-Knows one shard at a time; knows no Ray, no other shards and no metrics. Decoding and predicting are two
-steps, so that on a GPU machine they can run in different processes; and committing is one of its own, so
-that storage can be waited for while the next shard is decoded.
+Knows one shard at a time. Does not know Ray, other shards or metrics. Decoding, predicting and committing are
+three steps, so that executors can run them in different processes and can wait for storage while the next
+shard is decoded.
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ from flipbatch.frames.isolation import Decoder, isolated, time_limited
 from flipbatch.frames.load import LoadedFrames, load_frames, start_reading
 from flipbatch.models.predictor import Predictor
 from flipbatch.schema import PREDICTIONS, TRANSIENT, Status
+from flipbatch.scoring.engines import engine_text, engines_metadata, engines_of
+from flipbatch.scoring.manifest_parts import read_shard
 from flipbatch.scoring.run import ScoringRun
-from flipbatch.scoring.shards import read_shard
 from flipbatch.storage.parquet import create_table, read_table, write_table
 
 SHARD_COLUMNS = ["video_id", "frame_number", "uri", "label", "status", "error"]
-"""Of `schema.PREDICTIONS`; a shard file also has `group`, and one column a model, its probabilities."""
+"""Of `schema.PREDICTIONS`. A shard file also has `group`, and a column of probabilities for each model."""
 
 
 @dataclass(frozen=True)
-class Before:
-    """A shard as it was committed, some of whose frames are read again.
+class CommittedRows:
+    """A shard as it is committed, of which some frames are read again.
 
     Attributes
     ----------
@@ -47,93 +48,99 @@ class Before:
     rows: pa.Table
     failed: npt.NDArray[np.bool_]
 
-    def merged(self, again: pa.Table) -> pa.Table:
-        """Return all rows in their order, those that failed as they are now."""
+    def merged(self, retried: pa.Table) -> pa.Table:
+        """Return all rows in their order, with the retried rows in place of those that failed."""
         places = np.arange(len(self.failed))
-        places[self.failed] = len(self.failed) + np.arange(again.num_rows)
-        return pa.concat_tables([self.rows.replace_schema_metadata(None), again]).take(pa.array(places))
+        places[self.failed] = len(self.failed) + np.arange(retried.num_rows)
+        return pa.concat_tables([self.rows.replace_schema_metadata(None), retried]).take(pa.array(places))
 
 
 @dataclass(frozen=True)
 class DecodedShard:
-    """A shard on its way from decoding to predicting: small pixels, never full frames.
+    """A shard between decoding and predicting: small pixels, never full frames.
 
     Attributes
     ----------
     shard : int
     rows : pyarrow.Table
-        `schema.MANIFEST`.
+        `schema.MANIFEST`, the frames that were read.
     frames : dict of InputSize to LoadedFrames
         One entry for each input size that the run's models take.
-    began : float
-        When its turn began, in seconds since 1970.
-    before : Before or None
-        Where it was committed before, and `rows` are those of its frames that are read again.
+    started : float
+        When reading started, in seconds since 1970.
+    committed : CommittedRows or None
+        On a retry, the shard as it is committed.
     retries : int
-        How often storage was asked again meanwhile.
+        How often requests to storage were repeated meanwhile.
     """
 
     shard: int
     rows: pa.Table
     frames: Mapping[InputSize, LoadedFrames]
-    began: float
-    before: Before | None = None
+    started: float
+    committed: CommittedRows | None = None
     retries: int = 0
 
     def __sizeof__(self) -> int:
-        """Return its bytes, nearly all of them pixels: by them Ray tells when enough is gathered."""
+        """Return the bytes, nearly all of them pixels. Ray cuts its blocks by them."""
         return object.__sizeof__(self) + sum(sys.getsizeof(one.pixels) for one in self.frames.values())
 
 
 @dataclass(frozen=True)
 class PredictedShard:
-    """A shard on its way from predicting to storage.
+    """A shard between predicting and committing.
 
     Attributes
     ----------
     shard : int
     rows : pyarrow.Table
-        `SHARD_COLUMNS` and one column a model, all rows that the shard is to have.
+        `SHARD_COLUMNS`, `group` and one column a model: all rows of the shard.
+    engines : frozenset of str
+        `engines.engine_text` of the engines that the rows come from.
     replaces : bool
-        Whether it was committed before.
+        Whether the shard is committed already.
     frames, errors, retries : int
-        Of what was read now.
-    began, decoded : float
-        When its turn began and when the last frame was decoded, in seconds since 1970.
+        Of the frames that were read now.
+    started, decoded : float
+        When reading started and when the last frame was decoded, in seconds since 1970.
     """
 
     shard: int
     rows: pa.Table
+    engines: frozenset[str]
     replaces: bool
     frames: int
     errors: int
     retries: int
-    began: float
+    started: float
     decoded: float
 
 
 @dataclass(frozen=True)
 class CommittedShard:
-    """What is left of a shard when its rows are in storage.
+    """Counts and times of a shard whose rows are in storage.
 
     Attributes
     ----------
     shard, frames, errors, retries : int
-    began, decoded, committed : float
-        When its turn began, when the last frame was decoded and when its rows were in storage, in seconds
+    started, decoded, committed : float
+        When reading started, when the last frame was decoded and when the rows were in storage, in seconds
         since 1970.
     worker : str
-        The process that did it, by host and number.
+        The process that committed it: host and process number.
     """
 
     shard: int
     frames: int
     errors: int
     retries: int
-    began: float
+    started: float
     decoded: float
     committed: float
     worker: str
+
+
+# ---------------------------------------------------------------------------------------- decode
 
 
 def decode_shards(
@@ -141,9 +148,9 @@ def decode_shards(
     sizes: Sequence[InputSize],
     shards: Iterable[int],
     quarantined: Collection[int] = (),
-    again: bool = False,
+    retry: bool = False,
 ) -> Iterator[DecodedShard]:
-    """Read the frames of shards and decode them once an input size; read ahead into the next shard meanwhile.
+    """Read the frames of shards and decode them once an input size; meanwhile read the next shard's files.
 
     Parameters
     ----------
@@ -151,11 +158,11 @@ def decode_shards(
     sizes : sequence of InputSize
     shards : iterable of int
     quarantined : collection of int
-        Shards of which a frame may end the process: their frames are decoded in another.
-    again : bool
+        Shards with a frame that may end the process: their frames are decoded in a separate process.
+    retry : bool
         Whether the shards are committed, and only frames whose status is in `schema.TRANSIENT` are read.
     """
-    opened = (_open_shard(run, shard, again) for shard in shards)
+    opened = (_open_shard(run, shard, retry) for shard in shards)
     ahead = next(opened, None)
     while ahead is not None:
         current, ahead = ahead, next(opened, None)
@@ -165,34 +172,42 @@ def decode_shards(
 
 
 class _OpenShard(NamedTuple):
-    """A shard whose first files are on their way."""
+    """A shard whose first files are being read."""
 
     shard: int
     rows: pa.Table
-    before: Before | None
+    committed: CommittedRows | None
     uris: list[str]
     files: Iterator[bytes | OSError]
 
 
-def _open_shard(run: ScoringRun, shard: int, again: bool) -> _OpenShard:
-    rows, before = read_shard(run.manifest, run.plan, shard), None
-    if again:
-        committed = read_table(run.shard_path(shard))
-        failed = np.array([status in TRANSIENT for status in committed["status"].to_pylist()], dtype=bool)
-        rows, before = rows.filter(pa.array(failed)), Before(committed, failed)
+def _open_shard(run: ScoringRun, shard: int, retry: bool) -> _OpenShard:
+    rows, committed = read_shard(run.manifest, run.plan, shard), None
+    if retry:
+        committed = _committed_rows(run, shard)
+        rows = rows.filter(pa.array(committed.failed))
     uris = rows["uri"].to_pylist()
-    return _OpenShard(shard, rows, before, uris, start_reading(uris, rows["version"].to_pylist()))
+    return _OpenShard(shard, rows, committed, uris, start_reading(uris, rows["version"].to_pylist()))
+
+
+def _committed_rows(run: ScoringRun, shard: int) -> CommittedRows:
+    rows = read_table(run.shard_path(shard))
+    failed = [status in TRANSIENT for status in rows["status"].to_pylist()]
+    return CommittedRows(rows, np.array(failed, dtype=bool))
 
 
 def _decode(opened: _OpenShard, sizes: Sequence[InputSize], decoder: Decoder) -> DecodedShard:
-    began = time.time()
+    started = time.time()
     frames = load_frames(opened.uris, sizes, opened.files, decoder)
-    return DecodedShard(opened.shard, opened.rows, frames, began, opened.before, storage.take_retries())
+    return DecodedShard(opened.shard, opened.rows, frames, started, opened.committed, storage.take_retries())
+
+
+# ---------------------------------------------------------------------------------------- predict
 
 
 def predict_shard(predictors: Sequence[Predictor], decoded: DecodedShard) -> PredictedShard:
-    """Predict with every model; no frame is left out."""
-    came = time.time()
+    """Predict with every model. Every frame is a row, with a probability or with the reason why not."""
+    decoded_at = time.time()
     status, error = _outcomes(decoded)
     ok = np.array([one is Status.OK for one in status], dtype=bool)
     columns = {name: decoded.rows[name] for name in SHARD_COLUMNS[:4]}
@@ -200,44 +215,23 @@ def predict_shard(predictors: Sequence[Predictor], decoded: DecodedShard) -> Pre
     columns["group"] = decoded.rows["group"]
     for predictor in predictors:
         columns[predictor.name] = _probabilities(predictor, decoded.frames[predictor.input_size].pixels, ok)
-    rows, before = pa.table(columns), decoded.before
+    rows, before = pa.table(columns), decoded.committed
+    engines = frozenset(engine_text(predictor.engine) for predictor in predictors)
     return PredictedShard(
         shard=decoded.shard,
         rows=rows if before is None else before.merged(rows),
+        engines=engines if before is None else engines | engines_of(before.rows),
         replaces=before is not None,
         frames=len(ok),
         errors=len(ok) - int(ok.sum()),
         retries=decoded.retries,
-        began=decoded.began,
-        decoded=came,
-    )
-
-
-def commit_shard(run: ScoringRun, predicted: PredictedShard) -> CommittedShard:
-    """Put a shard's rows into storage, by one atomic write.
-
-    What another command has committed meanwhile stays: whoever merges, now or later, finds the same rows.
-
-    Raises
-    ------
-    StorageError
-    """
-    put = write_table if predicted.replaces else create_table
-    put(predicted.rows, run.shard_path(predicted.shard), run.metadata())
-    return CommittedShard(
-        shard=predicted.shard,
-        frames=predicted.frames,
-        errors=predicted.errors,
-        retries=predicted.retries,
-        began=predicted.began,
-        decoded=predicted.decoded,
-        committed=time.time(),
-        worker=f"{socket.gethostname()}:{os.getpid()}",
+        started=decoded.started,
+        decoded=decoded_at,
     )
 
 
 def _outcomes(decoded: DecodedShard) -> tuple[list[Status], list[str | None]]:
-    """Return each frame's status and error: ok only where it could be decoded for every input size."""
+    """Return each frame's status and error: a frame is ok if it was decoded for every input size."""
     first, *others = decoded.frames.values()
     status, error = list(first.status), list(first.error)
     for frames in others:
@@ -250,7 +244,34 @@ def _outcomes(decoded: DecodedShard) -> tuple[list[Status], list[str | None]]:
 def _probabilities(
     predictor: Predictor, pixels: npt.NDArray[np.uint8], ok: npt.NDArray[np.bool_]
 ) -> pa.Array:
-    """Return float32 probabilities, null where a frame has no pixels."""
+    """Return float32 probabilities, null for frames without pixels."""
     probabilities = np.zeros(len(ok), dtype=np.float32)
     probabilities[ok] = predictor.probabilities(pixels if ok.all() else pixels[ok])
     return pa.array(probabilities, PREDICTIONS.field("flip_probability").type, mask=~ok)
+
+
+# ---------------------------------------------------------------------------------------- commit
+
+
+def commit_shard(run: ScoringRun, predicted: PredictedShard) -> CommittedShard:
+    """Write a shard's rows by one atomic write.
+
+    A shard that another command has committed meanwhile stays: both commands merge the same rows.
+
+    Raises
+    ------
+    StorageError
+    """
+    put = write_table if predicted.replaces else create_table
+    metadata = run.metadata() | engines_metadata(predicted.engines)
+    put(predicted.rows, run.shard_path(predicted.shard), metadata)
+    return CommittedShard(
+        shard=predicted.shard,
+        frames=predicted.frames,
+        errors=predicted.errors,
+        retries=predicted.retries,
+        started=predicted.started,
+        decoded=predicted.decoded,
+        committed=time.time(),
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+    )

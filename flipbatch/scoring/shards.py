@@ -1,41 +1,37 @@
 """The cut: a manifest becomes shards, the unit of work, of commit and of resume.
 
-Knows how rows are grouped and where a shard's rows lie; knows no frames, models or results. The cut
-depends on the manifest alone, never on the machine: a run may go on elsewhere.
+Knows how rows are grouped into shards, row groups and parts, and shards into chunks. Does not know files,
+frames, models or results. The cut depends on the manifest alone, never on the machine: a run may resume on
+another.
 
-A manifest of a run is a folder of parts. A part begins and ends between videos and becomes one file of
-predictions. Its row groups hold whole shards, so that a worker reads little more than its own rows.
+A part starts and ends between videos and becomes one file of predictions. A row group holds whole shards, so
+that a worker reads few rows of other shards.
 """
 
 from __future__ import annotations
 
 import bisect
-import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from flipbatch import storage
 from flipbatch.schema import MANIFEST
-from flipbatch.storage.parquet import open_table, undamaged
 
 MOST_FRAMES_PER_SHARD = 256
-"""From 256 on, larger shards bring nothing; 64 cost a tenth of the rate (docs/performance.md)."""
+"""Larger shards are not faster; shards of 64 cost a tenth of the rate (docs/performance.md)."""
 
 LEAST_FRAMES_PER_SHARD = 128
 CHUNKS_PER_WORKER = 4
 MOST_SHARDS_PER_CHUNK = 32
-"""Progress is told by the chunk: some 20 s of a worker's time."""
+"""Progress is reported by the chunk: some 20 s of a worker's time."""
 
 MOST_CHUNKS = 10_000
-"""Each costs the driver some kilobytes and milliseconds: past so many shards the last chunks grow, too."""
+"""Each costs the driver some kilobytes and milliseconds: with very many shards the last chunks grow, too."""
 
 ROWS_PER_GROUP = 16_384
 ROWS_PER_PART = 4_194_304
@@ -51,13 +47,18 @@ class Plan:
     Attributes
     ----------
     shards : int
-        Their number; a shard is called by 0 to `shards` - 1.
+        Their number; shards are numbered from 0.
     first_shards : tuple of int
         The first shard of each part.
     """
 
     shards: int
     first_shards: tuple[int, ...]
+
+    @property
+    def parts(self) -> range:
+        """The numbers of the parts."""
+        return range(len(self.first_shards))
 
     def part_of(self, shard: int) -> int:
         """Return which part holds a shard."""
@@ -70,7 +71,7 @@ class Plan:
 
 
 def frames_per_shard(frames: int) -> int:
-    """Return how many frames a shard should have: a small run is cut fine, so that every core gets some."""
+    """Return how many frames a shard should have: fewer in a small run, so that every core gets some."""
     return min(MOST_FRAMES_PER_SHARD, max(LEAST_FRAMES_PER_SHARD, frames // 64))
 
 
@@ -92,19 +93,19 @@ class Group(NamedTuple):
 def cut_manifest(frames: Iterable[pa.RecordBatch], count: int) -> Iterator[Group]:
     """Give every row its shard, and gather shards into row groups and parts.
 
-    A video is cut only where it alone exceeds `frames_per_shard`.
+    A video is cut only if it alone exceeds `frames_per_shard`.
 
     Parameters
     ----------
     frames : iterable of pyarrow.RecordBatch
-        `schema.MANIFEST`, sorted by video; the cut does not depend on how rows are batched.
+        `schema.MANIFEST`, sorted by video. The cut does not depend on how the rows are batched.
     count : int
         Their number.
 
     Yields
     ------
     Group
-        In order. Memory holds a group and a batch, however long the manifest or a video is.
+        In order. Memory holds one group and one batch, whatever the size of the manifest or of a video.
     """
     return _grouped(_sharded(frames, frames_per_shard(count)))
 
@@ -118,13 +119,13 @@ def _sharded(frames: Iterable[pa.RecordBatch], target: int) -> Iterator[pa.Recor
 
 
 class _Shards:
-    """Shards are filled one after the other, at most up to `target` frames."""
+    """Fills one shard after the other with at most `target` frames."""
 
     def __init__(self, target: int) -> None:
         self._target, self._shard, self._frames = target, 0, 0
 
     def place(self, frames: int) -> int:
-        """Return the shard of the next frames, at most `target`, that must not be cut."""
+        """Return the shard of the next frames, at most `target`, which stay together."""
         if self._frames + frames > self._target:
             self._shard, self._frames = self._shard + 1, 0
         self._frames += frames
@@ -132,14 +133,14 @@ class _Shards:
 
 
 class _Units(NamedTuple):
-    """Rows, and the sizes of what in them is never cut: a video, or each `target` frames of a longer one."""
+    """Rows, and the sizes of their units: a video, or each `target` frames of a longer video."""
 
     rows: pa.RecordBatch
     sizes: list[int]
 
 
 def _units(frames: Iterable[pa.RecordBatch], target: int) -> Iterator[_Units]:
-    """Cut rows into units; the last of a batch, which may go on in the next, waits for it."""
+    """Cut rows into units. The last unit of a batch waits for the next batch, which may have more of it."""
     waiting = pa.RecordBatch.from_pylist([], MANIFEST)
     for batch in frames:
         rows = pa.concat_batches([waiting, batch.select(MANIFEST.names)])
@@ -160,37 +161,37 @@ def _unit_sizes(rows: pa.RecordBatch, target: int) -> list[int]:
 
 
 def video_starts(rows: pa.RecordBatch, before: str | None = None) -> npt.NDArray[np.int64]:
-    """Return at which of these rows, sorted by video, one begins; `before` is the last video before them."""
+    """Return the rows, sorted by video, at which a video starts; `before` is the last video before them."""
     codes = rows.column("video_id").dictionary_encode().indices.to_numpy()
     starts = np.flatnonzero(np.diff(codes, prepend=-1))
     return starts[1:] if rows.num_rows and rows.column("video_id")[0].as_py() == before else starts
 
 
 class _Piece(NamedTuple):
-    """Rows of one shard, and what begins with them."""
+    """Rows of one shard, and whether a shard or a video starts with them."""
 
     rows: pa.RecordBatch
-    begins_shard: bool
-    begins_video: bool
+    starts_shard: bool
+    starts_video: bool
 
 
 def _pieces(sharded: Iterable[pa.RecordBatch]) -> Iterator[_Piece]:
     shard, video = -1, None
     for rows in sharded:
         shards = rows.column("shard").to_numpy()
-        begins = set(np.flatnonzero(np.diff(shards, prepend=shard)).tolist())
-        starts = set(video_starts(rows, video).tolist())
-        for start, end in pairwise([*sorted({0, *begins}), rows.num_rows]):
-            yield _Piece(rows.slice(start, end - start), start in begins, start in starts)
+        starts_of_shards = set(np.flatnonzero(np.diff(shards, prepend=shard)).tolist())
+        starts_of_videos = set(video_starts(rows, video).tolist())
+        for start, end in pairwise([*sorted({0, *starts_of_shards}), rows.num_rows]):
+            yield _Piece(rows.slice(start, end - start), start in starts_of_shards, start in starts_of_videos)
         shard, video = shards[-1], rows.column("video_id")[-1].as_py()
 
 
 def _grouped(sharded: Iterable[pa.RecordBatch]) -> Iterator[Group]:
-    """Once a group, or a part, has its rows, begin another with the next shard; a part also with a video."""
+    """Start a group with the next shard once it has its rows; start a part with the next shard and video."""
     group, rows_of_group, part, rows_of_part = list[pa.RecordBatch](), 0, 0, 0
     for piece in _pieces(sharded):
-        new_part = piece.begins_shard and piece.begins_video and rows_of_part >= ROWS_PER_PART
-        if new_part or (piece.begins_shard and rows_of_group >= ROWS_PER_GROUP):
+        new_part = piece.starts_shard and piece.starts_video and rows_of_part >= ROWS_PER_PART
+        if new_part or (piece.starts_shard and rows_of_group >= ROWS_PER_GROUP):
             yield _group(part, group)
             group, rows_of_group = [], 0
         if new_part:
@@ -203,12 +204,12 @@ def _grouped(sharded: Iterable[pa.RecordBatch]) -> Iterator[Group]:
 
 
 def _group(part: int, rows: list[pa.RecordBatch]) -> Group:
-    # In one piece: how rows came in must not show in the bytes of the file.
+    # In one piece: the bytes of the file do not depend on how the rows were batched.
     return Group(part, pa.Table.from_batches([pa.concat_batches(rows)]))
 
 
 def plan_of(groups: Iterable[Group]) -> Plan:
-    """Return how a manifest was cut into these groups."""
+    """Return the plan of a manifest that was cut into these groups."""
     firsts, last = dict[int, int](), -1
     for group in groups:
         shards = group.rows["shard"]
@@ -221,17 +222,17 @@ def plan_of(groups: Iterable[Group]) -> Plan:
 
 
 def chunk_shards(shards: npt.NDArray[np.int64], workers: int) -> list[npt.NDArray[np.int64]]:
-    """Cut shards into chunks, what a worker is given at once.
+    """Cut shards into chunks; a worker gets one chunk at a time.
 
-    Many at first, which costs the driver little and lets a worker read ahead; one at a time in the end, so
-    that all workers finish together (guided self-scheduling, doi:10.1109/TC.1987.5009495).
+    The first chunks are large, which costs the driver little and lets a worker read ahead. The last have one
+    shard, so that all workers finish together (guided self-scheduling, doi:10.1109/TC.1987.5009495).
 
     Parameters
     ----------
     shards : ndarray
         (N,), int64.
     workers : int
-        At least 1; others may join.
+        At least 1. More may join later.
 
     Returns
     -------
@@ -247,76 +248,9 @@ def chunk_shards(shards: npt.NDArray[np.int64], workers: int) -> list[npt.NDArra
     return np.split(shards, starts[1:]) if starts else []
 
 
-# ---------------------------------------------------------------------------------------- files
-
-
-def write_parts(groups: Iterable[Group], folder: str, metadata: dict[str, str]) -> Iterator[Group]:
-    """Write each part of a manifest to a folder, atomically, and hand its groups on as they pass.
-
-    Raises
-    ------
-    StorageError
-    """
-    for part, of_part in groupby(groups, key=lambda group: group.part):
-        sink = io.BytesIO()
-        with pq.ParquetWriter(sink, SHARDED_MANIFEST.with_metadata(metadata), compression="zstd") as writer:
-            for group in of_part:
-                writer.write_table(group.rows, row_group_size=group.rows.num_rows)
-                yield group
-        storage.write(part_path(folder, part), sink.getvalue())
-
-
-def part_path(folder: str, part: int) -> str:
-    """Return where a part lies."""
-    return storage.join(folder, part_name(part))
+# ---------------------------------------------------------------------------------------- names
 
 
 def part_name(part: int) -> str:
-    """Return what a part is called: of the manifest, of predictions and of videos."""
+    """Return the file name of a part: of the manifest, of predictions and of videos."""
     return f"part-{part:05d}.parquet"
-
-
-def read_shard(folder: str, plan: Plan, shard: int) -> pa.Table:
-    """Read a shard's rows.
-
-    Returns
-    -------
-    pyarrow.Table
-        `schema.MANIFEST`.
-
-    Raises
-    ------
-    StorageError
-    """
-    rows = _read_group(part_path(folder, plan.part_of(shard)), shard)
-    start, stop = np.searchsorted(rows["shard"].to_numpy(), [shard, shard + 1])
-    return rows.slice(start, stop - start).select(MANIFEST.names)
-
-
-@lru_cache(maxsize=2)
-def _open_part(path: str) -> pq.ParquetFile:
-    return open_table(path)
-
-
-def _read_group(path: str, shard: int) -> pa.Table:
-    return _load_group(path, _group_of(path, shard))
-
-
-@lru_cache(maxsize=2)
-def _load_group(path: str, group: int) -> pa.Table:
-    with undamaged(path):
-        return _open_part(path).read_row_group(group)
-
-
-def _group_of(path: str, shard: int) -> int:
-    lasts = _last_shards(path)
-    return bisect.bisect_left(lasts, shard)
-
-
-@lru_cache(maxsize=2)
-def _last_shards(path: str) -> list[int]:
-    """Return the last shard of each row group, from the file's statistics."""
-    metadata = _open_part(path).metadata
-    column = SHARDED_MANIFEST.get_field_index("shard")
-    groups = range(metadata.num_row_groups)
-    return [metadata.row_group(group).column(column).statistics.max for group in groups]

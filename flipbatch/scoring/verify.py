@@ -1,6 +1,6 @@
-"""Rows in are rows out: what a run has written is read again, and held against its manifest.
+"""Rows in are rows out: the written tables are read again and compared with the manifest.
 
-Knows the files of a run; knows no Ray, and nothing of how they came to be.
+Knows the files of a run. Does not know Ray, or how the files were made.
 """
 
 from __future__ import annotations
@@ -10,77 +10,67 @@ from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from flipbatch import storage
 from flipbatch.errors import OutputError, StorageError
+from flipbatch.scoring.manifest_parts import part_path
 from flipbatch.scoring.run import ScoringRun
-from flipbatch.scoring.shards import part_name, part_path, video_starts
-from flipbatch.storage.parquet import open_table
+from flipbatch.scoring.shards import video_starts
+from flipbatch.storage.parquet import OpenTable, open_table
 
 FRAME_KEYS = ["video_id", "frame_number", "uri", "label"]
-"""What a row of the manifest and one of the predictions have in common."""
+"""The columns that a manifest and predictions have in common."""
 
 _ROWS_AT_A_TIME = 65_536
 
 
 def verify_part(run: ScoringRun, part: int) -> None:
-    """Read what was written of a part, and see that each of its frames is there once, in order.
+    """Read the files of a part, and require each of its frames once, in order.
 
     Raises
     ------
     OutputError
-        Where it is not, or a file is missing, damaged or another run's.
+        If a frame is lost, doubled or changed, or a file is missing, damaged or of another run.
     """
     try:
         _verify_part(run, part)
-    except (pa.ArrowException, OSError) as error:  # Arrow raises both; storage, errors of our own
-        raise _damaged(run, f"a file of part {part} can't be read ({storage.reason(error)})") from error
+    except StorageError as error:
+        raise OutputError(f"{error} Run the command again, or choose another --out.") from error
 
 
 def _verify_part(run: ScoringRun, part: int) -> None:
-    manifest = _open(part_path(run.manifest, part))
-    videos = _open(run.directory.path("videos", part_name(part)))
-    _require_own(run, "videos", videos, list(run.models))
+    manifest = open_table(part_path(run.manifest, part))
+    videos = open_table(run.videos_path(part))
+    _require_own(run, run.videos_path(part), videos, run.models)
     for name in run.models:
-        folder = f"predictions/model={name}"
-        predictions = _open(run.directory.path(folder, part_name(part)))
-        _require_own(run, folder, predictions, [name])
+        path = run.predictions_path(name, part)
+        predictions = open_table(path)
+        _require_own(run, path, predictions, [name])
         if not _same_rows(_rows(manifest, FRAME_KEYS), _rows(predictions, FRAME_KEYS)):
-            raise _damaged(run, f"{folder}/{part_name(part)} does not hold each frame of the manifest once")
+            raise _damaged(run, f"{path} does not hold each frame of the manifest once")
         if _frames_by_video(videos, name) != _runs(_rows(predictions, ["video_id"])):
-            raise _damaged(run, f"videos/{part_name(part)} does not count what {folder} holds")
+            raise _damaged(run, f"{run.videos_path(part)} does not count the frames of {path}")
 
 
 def require_only_parts(run: ScoringRun) -> None:
-    """See that no other file lies among a run's tables: who reads a folder would count its rows.
+    """Require that the folders of a run's tables hold no other file: readers would count its rows.
 
     Raises
     ------
     OutputError
     """
-    parts = {part_name(part) for part in range(len(run.plan.first_shards))}
-    models = {f"model={name}" for name in run.models}
-    wanted = {"videos": parts, "predictions": models, **{f"predictions/{name}": parts for name in models}}
-    for folder, names in wanted.items():
-        if strangers := sorted(set(storage.names_in(run.directory.path(folder))) - names):
+    for folder, names in run.table_folders().items():
+        if others := sorted(set(storage.names_in(folder)) - names):
             raise OutputError(
-                f"{run.directory.path(folder, strangers[0])} is none of this run's files: move it away, and "
-                "run the command again."
+                f"{storage.join(folder, others[0])} is not a file of this run: move it away, and run the "
+                "command again."
             )
 
 
-def _open(uri: str) -> pq.ParquetFile:
-    try:
-        return open_table(uri)
-    except StorageError as error:
-        raise OutputError(f"{error} Run the command again.") from error
-
-
-def _require_own(run: ScoringRun, what: str, table: pq.ParquetFile, models: list[str]) -> None:
+def _require_own(run: ScoringRun, path: str, table: OpenTable, models: list[str]) -> None:
     found = {key.decode(): value.decode() for key, value in (table.schema_arrow.metadata or {}).items()}
     if any(found.get(key) != value for key, value in run.metadata(*models).items()):
-        raise _damaged(run, f"{what} holds a file of another run")
+        raise _damaged(run, f"{path} is a file of another run")
 
 
 def _damaged(run: ScoringRun, why: str) -> OutputError:
@@ -89,13 +79,13 @@ def _damaged(run: ScoringRun, why: str) -> OutputError:
     )
 
 
-def _rows(table: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
+def _rows(table: OpenTable, columns: list[str]) -> Iterator[pa.RecordBatch]:
     for batch in table.iter_batches(_ROWS_AT_A_TIME, columns=columns):
         yield batch.select(columns).replace_schema_metadata(None)
 
 
 def _same_rows(some: Iterator[pa.RecordBatch], others: Iterator[pa.RecordBatch]) -> bool:
-    """Compare rows, however either is cut into batches."""
+    """Return whether two sequences of batches have the same rows."""
     one = other = pa.RecordBatch.from_pylist([], pa.schema([]))
     some, others = (filter(len, batches) for batches in (some, others))
     while True:
@@ -109,13 +99,13 @@ def _same_rows(some: Iterator[pa.RecordBatch], others: Iterator[pa.RecordBatch])
         one, other = one.slice(rows), other.slice(rows)
 
 
-def _frames_by_video(videos: pq.ParquetFile, model: str) -> list[tuple[str, int]]:
+def _frames_by_video(videos: OpenTable, model: str) -> list[tuple[str, int]]:
     of_model = videos.read(["model", "video_id", "frames"]).filter(pc.field("model") == model)
     return list(zip(of_model["video_id"].to_pylist(), of_model["frames"].to_pylist(), strict=True))
 
 
 def _runs(batches: Iterator[pa.RecordBatch]) -> list[tuple[str, int]]:
-    """Count the rows of each video; its rows are neighbours."""
+    """Return each video with its number of rows. The rows of a video are consecutive."""
     runs: list[tuple[str, int]] = []
     for batch in batches:
         for start, end in pairwise([*video_starts(batch).tolist(), batch.num_rows]):

@@ -1,36 +1,62 @@
-"""Listing: every file below a directory, or that a glob pattern matches, on any storage.
+"""Listing: whether a file exists, the names in a directory, and every file below one or matching a pattern.
 
-Knows directories, links and patterns, and asks many directories at once; knows nothing of what the files are.
+Walks directories, many at once, and follows links; knows nothing of what files are.
 """
 
 from __future__ import annotations
 
-import errno
-import os
 import re
-from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
 
-from fsspec.implementations.local import LocalFileSystem
-from fsspec.utils import glob_translate
-
-from flipbatch.storage import filesystem, join, local_version, storage_errors, with_retries
+from flipbatch.storage.backends import backend_of
+from flipbatch.storage.patterns import WILDCARD, Pattern
+from flipbatch.storage.reasons import storage_errors
+from flipbatch.storage.retries import with_retries
+from flipbatch.storage.uris import join
 
 LISTINGS_IN_FLIGHT = 16
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_WILDCARD = re.compile(r"[*?\[]")
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp", re.DOTALL)
+
+
+def exists(uri: str) -> bool:
+    """Return whether there is such a file or directory.
+
+    Raises
+    ------
+    StorageError
+        The storage doesn't answer: no credentials, no such bucket.
+    """
+    with storage_errors(f"look at {uri}"):
+        return with_retries(lambda: backend_of(uri).exists(uri))
+
+
+def names_in(uri: str) -> list[str]:
+    """List the names directly in a directory, sorted; a missing directory has none, and a file its own.
+
+    The temporary files of interrupted writes are left out.
+
+    Raises
+    ------
+    StorageError
+    """
+    with storage_errors(f"list {uri}"):
+        try:
+            names = with_retries(lambda: list(backend_of(uri).names_in(uri)))
+        except FileNotFoundError:
+            return []
+        return sorted(name for name in names if name and not _TEMPORARY.fullmatch(name))
 
 
 def listing_root(uri: str) -> str:
-    """Return the directory that a glob pattern starts from, or the URI itself where it is no pattern."""
-    wildcard = _WILDCARD.search(uri)
+    """Return the directory that a glob pattern starts from, or the URI itself if it is no pattern."""
+    wildcard = WILDCARD.search(uri)
     if wildcard is None or _is_directory(uri):
         return uri
     root = uri[: uri.rindex("/", 0, wildcard.start()) + 1]
@@ -39,19 +65,18 @@ def listing_root(uri: str) -> str:
 
 def _is_directory(uri: str) -> bool:
     with storage_errors(f"look at {uri}"):
-        storage, path = filesystem(uri)
-        return storage.isdir(path)
+        return with_retries(lambda: backend_of(uri).is_directory(uri))
 
 
 class ListedFile(NamedTuple):
-    """A file as a listing tells of it.
+    """A file of a listing.
 
     Attributes
     ----------
     uri : str
     version : str or None
-        Equal as long as the file is the same: the ETag of an object of S3; of a local file its size alone,
-        because copies on several machines differ in their times. None where the storage doesn't tell.
+        Equal as long as the file is the same: the ETag of an object of S3; the size of a local file, because
+        copies on several machines differ in their times. None if the storage has no versions.
     """
 
     uri: str
@@ -62,67 +87,44 @@ def list_files(uri: str) -> Iterator[ListedFile]:
     """List every file below a directory, or every file that a glob pattern matches.
 
     Directories are listed side by side. Links are followed, and each local directory is listed once: under
-    the shortest of its names, of equally deep ones the first.
+    the shortest of its names, of equally deep ones the first. Memory does not grow with the number of objects
+    in a directory of S3.
 
     Raises
     ------
     StorageError
-        Where any directory can't be listed: a part of the frames is never taken for the whole.
+        Any directory can't be listed: a part of the frames is never taken for the whole.
     """
     with storage_errors(f"list {uri}"):
         root = listing_root(uri)
-        pattern = None if root == uri else _Pattern(uri[len(join(root, "")) :])
+        pattern = None if root == uri else Pattern(uri[len(join(root, "")) :])
         yield from _walk(root, pattern)
 
 
-class _Pattern:
-    """A glob pattern below a directory; all paths are relative to that directory."""
-
-    def __init__(self, pattern: str) -> None:
-        self._components = pattern.split("/")
-        ends = range(1, len(self._components) + 1)
-        self._depths = [re.compile(glob_translate("/".join(self._components[:end]))) for end in ends]
-
-    def matches(self, file: str) -> bool:
-        return self._depths[-1].fullmatch(file) is not None
-
-    def leads_into(self, directory: str) -> bool:
-        """Whether files that match may lie below a directory."""
-        depth = directory.count("/") + 1
-        if "**" in self._components[:depth]:
-            return True
-        return depth < len(self._components) and bool(self._depths[depth - 1].fullmatch(directory))
-
-
-def _walk(uri: str, pattern: _Pattern | None) -> Iterator[ListedFile]:
+def _walk(uri: str, pattern: Pattern | None) -> Iterator[ListedFile]:
     """Walk breadth first, level by level, so that the order never depends on which listing is quicker."""
-    storage, root = filesystem(uri)
-    prefix, seen, level = join(uri, ""), set(), [root]
-
-    def below(path: str) -> str:
-        return path[len(root) :].removeprefix("/")
-
+    backend, start, seen, level = backend_of(uri), len(join(uri, "")), set(), [uri]
     with ThreadPoolExecutor(LISTINGS_IN_FLIGHT, thread_name_prefix="list") as pool:
         while level:
             following: list[str] = []
-            for one in _in_order(pool, lambda path: _list_one(storage, path), level, LISTINGS_IN_FLIGHT):
-                if one.identity in seen:
+            for directory in _in_order(pool, backend.list_directory, level, LISTINGS_IN_FLIGHT):
+                if directory.identity in seen:
                     continue
-                seen.add(one.identity)
-                for path, version in one.files:
-                    file = below(path)
-                    if pattern is None or pattern.matches(file):
-                        yield ListedFile(prefix + file, version)
-                following += (
-                    path for path in one.directories if pattern is None or pattern.leads_into(below(path))
-                )
+                seen.add(directory.identity)
+                for page in _one_ahead(pool, directory.pages):
+                    for file, version in page.files:
+                        if pattern is None or pattern.matches(file[start:]):
+                            yield ListedFile(file, version)
+                    following += (
+                        one for one in page.directories if pattern is None or pattern.leads_into(one[start:])
+                    )
             level = sorted(following)
 
 
 def _in_order(
-    pool: ThreadPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item], most: int
+    pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], most: int
 ) -> Iterator[Result]:
-    """Call for each item on a pool, with at most so many under way, and give results in the items' order."""
+    """Call for each item on a pool, with at most so many calls under way, and yield results in order."""
     window: deque[Future[Result]] = deque()
     for item in items:
         window.append(pool.submit(function, item))
@@ -132,60 +134,9 @@ def _in_order(
         yield window.popleft().result()
 
 
-@dataclass(frozen=True)
-class _Listing:
-    """One directory: what it is, whatever it is called, and what lies in it: paths, files with versions."""
-
-    identity: object
-    files: Iterable[tuple[str, str | None]]
-    directories: list[str]
-
-
-def _list_one(storage: Any, directory: str) -> _Listing:
-    if isinstance(storage, LocalFileSystem):
-        return _scan_local(directory)
-    files, directories = [], []
-    for entry in with_retries(lambda: storage.ls(directory, detail=True)):
-        name = entry["name"].rstrip("/")
-        # Object stores list a directory's own placeholder among its contents.
-        if name == directory.rstrip("/"):
-            continue
-        if entry["type"] == "directory":
-            directories.append(name)
-        else:
-            files.append((name, entry.get("ETag")))
-    return _Listing(directory, files, directories)
-
-
-def _scan_local(directory: str) -> _Listing:
-    status = os.stat(directory)
-    names, sizes, directories, prefix = [], array("q"), [], os.path.join(directory, "")
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            if _leads_to_directory(entry):
-                directories.append(entry.path)
-            else:
-                names.append(entry.name)
-                sizes.append(_size(entry))
-    # Of a million files in one directory names and sizes are held, and no million paths.
-    versions = (None if size < 0 else local_version(size) for size in sizes)
-    files = zip((prefix + name for name in names), versions, strict=True)
-    return _Listing((status.st_dev, status.st_ino), files, directories)
-
-
-def _size(entry: os.DirEntry[str]) -> int:
-    """Return a file's size in bytes, or -1 where it is no longer there or can't be looked at."""
-    try:
-        return entry.stat().st_size
-    except OSError:
-        return -1
-
-
-def _leads_to_directory(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError as error:
-        # A link that leads to itself is a file that can't be read.
-        if error.errno == errno.ELOOP:
-            return False
-        raise
+def _one_ahead(pool: Executor, items: Iterator[Item]) -> Iterator[Item]:
+    """Yield items, while the next one is made on a pool."""
+    following = pool.submit(next, items, None)
+    while (item := following.result()) is not None:
+        following = pool.submit(next, items, None)
+        yield item

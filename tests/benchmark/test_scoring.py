@@ -6,7 +6,7 @@ from flipbatch.benchmark.scoring import repeated, sum_of_workers
 
 
 def shard(worker, began, committed, frames=100):
-    return {"worker": worker, "began": began, "committed": committed, "frames": frames}
+    return {"worker": worker, "started": began, "committed": committed, "frames": frames}
 
 
 def test_a_workers_rate_runs_from_its_first_reading_to_its_last_commit():

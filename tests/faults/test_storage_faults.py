@@ -67,7 +67,7 @@ def test_what_passes_is_tried_again_and_counted(
     assert job.wait() == 0, job.said
     out = downloaded(s3_server, bucket, f"out{seed}", tmp_path / "out")
     assert results(out) == results(undisturbed)
-    assert re.search(r"storage asked again [0-9]+ times", job.said)
+    assert re.search(r"[0-9]+ requests to storage repeated", job.said)
     for fault, times in proxy.faults.items():
         TALLY.count(fault, 0, times)
     TALLY.frames += 240

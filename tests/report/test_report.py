@@ -1,6 +1,5 @@
 """The page that a person opens: what it says, what it warns of, and what it must never do."""
 
-import io
 import re
 import uuid
 from collections import Counter
@@ -8,22 +7,20 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from flipbatch import storage
-from flipbatch.errors import StorageError
 from flipbatch.evaluation.calibration import TEMPERATURES
 from flipbatch.evaluation.videos import tally, videos_of
-from flipbatch.report import figures as report_figures
 from flipbatch.report import page as report
-from flipbatch.report.figures import BINS, FIRST_ERRORS, TOP_VIDEOS, Report, gather
+from flipbatch.report.figures import Report, gather
 from flipbatch.report.page import render, write_report
 from flipbatch.report.warnings import call_all_flip, warnings
 from flipbatch.runtime.run_directory import RunDirectory
 from flipbatch.schema import PREDICTIONS, Label, Status
+from flipbatch.scoring.figures import FIRST_ERRORS
 from flipbatch.scoring.run import read_run
-from flipbatch.storage.parquet import write_table
+from flipbatch.scoring.totals import ModelTotals, PartTotals
 
 FLIP, NOTFLIP = str(Label.FLIP), str(Label.NOTFLIP)
 EVIL = "<script>alert(1)</script>"
@@ -46,7 +43,8 @@ def rows_of(videos, threshold):
         for video_id, frames in sorted(videos.items())
         for number, (label, p) in enumerate(frames)
     ]
-    return pa.Table.from_pylist(rows, schema=PREDICTIONS)
+    table = pa.Table.from_pylist(rows, schema=PREDICTIONS)
+    return table.append_column("group", table["video_id"])
 
 
 def metrics_of(videos, models):
@@ -70,32 +68,35 @@ def metrics_of(videos, models):
     }
 
 
-def make_run(out, videos, models=None, parts=1, rows_per_group=2**20, frames="/frames"):
+def make_run(out, videos, models=None, parts=1, frames="/frames"):
     """A run's directory as scoring leaves it, and its metrics."""
     models = models or {"cnn_model": 0.5}
     directory = RunDirectory.at(str(out))
     identity = {"frames": frames, "manifest": None, "limit": None}
     identity["models"] = {name: {"bundle": "b" * 64, "threshold": t} for name, t in models.items()}
     manifest = {"fingerprint": "c" * 64, "shards": 1, "first_shards": [0], "folder": "manifest/0"}
-    directory.start(identity, manifest=manifest | {"frames": 1, "videos": 1, "misnamed": 0})
-    ids = sorted(videos)
+    counts = {"frames": 1, "videos": 1, "labelled": 1, "misnamed": 0}
+    directory.start(identity, manifest=manifest | counts)
+    return read_run(directory), metrics_of(videos, models), totals_of(videos, models, parts)
+
+
+def totals_of(videos, models, parts):
+    """The sums of a run, merged part by part."""
+    ids, totals = sorted(videos), PartTotals()
+    labelled = any(label is not None for frames in videos.values() for label, _ in frames)
     for part in range(parts):
         some = {video: videos[video] for video in ids[part::parts]}
-        file = f"part-{part:05d}.parquet"
-        tables = []
+        of_models = {}
         for name, threshold in models.items():
             rows = rows_of(some, threshold)
-            sink = io.BytesIO()
-            pq.write_table(rows, sink, row_group_size=rows_per_group)
-            storage.write(directory.path("predictions", f"model={name}", file), sink.getvalue())
-            tables.append(videos_of(rows, name, threshold))
-        write_table(pa.concat_tables(tables), directory.path("videos", file))
-    return read_run(directory), metrics_of(videos, models)
+            of_models[name] = ModelTotals.of(rows, videos_of(rows, name, threshold), labelled)
+        totals += PartTotals.of(rows_of(some, 0.5), of_models)
+    return totals
 
 
 def page_of(out, videos, records=None, **options):
-    run, metrics = make_run(out, videos, **options)
-    write_report(run, metrics, records or {})
+    run, metrics, totals = make_run(out, videos, **options)
+    write_report(run, metrics, records or {}, totals)
     return storage.read(run.directory.path("report.html")).decode()
 
 
@@ -130,9 +131,9 @@ def test_whatever_comes_from_outside_is_text(tmp_path):
 
 
 def test_a_model_may_be_called_anything(tmp_path):
-    run, metrics = make_run(tmp_path, GOOD)
+    run, metrics, totals = make_run(tmp_path, GOOD)
     name = '"><img src=x onerror=alert(1)>'
-    found = gather(run, metrics, {})
+    found = gather(run, metrics, {}, totals)
     renamed = Report(
         found.run,
         {**metrics, "models": {name: metrics["models"]["cnn_model"]}},
@@ -181,7 +182,7 @@ def test_the_head_says_what_was_scored(tmp_path):
     texts = " ".join(_Elements(page_of(tmp_path, {**GOOD, "flip/d": [(FLIP, "cut off")]})).texts)
     assert "Frames of  /frames" in texts
     assert "frames 9 videos 4 scored 8 errors 1 labelled 9" in texts
-    assert read_run(RunDirectory.at(str(tmp_path))).fingerprint[:12] in texts
+    assert read_run(RunDirectory.at(str(tmp_path))).run_fingerprint[:12] in texts
 
 
 def test_measures_are_those_of_the_metrics(tmp_path):
@@ -201,10 +202,10 @@ def test_the_best_model_is_marked_once(tmp_path):
 
 
 def test_the_last_column_calls_everything_flip(tmp_path):
-    run, metrics = make_run(tmp_path, GOOD)
+    run, metrics, totals = make_run(tmp_path, GOOD)
     floor = call_all_flip(metrics["models"]["cnn_model"]["frames"])
     assert (floor.tp, floor.fp, floor.fn, floor.tn) == (4, 4, 0, 0)
-    assert f'<td class="floor">{floor.f1:.3f}</td>' in render(gather(run, metrics, {}))
+    assert f'<td class="floor">{floor.f1:.3f}</td>' in render(gather(run, metrics, {}, totals))
 
 
 def test_what_is_undefined_is_neither_0_nor_1(tmp_path):
@@ -329,71 +330,12 @@ def random_videos(count, frames, seed=0):
     }
 
 
-def test_histograms_add_up_to_the_scored_frames(tmp_path):
-    videos = random_videos(30, 7) | {"w": [(FLIP, "cut off"), (FLIP, 0.0), (FLIP, 1.0)]}
-    run, metrics = make_run(tmp_path, videos)
-    counts = gather(run, metrics, {}).histograms["cnn_model"]
-    assert counts.sum(axis=1).tolist() == [72, 70, 70]
-    assert counts.sum() == metrics["frames"]["scored"]
-    expected, _ = np.histogram([p for n, f in videos.items() for _, p in f if f[0][0] is None], BINS, (0, 1))
-    assert counts[2].tolist() == expected.tolist()
-
-
-def test_probabilities_0_and_1_are_in_the_outer_bins(tmp_path):
-    run, metrics = make_run(tmp_path, {"a": [(FLIP, 0.0), (FLIP, 1.0), (FLIP, 1.0)]})
-    counts = gather(run, metrics, {}).histograms["cnn_model"][0]
-    assert (counts[0], counts[-1]) == (1, 2)
-
-
-def test_the_most_wrong_videos_come_first_from_all_parts(tmp_path):
-    videos = {f"flip/{i:03d}": [(FLIP, 0.1)] * (i % 40) + [(FLIP, 0.9)] for i in range(90)}
-    run, metrics = make_run(tmp_path, videos, parts=4)
-    figures = gather(run, metrics, {}).videos["cnn_model"]
-    expected = sorted(videos, key=lambda video: (1 - len(videos[video]), video))[:TOP_VIDEOS]
-    assert [row["video_id"] for row in figures.top] == expected
-    assert (figures.videos, figures.wrong_videos) == (90, 87)
-
-
-def test_sums_are_of_each_model_alone(tmp_path):
-    run, metrics = make_run(tmp_path, GOOD, models={"low": 0.1, "high": 0.8})
-    videos = gather(run, metrics, {}).videos
-    assert (videos["low"].flip_frames, videos["low"].flip_videos) == (8, 3)
-    assert (videos["high"].flip_frames, videos["high"].flip_videos) == (4, 1)
-    assert {row["model"] for row in videos["low"].top} == {"low"}
-
-
 def test_the_first_failed_frames_are_listed(tmp_path):
     videos = {f"v{i:02d}": [(FLIP, 0.9), (FLIP, f"cut off at {i}")] for i in range(FIRST_ERRORS + 5)}
-    run, metrics = make_run(tmp_path, videos, rows_per_group=8)
-    errors = gather(run, metrics, {}).errors
+    run, metrics, totals = make_run(tmp_path, videos)
+    errors = gather(run, metrics, {}, totals).errors
     assert [error.uri for error in errors] == [f"/frames/v{i:02d}_1.jpg" for i in range(FIRST_ERRORS)]
-    assert "20 of 25 are shown" in render(gather(run, metrics, {}))
-
-
-def test_tables_are_read_a_batch_at_a_time(tmp_path, monkeypatch):
-    run, metrics = make_run(tmp_path, random_videos(100, 20), parts=2, rows_per_group=128)
-    whole, seen = gather(run, metrics, {}), []
-    batches_of = report_figures._batches_of
-    monkeypatch.setattr(report_figures, "ROWS_AT_ONCE", 64)
-    monkeypatch.setattr(
-        report_figures, "_batches_of", lambda *at: (seen.append(b.num_rows) or b for b in batches_of(*at))
-    )
-    parts = gather(run, metrics, {})
-    assert max(seen) <= 64
-    assert sum(seen) == 2000 + 100
-    assert np.array_equal(parts.histograms["cnn_model"], whole.histograms["cnn_model"])
-    assert parts.videos == whole.videos
-
-
-def test_row_groups_that_were_read_are_let_go(tmp_path, monkeypatch):
-    monkeypatch.setattr(report_figures, "ROWS_AT_ONCE", 4096)
-    path, group = str(tmp_path / "table.parquet"), rows_of(random_videos(256, 16), 0.5)
-    pq.write_table(pa.concat_tables([group] * 200), path, row_group_size=group.num_rows, compression="none")
-    before = pa.total_allocated_bytes()
-    held = [
-        pa.total_allocated_bytes() - before for _ in report_figures._batches_of(path, ["flip_probability"])
-    ]
-    assert max(held[150:]) < 1.5 * max(held[:50])
+    assert "20 of 25 are shown" in render(gather(run, metrics, {}, totals))
 
 
 def test_pages_of_large_runs_are_no_larger(tmp_path):
@@ -405,12 +347,4 @@ def test_a_run_in_object_storage_is_read_and_written_there():
     out = f"memory://report-{uuid.uuid4().hex}"
     page = page_of(out, GOOD, parts=2)
     assert page == page_of(f"memory://report-{uuid.uuid4().hex}", GOOD, parts=2)
-    assert storage.names_in(out) == ["predictions", "report.html", "run.json", "videos"]
-
-
-def test_a_damaged_table_is_named(tmp_path):
-    run, metrics = make_run(tmp_path, GOOD)
-    path = run.directory.path("videos", "part-00000.parquet")
-    storage.write(path, b"no table")
-    with pytest.raises(StorageError, match=re.escape(path)):
-        write_report(run, metrics, {})
+    assert storage.names_in(out) == ["report.html", "run.json"]

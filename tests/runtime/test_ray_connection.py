@@ -16,7 +16,8 @@ import ray.data
 from ray.exceptions import RayTaskError
 
 from flipbatch.errors import InputError, JobError, StorageError
-from flipbatch.runtime.ray_connection import data_context, refuse_relative, to_user_error, warn_without_gpu
+from flipbatch.runtime.ray_connection import data_context, to_user_error, warn_without_gpu
+from flipbatch.runtime.submitted_job import refuse_relative
 
 ROOT = Path(__file__).parents[1]
 

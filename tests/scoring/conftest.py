@@ -1,7 +1,8 @@
-"""What tests of scoring share: a tiny model, and runs that are begun and committed without Ray."""
+"""What tests of scoring share: a tiny model, and runs that are started and committed without Ray."""
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -15,17 +16,20 @@ from flipbatch.evaluation.calibration import Calibration
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.manifest import Manifest, Rows
 from flipbatch.frames.names import default_group
-from flipbatch.models.bundle import Bundle, as_arrays
+from flipbatch.models.architectures import architecture
+from flipbatch.models.bundle import Bundle, as_arrays, save_bundle
 from flipbatch.models.cnn_model import CnnModel
 from flipbatch.report.page import write_report
 from flipbatch.runtime.run_directory import RunDirectory
 from flipbatch.schema import MANIFEST, MISNAMED
 from flipbatch.scoring import job
 from flipbatch.scoring.build_manifest import BuiltManifest, build_from
-from flipbatch.scoring.run import ScoringModel, ScoringRun, begin_run, identity, read_run
+from flipbatch.scoring.models import ScoringModel
+from flipbatch.scoring.run import ScoringRun, read_run, run_identity, start_run
+from tests.conftest import jpeg, write_frames
 
 score = partial(job.score, write_report=write_report)
-"""As the command does."""
+"""Score as the command does."""
 
 Frames = Sequence[tuple[str, int, str, str | None]]
 """(video_id, frame_number, uri, label) of each frame."""
@@ -61,19 +65,70 @@ def _batch(table: pa.Table) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(table.to_pylist(), table.schema)
 
 
-def begin(folder: Path | str, manifest: Manifest, thresholds: Mapping[str, float]) -> ScoringRun:
-    """Begin a run of models that need no weights."""
+def start(folder: Path | str, manifest: Manifest, thresholds: Mapping[str, float]) -> ScoringRun:
+    """Start a run of models that need no weights."""
     size = InputSize(60, 34)
     models = [
         ScoringModel(Bundle(name, "cnn_model", size, Calibration(1.0, threshold), {}), f"bundle of {name}")
         for name, threshold in thresholds.items()
     ]
     directory = RunDirectory.at(f"{folder}/out")
-    begin_run(directory, identity("/frames", None, None, models), build(directory.uri, manifest))
+    start_run(directory, run_identity("/frames", None, None, models), build(directory.uri, manifest))
     return read_run(directory)
 
 
 @pytest.fixture
-def begin_at(tmp_path: Path) -> Callable[[Manifest], ScoringRun]:
-    """Begin a run of one model below `tmp_path`."""
-    return lambda manifest: begin(tmp_path, manifest, {"cnn_model": 0.5})
+def start_at(tmp_path: Path) -> Callable[[Manifest], ScoringRun]:
+    """Start a run of one model below `tmp_path`."""
+    return lambda manifest: start(tmp_path, manifest, {"cnn_model": 0.5})
+
+
+@pytest.fixture
+def saved(tmp_path: Path, tiny_bundle: Bundle) -> Callable[..., str]:
+    """Save the tiny bundle under a name; return its URI."""
+
+    def save(folder: str, name: str = "cnn_model") -> str:
+        save_bundle(dataclasses.replace(tiny_bundle, name=name), f"{tmp_path}/{folder}")
+        return f"{tmp_path}/{folder}"
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Untrained bundles of both shipped shapes."""
+    folder = tmp_path_factory.mktemp("bundles")
+    uris = []
+    for name in ("cnn_model", "mobilenet_v2"):
+        chosen = architecture(name)
+        weights = as_arrays(chosen.build().state_dict())
+        save_bundle(Bundle(name, name, chosen.input_size, Calibration(), weights), str(folder / name))
+        uris.append(str(folder / name))
+    return uris[0], uris[1]
+
+
+@pytest.fixture(scope="session")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 good frames of 6 videos, and among them a corrupt, an empty, a truncated and a misnamed file."""
+    root = write_frames(tmp_path_factory.mktemp("frames"), videos=3, frames=4)
+    whole = jpeg(flip=True, seed=1)
+    (root / "flip" / "0000_000000100.jpg").write_bytes(whole[:300] + bytes(4096) + whole[4396:])
+    (root / "flip" / "0001_000000101.jpg").write_bytes(b"")
+    (root / "notflip" / "0001_000000102.jpg").write_bytes(whole[: len(whole) // 2])
+    (root / "flip" / "cover.jpg").write_bytes(whole)
+    return root
+
+
+@pytest.fixture(scope="session")
+def manifest(frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """192 frames of 8 videos, in 2 shards."""
+    uris = sorted(str(frame) for frame in frames.glob("*/*_00000000?.jpg"))
+    rows = [f"{uri},video {video:03d}" for video in range(8) for uri in uris]
+    file = tmp_path_factory.mktemp("manifest") / "frames.csv"
+    file.write_text("\n".join(["uri,video_id", *rows]))
+    return file
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """Return the bytes of every file below a folder."""
+    return {str(file.relative_to(out)): file.read_bytes() for file in out.rglob("*") if file.is_file()}

@@ -8,19 +8,25 @@ import pytest
 
 from flipbatch import storage
 from flipbatch.errors import JobError
-from flipbatch.scoring.attempts import ATTEMPTS_FOLDER, MAX_ATTEMPTS, finish_attempt, start_attempt
+from flipbatch.scoring.attempts import (
+    ATTEMPTS_FOLDER,
+    MAX_ATTEMPTS,
+    OpenAttempts,
+    finish_attempt,
+    start_attempt,
+)
 from tests.scoring.conftest import manifest_of
 
 JOB, OTHER_JOB = "1" * 32, "2" * 32
 
 
 @pytest.fixture
-def run(begin_at):
+def run(start_at):
     """A run whose shards 0 to 9 need not exist."""
-    return begin_at(manifest_of([("v", 1, "/f/v_1.jpg", None)]))
+    return start_at(manifest_of([("v", 1, "/f/v_1.jpg", None)]))
 
 
-def marks(run):
+def markers(run):
     return storage.names_in(run.directory.path(ATTEMPTS_FOLDER))
 
 
@@ -30,80 +36,92 @@ def commit(run, *shards):
 
 
 def die(run, shards, job=JOB, committing=()):
-    """Try some shards, and end over them."""
+    """Start an attempt and end without finishing it."""
     start_attempt(run, shards, job)
     commit(run, *committing)
 
 
-def test_a_try_leaves_a_mark_until_it_is_done(run):
-    this = start_attempt(run, [0, 1, 2], JOB)
-    assert marks(run) == list(this.marks)
-    assert (this.shards, this.quarantined) == ([0, 1, 2], frozenset())
-    finish_attempt(run, this.marks)
-    assert marks(run) == []
+def test_an_attempt_has_a_marker_until_it_is_finished(run):
+    attempt = start_attempt(run, [0, 1, 2], JOB)
+    assert markers(run) == list(attempt.markers)
+    assert (attempt.shards, attempt.quarantined) == ([0, 1, 2], frozenset())
+    finish_attempt(run, attempt)
+    assert markers(run) == []
 
 
-def test_the_next_try_does_what_is_left_and_knows_what_is_suspect(run):
+def test_the_next_attempt_quarantines_the_shards_that_are_left(run):
     die(run, [0, 1, 2, 3], committing=[0, 1])
-    this = start_attempt(run, [0, 1, 2, 3], JOB)
-    assert (this.shards, this.quarantined) == ([2, 3], {2, 3})
-    finish_attempt(run, this.marks)
-    assert marks(run) == []
+    attempt = start_attempt(run, [0, 1, 2, 3], JOB)
+    assert (attempt.shards, attempt.quarantined) == ([2, 3], {2, 3})
+    finish_attempt(run, attempt)
+    assert markers(run) == []
 
 
-def test_another_job_that_cuts_otherwise_knows_it_too(run):
+def test_another_job_with_other_chunks_quarantines_them_too(run):
     die(run, [2, 3, 4])
-    this = start_attempt(run, [0, 1, 2, 3], OTHER_JOB)
-    assert (this.shards, this.quarantined) == ([0, 1, 2, 3], {2, 3})
-    finish_attempt(run, this.marks)
+    attempt = start_attempt(run, [0, 1, 2, 3], OTHER_JOB)
+    assert (attempt.shards, attempt.quarantined) == ([0, 1, 2, 3], {2, 3})
+    finish_attempt(run, attempt)
     assert start_attempt(run, [4, 5], OTHER_JOB).quarantined == frozenset()
 
 
-def test_what_others_are_at_is_not_suspect(run):
+def test_shards_of_other_attempts_are_not_quarantined(run):
     start_attempt(run, [0, 1], JOB)
     assert start_attempt(run, [2, 3], JOB).quarantined == frozenset()
-    assert len(marks(run)) == 2
+    assert len(markers(run)) == 2
 
 
-def test_where_nothing_is_left_marks_are_taken_back(run):
+def test_markers_are_deleted_if_all_shards_are_committed(run):
     die(run, [0, 1], committing=[0, 1])
     assert start_attempt(run, [0, 1], JOB).shards == []
-    assert marks(run) == []
+    assert markers(run) == []
 
 
-def test_what_was_committed_before_its_node_was_lost_is_not_done_again(run):
-    this = start_attempt(run, [0, 1], JOB)
+def test_committed_shards_of_a_lost_node_are_not_scored_again(run):
+    attempt = start_attempt(run, [0, 1], JOB)
     commit(run, 0, 1)
-    finish_attempt(run, this.marks)
+    finish_attempt(run, attempt)
     assert start_attempt(run, [0, 1], JOB).shards == []
 
 
-def test_shards_that_are_done_again_are_not_left_out(run):
+def test_a_retry_includes_committed_shards(run):
     commit(run, 0, 1)
     die(run, [0, 1])
-    assert start_attempt(run, [0, 1], JOB, again=True).shards == [0, 1]
+    assert start_attempt(run, [0, 1], JOB, retry=True).shards == [0, 1]
 
 
-def test_workers_that_end_again_and_again_are_one_sentence(run):
+def test_too_many_attempts_are_one_sentence(run):
     for _ in range(MAX_ATTEMPTS):
         die(run, [0, 1])
     with pytest.raises(JobError, match=r"5 workers ended over shard 0 of .*lack memory"):
         start_attempt(run, [0], JOB)
 
 
-def test_who_gets_further_may_go_on(run):
+def test_attempts_that_get_further_are_not_limited(run):
     for shard in range(MAX_ATTEMPTS + 1):
         die(run, list(range(10)), committing=[shard])
     assert start_attempt(run, list(range(10)), JOB).shards == list(range(MAX_ATTEMPTS + 1, 10))
 
 
-def test_who_starts_the_command_again_may_try_as_often(run):
+def test_a_new_job_has_all_its_attempts(run):
     for _ in range(MAX_ATTEMPTS):
         die(run, [0, 1])
     assert start_attempt(run, [0, 1], OTHER_JOB).quarantined == {0, 1}
 
 
-def test_a_stranger_in_the_folder_does_no_harm(run):
+def test_other_files_in_the_folder_are_ignored(run):
     storage.write(run.directory.path(ATTEMPTS_FOLDER, "notes.txt"), b"")
     assert start_attempt(run, [0], JOB).quarantined == frozenset()
     assert Path(run.directory.path(ATTEMPTS_FOLDER, "notes.txt")).exists()
+
+
+def test_markers_are_deleted_after_the_last_commit_in_any_order(run):
+    attempt, other = start_attempt(run, [0, 1, 2], JOB), start_attempt(run, [3], JOB)
+    with OpenAttempts(run) as attempts:
+        for shard in (2, 0, 0):
+            attempts.committed(attempt, shard)
+    assert markers(run) == sorted(attempt.markers + other.markers)
+    with OpenAttempts(run) as attempts:
+        for shard in (2, 1, 0):
+            attempts.committed(attempt, shard)
+    assert markers(run) == list(other.markers)

@@ -14,15 +14,15 @@ from flipbatch.errors import InputError, StorageError
 from flipbatch.frames import external_sort, row_batches
 from flipbatch.frames.manifest import load_manifest
 from flipbatch.frames.manifest_fingerprint import manifest_fingerprint
-from flipbatch.scoring.build_manifest import build_manifest, building_manifest
-from flipbatch.scoring.shards import read_shard
+from flipbatch.scoring.build_manifest import build_manifest, building_here, building_in_subprocess
+from flipbatch.scoring.manifest_parts import read_shard
 
 NAMES = [f"{'ba'[i % 2]}_{i}.jpg" for i in range(90)]
 
 
 @pytest.fixture
 def frames(tmp_path):
-    """90 frames of 2 videos, half of them labelled, and 3 files that are none."""
+    """90 frames of 2 videos, half of them labelled, and 3 other files."""
     for name in [*(f"flip/{name}" for name in NAMES[:45]), *NAMES[45:], "x.txt", "c.jpg", ".hidden_1.jpg"]:
         storage.write(f"{tmp_path}/frames/{name}", b"")
     return f"{tmp_path}/frames"
@@ -46,7 +46,7 @@ def test_a_built_manifest_is_the_one_that_is_built_in_memory(frames, tmp_path, s
     whole = load_manifest(frames, None)
     built = build_manifest(frames, None, None, f"{tmp_path}/out", scratch)
     assert rows_of(f"{tmp_path}/out", built) == whole.frames.to_pylist()
-    assert (built.fingerprint, built.videos) == (manifest_fingerprint(whole.frames), whole.videos)
+    assert (built.manifest_fingerprint, built.videos) == (manifest_fingerprint(whole.frames), whole.videos)
     assert (built.frames, built.misnamed, built.labels) == (90, 3, {"flip": 45, None: 45})
     assert pq.read_table(tmp_path / "out" / built.folder / "misnamed.parquet").equals(whole.misnamed)
 
@@ -70,7 +70,7 @@ def test_a_limit_keeps_the_first_frames_and_what_was_misnamed(frames, tmp_path, 
     built = build_manifest(frames, None, 50, f"{tmp_path}/out", scratch)
     first = load_manifest(frames, None).frames.slice(0, 50)
     assert rows_of(f"{tmp_path}/out", built) == first.to_pylist()
-    assert (built.frames, built.misnamed, built.fingerprint) == (50, 3, manifest_fingerprint(first))
+    assert (built.frames, built.misnamed, built.manifest_fingerprint) == (50, 3, manifest_fingerprint(first))
     assert build_manifest(frames, None, 1000, None, scratch).frames == 90
 
 
@@ -91,22 +91,31 @@ def test_no_frames_are_refused_with_the_first_file_and_nothing_is_written(tmp_pa
     assert not (tmp_path / "out").exists()
 
 
-def test_another_process_builds_the_same(frames, tmp_path, scratch):
-    with building_manifest(frames, None, 60, f"{tmp_path}/out") as building:
-        built = building.result()
+@pytest.mark.parametrize("start", [building_here, building_in_subprocess])
+def test_it_may_be_built_here_or_in_a_subprocess(start, frames, tmp_path, scratch):
+    with start(frames, None, 60, f"{tmp_path}/out") as building:
+        built = building()
     assert built == build_manifest(frames, None, 60, None, scratch)
     assert rows_of(f"{tmp_path}/out", built) == load_manifest(frames, None).frames.to_pylist()[:60]
 
 
-def test_what_another_process_refuses_is_refused_here(tmp_path):
+def test_an_error_of_the_subprocess_is_raised_here(tmp_path):
     with (
-        building_manifest(f"{tmp_path}/none", None, None, f"{tmp_path}/out") as building,
+        building_in_subprocess(f"{tmp_path}/none", None, None, f"{tmp_path}/out") as building,
         pytest.raises(StorageError, match=r"Can't list .*none: there is no such file"),
     ):
-        building.result()
+        building()
 
 
-def test_the_process_that_builds_stays_small():
+def test_every_file_has_the_schema_version(frames, tmp_path, scratch):
+    build_manifest(frames, None, None, f"{tmp_path}/out", scratch)
+    files = list((tmp_path / "out").rglob("*.parquet"))
+    versions = {pq.read_schema(file).metadata[b"flipbatch.schema_version"] for file in files}
+    assert len(files) == 2
+    assert versions == {b"2"}
+
+
+def test_building_imports_neither_ray_nor_torch():
     program = (
         "import sys, flipbatch.scoring.build_manifest as _\n"
         "print({'ray', 'torch', 'duckdb', 'cv2', 'pandas'} & set(sys.modules))"

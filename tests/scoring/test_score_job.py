@@ -1,12 +1,14 @@
-"""Scoring on a real Ray cluster: good and bad frames, resume, and the tables as people read them."""
+"""A scoring run on the local executor: good and bad frames, resume, retry, and tables as readers see them."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
+import boto3
 import duckdb
 import numpy as np
 import pandas as pd
@@ -14,53 +16,24 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
+from flipbatch import storage
 from flipbatch.errors import InputError, OutputError, StorageError
-from flipbatch.evaluation.calibration import Calibration
-from flipbatch.models.architectures import architecture
-from flipbatch.models.bundle import Bundle, as_arrays, load_bundle, save_bundle
-from flipbatch.runtime.run_directory import RunDirectory
-from flipbatch.scoring.job import ScoreOptions, dry_run, pipeline
-from flipbatch.scoring.run import load_models, read_run
+from flipbatch.models import cpu_engine
+from flipbatch.models.bundle import load_bundle
+from flipbatch.models.precision import has_bfloat16
+from flipbatch.scoring.job import ScoreOptions, dry_run
 from tests.conftest import jpeg, write_frames
-from tests.scoring.conftest import score
+from tests.scoring.conftest import contents, score
 
+local = partial(ScoreOptions, executor="local")
 STATUSES = ("missing", "unreadable", "corrupt", "too_large", "unsupported")
 
-pytestmark = pytest.mark.usefixtures("ray_session")
-
 
 @pytest.fixture(scope="module")
-def bundles(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """Untrained bundles of both shipped shapes."""
-    folder = tmp_path_factory.mktemp("bundles")
-    uris = []
-    for name in ("cnn_model", "mobilenet_v2"):
-        chosen = architecture(name)
-        weights = as_arrays(chosen.build().state_dict())
-        save_bundle(Bundle(name, name, chosen.input_size, Calibration(), weights), str(folder / name))
-        uris.append(str(folder / name))
-    return uris[0], uris[1]
-
-
-@pytest.fixture(scope="module")
-def frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 good frames of 6 videos, and among them a corrupt, an empty, a truncated and a misnamed file."""
-    root = write_frames(tmp_path_factory.mktemp("frames"), videos=3, frames=4)
-    whole = jpeg(flip=True, seed=1)
-    (root / "flip" / "0000_000000100.jpg").write_bytes(whole[:300] + bytes(4096) + whole[4396:])
-    (root / "flip" / "0001_000000101.jpg").write_bytes(b"")
-    (root / "notflip" / "0001_000000102.jpg").write_bytes(whole[: len(whole) // 2])
-    (root / "flip" / "cover.jpg").write_bytes(whole)
-    return root
-
-
-@pytest.fixture(scope="module")
-def scored(
-    frames: Path, bundles: tuple[str, str], tmp_path_factory: pytest.TempPathFactory, ray_session: None
-) -> Path:
+def scored(frames: Path, bundles: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One run of both models over `frames`."""
     out = tmp_path_factory.mktemp("scored") / "out"
-    score(ScoreOptions(frames=str(frames), models=bundles, out=str(out)))
+    score(local(frames=str(frames), models=bundles, out=str(out)))
     return out
 
 
@@ -148,15 +121,10 @@ def test_every_table_carries_the_fingerprints(scored: Path, bundles: tuple[str, 
         assert (metadata[b"flipbatch.run"], metadata[b"flipbatch.bundle.cnn_model"]) == (run, bundle)
 
 
-def test_a_run_that_lost_shards_scores_only_those_again(
-    frames: Path, bundles: tuple[str, str], tmp_path: Path
+def test_a_run_that_lost_shards_scores_only_those(
+    manifest: Path, bundles: tuple[str, str], tmp_path: Path
 ) -> None:
-    uris = sorted(str(frame) for frame in frames.glob("*/*_00000000?.jpg"))
-    rows = [f"{uri},video {video:03d}" for video in range(8) for uri in uris]
-    (tmp_path / "frames.csv").write_text("\n".join(["uri,video_id", *rows]))
-    options = ScoreOptions(
-        manifest=str(tmp_path / "frames.csv"), models=bundles[:1], out=str(tmp_path / "out")
-    )
+    options = local(manifest=str(manifest), models=bundles[:1], out=str(tmp_path / "out"))
     score(options)
     shards, before = tmp_path / "out" / "shards", contents(tmp_path / "out")
     (tmp_path / "out" / "_SUCCESS").unlink()
@@ -170,10 +138,6 @@ def test_a_run_that_lost_shards_scores_only_those_again(
     assert kept.stat().st_mtime_ns == written
 
 
-def contents(out: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(out)): file.read_bytes() for file in out.rglob("*") if file.is_file()}
-
-
 def test_retrying_errors_reads_only_frames_whose_storage_failed(
     bundles: tuple[str, str], tmp_path: Path
 ) -> None:
@@ -183,16 +147,16 @@ def test_retrying_errors_reads_only_frames_whose_storage_failed(
     data = lost.read_bytes()
     lost.unlink()
     lost.symlink_to(tmp_path / "nowhere")
-    options = ScoreOptions(frames=str(frames), models=bundles[:1], out=str(out))
+    options = local(frames=str(frames), models=bundles[:1], out=str(out))
     assert score(options)["frames"]["errors"] == dict.fromkeys(STATUSES, 0) | {"corrupt": 1, "missing": 1}
     lost.unlink()
     lost.write_bytes(data)
     (frames / "flip" / "0000_000000009.jpg").write_bytes(data)
-    again = score(dataclasses.replace(options, retry_errors=True))
-    assert again["frames"]["errors"] == dict.fromkeys(STATUSES, 0) | {"corrupt": 1}
+    retried = score(dataclasses.replace(options, retry_errors=True))
+    assert retried["frames"]["errors"] == dict.fromkeys(STATUSES, 0) | {"corrupt": 1}
     undisturbed = score(dataclasses.replace(options, out=str(tmp_path / "other")))
     rows, other = predictions(out, "cnn_model"), predictions(tmp_path / "other", "cnn_model")
-    assert undisturbed["frames"]["scored"] == again["frames"]["scored"] + 1
+    assert undisturbed["frames"]["scored"] == retried["frames"]["scored"] + 1
     assert rows[rows.status == "ok"].equals(other[other.uri.isin(rows[rows.status == "ok"].uri)])
     before = contents(out)
     next((out / "predictions").rglob("*.parquet")).unlink()
@@ -200,9 +164,9 @@ def test_retrying_errors_reads_only_frames_whose_storage_failed(
     assert contents(out) == before
 
 
-def test_a_finished_run_is_not_done_again(scored: Path, frames: Path, bundles: tuple[str, str]) -> None:
+def test_a_finished_run_is_left_as_it_is(scored: Path, frames: Path, bundles: tuple[str, str]) -> None:
     before = contents(scored)
-    metrics = score(ScoreOptions(frames=str(frames), models=bundles, out=str(scored)))
+    metrics = score(local(frames=str(frames), models=bundles, out=str(scored)))
     assert metrics == json.loads((scored / "metrics.json").read_text())
     assert contents(scored) == before
 
@@ -210,7 +174,7 @@ def test_a_finished_run_is_not_done_again(scored: Path, frames: Path, bundles: t
 def test_a_resume_with_another_threshold_is_refused(
     scored: Path, frames: Path, bundles: tuple[str, str]
 ) -> None:
-    changed = ScoreOptions(frames=str(frames), models=bundles, out=str(scored), threshold=0.25)
+    changed = local(frames=str(frames), models=bundles, out=str(scored), threshold=0.25)
     with pytest.raises(OutputError, match=r"models.cnn_model.threshold was 0.5 and is now 0.25"):
         score(changed)
 
@@ -220,17 +184,17 @@ def test_a_manifest_that_was_edited_is_another_run(
 ) -> None:
     manifest = tmp_path / "frames.csv"
     manifest.write_text(f"uri\n{frames}/flip/0000_000000000.jpg\n")
-    options = ScoreOptions(manifest=str(manifest), models=bundles[:1], out=str(tmp_path / "out"))
+    options = local(manifest=str(manifest), models=bundles[:1], out=str(tmp_path / "out"))
     score(options)
     manifest.write_text(manifest.read_text() + f"{frames}/flip/0000_000000001.jpg\n")
     with pytest.raises(OutputError, match="manifest_digest was"):
         score(options)
 
 
-def test_a_run_that_lost_only_its_last_marker_is_finished_again(
+def test_a_run_without_its_success_file_is_finished_again(
     frames: Path, bundles: tuple[str, str], tmp_path: Path
 ) -> None:
-    options = ScoreOptions(frames=str(frames), models=bundles[:1], out=str(tmp_path / "out"), limit=5)
+    options = local(frames=str(frames), models=bundles[:1], out=str(tmp_path / "out"), limit=5)
     score(options)
     before = contents(tmp_path / "out")
     (tmp_path / "out" / "_SUCCESS").unlink()
@@ -241,30 +205,30 @@ def test_a_run_that_lost_only_its_last_marker_is_finished_again(
 def test_two_models_of_one_name_need_a_new_name(
     frames: Path, bundles: tuple[str, str], tmp_path: Path
 ) -> None:
-    twice = ScoreOptions(frames=str(frames), models=(bundles[0], bundles[0]), out=str(tmp_path / "out"))
+    twice = local(frames=str(frames), models=(bundles[0], bundles[0]), out=str(tmp_path / "out"))
     with pytest.raises(InputError, match="NAME=URI"):
         score(twice)
-    renamed = ScoreOptions(
+    renamed = local(
         frames=str(frames), models=(bundles[0], f"second={bundles[0]}"), out=str(tmp_path / "out"), limit=5
     )
     assert set(score(renamed)["models"]) == {"cnn_model", "second"}
 
 
 def test_a_limit_scores_the_first_frames_only(frames: Path, bundles: tuple[str, str], tmp_path: Path) -> None:
-    metrics = score(ScoreOptions(frames=str(frames), models=bundles[:1], out=str(tmp_path / "out"), limit=5))
+    metrics = score(local(frames=str(frames), models=bundles[:1], out=str(tmp_path / "out"), limit=5))
     assert metrics["frames"]["total"] == 5
 
 
 def test_without_labels_metrics_are_null_and_say_so(bundles: tuple[str, str], tmp_path: Path) -> None:
     (tmp_path / "0001_1.jpg").write_bytes(jpeg(flip=True, seed=1))
-    metrics = score(ScoreOptions(frames=str(tmp_path), models=bundles[:1], out=str(tmp_path / "out")))
+    metrics = score(local(frames=str(tmp_path), models=bundles[:1], out=str(tmp_path / "out")))
     assert "No frame has a label" in metrics["note"]
     assert set(metrics["models"]["cnn_model"]["frames"].values()) == {None}
 
 
 def test_a_dry_run_writes_nothing(frames: Path, bundles: tuple[str, str], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    lines = dry_run(ScoreOptions(frames=str(frames), models=bundles, out=str(out)))
+    lines = dry_run(local(frames=str(frames), models=bundles, out=str(out)))
     assert "frames: 27 of 6 videos: 14 flip, 13 notflip, 0 without label" in lines
     assert not out.exists()
 
@@ -272,7 +236,7 @@ def test_a_dry_run_writes_nothing(frames: Path, bundles: tuple[str, str], tmp_pa
 def test_a_dry_run_of_a_finished_run_says_so_and_what_a_retry_would_read(
     scored: Path, frames: Path, bundles: tuple[str, str]
 ) -> None:
-    options = ScoreOptions(frames=str(frames), models=bundles, out=str(scored), retry_errors=True)
+    options = local(frames=str(frames), models=bundles, out=str(scored), retry_errors=True)
     lines = dry_run(options)
     assert lines[0] == f"has finished {scored}"
     assert "frames to read again: 0" in lines
@@ -281,7 +245,7 @@ def test_a_dry_run_of_a_finished_run_says_so_and_what_a_retry_would_read(
 def test_an_output_that_a_worker_cannot_write_is_one_sentence_and_resumes(
     frames: Path, bundles: tuple[str, str], tmp_path: Path
 ) -> None:
-    options = ScoreOptions(frames=str(frames), models=bundles[:1], out=str(tmp_path / "out"), limit=5)
+    options = local(frames=str(frames), models=bundles[:1], out=str(tmp_path / "out"), limit=5)
     score(options)
     before = contents(tmp_path / "out")
     (tmp_path / "out" / "_SUCCESS").unlink()
@@ -295,27 +259,62 @@ def test_an_output_that_a_worker_cannot_write_is_one_sentence_and_resumes(
     assert contents(tmp_path / "out") == before
 
 
-@pytest.mark.parametrize(
-    ("gpu", "plan"),
-    [
-        (False, "ActorPoolMapOperator[ReadRange->MapBatches(decode)->MapBatches(_Predict)]"),
-        (
-            True,
-            "TaskPoolMapOperator[ReadRange->MapBatches(decode)]"
-            " -> ActorPoolMapOperator[MapBatches(_Predict)]",
-        ),
-    ],
-)
-def test_one_pipeline_is_fused_on_cpus_and_split_for_gpus(
-    gpu: bool, plan: str, scored: Path, bundles: tuple[str, str]
+def test_a_run_with_another_engine_is_refused_before_it_resumes(
+    frames: Path, bundles: tuple[str, str], tmp_path: Path
 ) -> None:
-    from ray.data._internal.logical.optimizers import get_execution_plan
+    options = local(frames=str(frames), models=bundles[:1], out=str(tmp_path / "out"), limit=5)
+    score(options)
+    engine = json.loads((tmp_path / "out" / "engine.json").read_text())
+    engine["versions"]["simplejpeg"] = "0.1"
+    (tmp_path / "out" / "engine.json").write_text(json.dumps(engine))
+    (tmp_path / "out" / "_SUCCESS").unlink()
+    with pytest.raises(OutputError, match=r"simplejpeg 0\.1.*add --allow-mixed-engines"):
+        score(options)
+    score(dataclasses.replace(options, allow_mixed_engines=True))
 
-    run = read_run(RunDirectory.at(str(scored)))
-    dataset = pipeline(run, load_models(bundles, None), np.arange(2), gpu)
-    operator = get_execution_plan(dataset._logical_plan)[0].dag
-    names = []
-    while operator.input_dependencies:
-        names.insert(0, str(operator))
-        operator = operator.input_dependencies[0]
-    assert " -> ".join(names) == plan
+
+def test_engines_that_are_mixed_are_in_the_metrics_and_in_the_report(
+    manifest: Path, bundles: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    options = local(manifest=str(manifest), models=bundles[:1], out=str(out), allow_mixed_engines=True)
+    assert len(score(options)["engines"]) == 1
+    (out / "_SUCCESS").unlink()
+    (out / "shards" / "000000001.parquet").unlink()
+    monkeypatch.setattr(cpu_engine, "fastest_precision", lambda device: "float32")
+    engines = score(options)["engines"]
+    assert [engine["precision"] for engine in engines] == ["bfloat16", "float32"] or not has_bfloat16()
+    assert "engines scored this run" in (out / "report.html").read_text() or not has_bfloat16()
+
+
+def test_a_run_of_an_older_schema_is_refused(frames: Path, bundles: tuple[str, str], tmp_path: Path) -> None:
+    options = local(frames=str(frames), models=bundles[:1], out=str(tmp_path / "out"), limit=5)
+    score(options)
+    run = json.loads((tmp_path / "out" / "run.json").read_text())
+    del run["schema_version"]
+    (tmp_path / "out" / "run.json").write_text(json.dumps(run))
+    with pytest.raises(OutputError, match="started with schema version 1 and can't be resumed"):
+        score(options)
+
+
+def test_every_table_and_json_file_has_the_schema_version(scored: Path) -> None:
+    for file in scored.rglob("*.parquet"):
+        assert pq.read_schema(file).metadata[b"flipbatch.schema_version"] == b"2", file
+    for name in ("run.json", "metrics.json"):
+        assert json.loads((scored / name).read_text())["schema_version"] == 2
+
+
+def test_attempt_markers_are_gone_after_a_run(scored: Path) -> None:
+    assert not (scored / "attempts").exists()
+
+
+def test_a_run_on_s3_has_the_results_of_a_local_one_and_is_left_as_it_is(
+    s3_server: str, frames: Path, bundles: tuple[str, str], tmp_path: Path
+) -> None:
+    boto3.client("s3", endpoint_url=s3_server).create_bucket(Bucket="scored")
+    options = local(frames=str(frames), models=bundles[:1], out="s3://scored/out")
+    metrics = score(options)
+    assert metrics == score(dataclasses.replace(options, out=str(tmp_path / "out")))
+    assert score(options) == metrics
+    kept = {"_SUCCESS", "engine.json", "manifest", "metrics.json", "misnamed.parquet", "predictions"}
+    assert set(storage.names_in("s3://scored/out")) == kept | {"report.html", "run.json", "shards", "videos"}

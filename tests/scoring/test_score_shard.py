@@ -14,18 +14,20 @@ import pytest
 
 from flipbatch.frames.decode import InputSize, decode
 from flipbatch.frames.load import LoadedFrames
+from flipbatch.models.cpu_engine import CpuEngine
 from flipbatch.models.predictor import Predictor
 from flipbatch.schema import PREDICTIONS, Status
+from flipbatch.scoring.engines import engine_text, engines_of
 from flipbatch.scoring.score_shard import (
     SHARD_COLUMNS,
-    Before,
+    CommittedRows,
     DecodedShard,
     commit_shard,
     decode_shards,
     predict_shard,
 )
 from tests.conftest import jpeg
-from tests.scoring.conftest import begin, manifest_of
+from tests.scoring.conftest import manifest_of, start
 
 SIZE = InputSize(60, 34)
 
@@ -46,8 +48,8 @@ def frames(tmp_path):
 
 
 @pytest.fixture
-def run(begin_at, frames):
-    return begin_at(manifest_of(frames))
+def run(start_at, frames):
+    return start_at(manifest_of(frames))
 
 
 def decode_shard(run, sizes, shard):
@@ -65,7 +67,7 @@ def committed_rows(run, shard=0):
 def test_a_shard_has_one_row_a_frame_in_the_manifests_order(run, frames, predictor):
     score_shard(run, [predictor], decode_shard(run, [SIZE], 0))
     table = committed_rows(run)
-    assert table.schema.names == [*SHARD_COLUMNS, "cnn_model"]
+    assert table.schema.names == [*SHARD_COLUMNS, "group", "cnn_model"]
     assert table["uri"].to_pylist() == [uri for *_, uri, _ in frames]
     assert table["label"].to_pylist() == ["flip"] * 4
 
@@ -88,14 +90,14 @@ def test_probabilities_are_those_of_the_model_on_the_decoded_frame(run, frames, 
     assert committed_rows(run).schema.field("cnn_model").type == PREDICTIONS.field("flip_probability").type
 
 
-def test_what_was_committed_is_counted(run, predictor):
+def test_a_committed_shard_is_counted(run, predictor):
     committed = score_shard(run, [predictor], decode_shard(run, [SIZE], 0))
     assert (committed.shard, committed.frames, committed.errors) == (0, 4, 2)
-    assert committed.began < committed.decoded < committed.committed
+    assert committed.started < committed.decoded < committed.committed
     assert run.committed() == {0}
 
 
-def test_what_was_committed_first_stays(run, frames, predictor):
+def test_the_first_commit_stays(run, frames, predictor):
     score_shard(run, [predictor], decode_shard(run, [SIZE], 0))
     first = Path(run.shard_path(0)).read_bytes()
     good = Path(frames[0][2])
@@ -115,8 +117,8 @@ def test_committing_elsewhere_gives_the_same_bytes(run, predictor):
     assert Path(run.shard_path(0)).read_bytes() == first
 
 
-def test_a_shard_without_any_good_frame_is_committed(begin_at, predictor):
-    run = begin_at(manifest_of([("a", 1, "/nowhere/a_1.jpg", None)]))
+def test_a_shard_without_any_good_frame_is_committed(start_at, predictor):
+    run = start_at(manifest_of([("a", 1, "/nowhere/a_1.jpg", None)]))
     committed = score_shard(run, [predictor], decode_shard(run, [SIZE], 0))
     assert (committed.frames, committed.errors) == (1, 1)
     assert committed_rows(run)["cnn_model"].to_pylist() == [None]
@@ -125,14 +127,32 @@ def test_a_shard_without_any_good_frame_is_committed(begin_at, predictor):
 def test_a_shard_carries_the_fingerprints_of_run_and_bundle(run, predictor):
     score_shard(run, [predictor], decode_shard(run, [SIZE], 0))
     metadata = committed_rows(run).schema.metadata
-    assert metadata[b"flipbatch.run"].decode() == run.fingerprint
+    assert metadata[b"flipbatch.run"].decode() == run.run_fingerprint
     assert metadata[b"flipbatch.bundle.cnn_model"] == b"bundle of cnn_model"
+
+
+def test_a_shard_names_the_engine_that_scored_it(run, predictor):
+    score_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    assert engines_of(committed_rows(run)) == {engine_text(predictor.engine)}
+
+
+def test_a_retried_shard_names_both_engines(run, frames, predictor, tiny_bundle):
+    score_shard(run, [predictor], decode_shard(run, [SIZE], 0))
+    Path(frames[2][2]).write_bytes(Path(frames[0][2]).read_bytes())
+    other = Predictor(
+        tiny_bundle,
+        CpuEngine(tiny_bundle, "float32" if predictor.engine.precision == "bfloat16" else "bfloat16"),
+    )
+    (decoded,) = decode_shards(run, [SIZE], [0], retry=True)
+    score_shard(run, [other], decoded)
+    assert engines_of(committed_rows(run)) == {engine_text(predictor.engine), engine_text(other.engine)}
+    assert committed_rows(run)["status"].to_pylist() == ["ok", "corrupt", "ok", "ok"]
 
 
 def test_models_of_two_input_sizes_share_one_reading(tmp_path, frames, tiny_bundle, predictor):
     large = InputSize(120, 68)
     other = Predictor(dataclasses.replace(tiny_bundle, name="large", input_size=large))
-    run = begin(tmp_path, manifest_of(frames), {"cnn_model": 0.5, "large": 0.5})
+    run = start(tmp_path, manifest_of(frames), {"cnn_model": 0.5, "large": 0.5})
     decoded = decode_shard(run, [SIZE, large], 0)
     assert {size: loaded.pixels.shape for size, loaded in decoded.frames.items()} == {
         SIZE: (4, 60, 34, 3),
@@ -157,7 +177,7 @@ def test_a_frame_is_ok_only_where_every_input_size_could_be_decoded(run, predict
                 np.zeros((3, 120, 68, 3), np.uint8), [ok, bad, bad], [None, "huge", "second"]
             ),
         },
-        began=0,
+        started=0,
     )
     score_shard(run, [predictor], shard)
     table = committed_rows(run)
@@ -170,16 +190,16 @@ def test_scoring_on_cpus_imports_no_torch():
     code = """
 import sys
 from pathlib import Path
-import flipbatch.scoring.job, flipbatch.models.cpu_engine
+import flipbatch.scoring.ray_executor, flipbatch.models.cpu_engine
 print({"torch", "torchvision", "duckdb"} & sys.modules.keys())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
 
 
-def test_rows_that_are_healed_stay_in_their_places():
+def test_retried_rows_stay_in_their_places():
     rows = pa.table({"uri": list("abcd"), "status": ["ok", "missing", "ok", "unreadable"]})
-    before = Before(rows, np.array([False, True, False, True]))
-    again = pa.table({"uri": ["b", "d"], "status": ["ok", "corrupt"]})
-    assert before.merged(again)["status"].to_pylist() == ["ok", "ok", "ok", "corrupt"]
-    assert before.merged(again)["uri"].to_pylist() == list("abcd")
+    committed = CommittedRows(rows, np.array([False, True, False, True]))
+    retried = pa.table({"uri": ["b", "d"], "status": ["ok", "corrupt"]})
+    assert committed.merged(retried)["status"].to_pylist() == ["ok", "ok", "ok", "corrupt"]
+    assert committed.merged(retried)["uri"].to_pylist() == list("abcd")

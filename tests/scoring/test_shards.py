@@ -17,17 +17,15 @@ from hypothesis import strategies as st
 from flipbatch.errors import StorageError
 from flipbatch.schema import MANIFEST
 from flipbatch.scoring import shards as module
+from flipbatch.scoring.manifest_parts import part_path, read_shard, write_parts
 from flipbatch.scoring.shards import (
     MOST_CHUNKS,
     Plan,
     chunk_shards,
     cut_manifest,
     frames_per_shard,
-    part_path,
     plan_of,
-    read_shard,
     video_starts,
-    write_parts,
 )
 
 videos = st.lists(st.integers(1, 40), max_size=30)
@@ -39,7 +37,7 @@ def frames_of(videos):
     ids = [f"v{video:04d}" for video, frames in enumerate(videos) for _ in range(frames)]
     numbers = [number for frames in videos for number in range(frames)]
     uris = [f"{video_id}_{number}.jpg" for video_id, number in zip(ids, numbers, strict=True)]
-    columns = [ids, numbers, uris, *[[None] * len(ids)] * 3]
+    columns = [ids, numbers, uris, *[[None] * len(ids)] * 3, ids]
     return pa.table(columns, schema=MANIFEST)
 
 

@@ -14,7 +14,7 @@ from flipbatch.errors import OutputError
 from flipbatch.scoring import verify
 from flipbatch.scoring.merge import merge_part
 from flipbatch.scoring.verify import require_only_parts, verify_part
-from tests.scoring.test_merge import TWO_VIDEOS, scored
+from tests.scoring.committed_runs import TWO_VIDEOS, scored
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def change(run, name, how):
     pq.write_table(how(table).replace_schema_metadata(table.schema.metadata), file)
 
 
-def test_what_was_merged_is_what_was_to_be_scored(run):
+def test_a_merged_part_is_verified(run):
     verify_part(run, 0)
     require_only_parts(run)
 
@@ -47,29 +47,29 @@ def test_what_was_merged_is_what_was_to_be_scored(run):
         lambda rows: rows.set_column(3, rows.schema.field("label"), pa.array([None] * 5, pa.string())),
     ],
 )
-def test_a_row_that_is_lost_doubled_or_another_is_seen(run, how):
+def test_a_row_that_is_lost_doubled_or_another_is_noticed(run, how):
     change(run, "predictions/model=mobilenet_v2", how)
     with pytest.raises(OutputError, match="does not hold each frame of the manifest once"):
         verify_part(run, 0)
 
 
 @pytest.mark.parametrize("how", [lambda rows: rows.slice(1), lambda rows: rows.take([1, 0, 2, 3])])
-def test_a_video_that_is_lost_or_out_of_order_is_seen(run, how):
+def test_a_video_that_is_lost_or_out_of_order_is_noticed(run, how):
     change(run, "videos", how)
-    with pytest.raises(OutputError, match="does not count what predictions/model=cnn_model holds"):
+    with pytest.raises(OutputError, match=r"does not count the frames of .*predictions/model=cnn_model"):
         verify_part(run, 0)
 
 
-def test_a_file_of_another_run_is_seen(run, tmp_path):
+def test_a_file_of_another_run_is_noticed(run, tmp_path):
     other = scored(tmp_path / "other", [*TWO_VIDEOS, ("flip", [0.5])])
     merge_part(other, 0)
     path = ("videos", "part-00000.parquet")
     Path(run.directory.path(*path)).write_bytes(Path(other.directory.path(*path)).read_bytes())
-    with pytest.raises(OutputError, match="videos holds a file of another run"):
+    with pytest.raises(OutputError, match="is a file of another run"):
         verify_part(run, 0)
 
 
-def test_a_damaged_or_missing_file_is_seen(run):
+def test_a_damaged_or_missing_file_is_noticed(run):
     file = Path(run.directory.path("predictions", "model=cnn_model", "part-00000.parquet"))
     file.write_bytes(file.read_bytes()[:-9])
     with pytest.raises(OutputError, match="is damaged"):
@@ -79,27 +79,27 @@ def test_a_damaged_or_missing_file_is_seen(run):
         verify_part(run, 0)
 
 
-def test_damage_behind_a_whole_footer_is_seen(run):
+def test_damage_behind_a_whole_footer_is_noticed(run):
     file = Path(run.directory.path("predictions", "model=cnn_model", "part-00000.parquet"))
     data = file.read_bytes()
     file.write_bytes(data[:4] + bytes(60) + data[64:])
-    with pytest.raises(OutputError, match=r"a file of part 0 can't be read"):
+    with pytest.raises(OutputError, match=r"part-00000\.parquet is damaged: .* Run the command again"):
         verify_part(run, 0)
 
 
 @pytest.mark.parametrize(
     "name", ["videos/part-00001", "predictions/other", "predictions/model=other/part-00000"]
 )
-def test_a_file_too_many_is_seen(run, name):
+def test_a_file_too_many_is_noticed(run, name):
     file = Path(run.directory.path(*f"{name}.parquet".split("/")))
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(b"")
-    with pytest.raises(OutputError, match=r"is none of this run's files: move it away"):
+    with pytest.raises(OutputError, match=r"is not a file of this run: move it away"):
         require_only_parts(run)
 
 
 @given(st.lists(st.integers(0, 3), max_size=30), st.lists(st.integers(0, 30), max_size=5), st.data())
-def test_however_rows_are_cut_they_compare_and_count_alike(videos, cuts, data):
+def test_rows_compare_and_count_alike_however_they_are_batched(videos, cuts, data):
     names = [f"v{video}" for video in sorted(videos)]
     others = data.draw(st.sampled_from([names, names[1:], [*names, "v4"], names[::-1]]))
     whole, pieces = batches(names, []), batches(others, cuts)

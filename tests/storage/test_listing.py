@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from flipbatch import storage
 from flipbatch.errors import StorageError
@@ -68,7 +69,7 @@ def test_a_glob_pattern_lists_the_files_that_match(tree, pattern, files):
     assert listed(tree, pattern) == files
 
 
-def test_a_pattern_does_not_look_into_directories_that_can_not_match(public_folder):
+def test_a_pattern_skips_directories_that_can_not_match(public_folder):
     storage.write(f"{public_folder}/flip/a_1.jpg", b"1")
     (public_folder / "secret").mkdir(mode=0)
     (public_folder / "flip").chmod(0o755)
@@ -111,7 +112,7 @@ def test_a_link_that_leads_back_up_ends(tmp_path):
     assert listed(str(tmp_path)) == listed(str(tmp_path), "**") == ["flip/a_1.jpg"]
 
 
-def test_a_directory_of_two_names_is_listed_under_the_shorter_then_the_first(tmp_path):
+def test_a_directory_with_several_names_is_listed_under_the_shortest_then_the_first(tmp_path):
     storage.write(f"{tmp_path}/deep/er/a_1.jpg", b"1")
     for name in "hcfbadge":
         (tmp_path / name).symlink_to(tmp_path / "deep/er")
@@ -139,7 +140,7 @@ def test_more_directories_than_threads_are_all_listed(tmp_path):
     ("name", "why"),
     [("none", "there is no such file, directory or bucket"), ("file", "it is not a directory")],
 )
-def test_what_is_no_directory_can_not_be_listed(tmp_path, name, why):
+def test_a_missing_directory_or_a_file_can_not_be_listed(tmp_path, name, why):
     storage.write(f"{tmp_path}/file", b"1")
     with pytest.raises(StorageError, match=rf"^Can't list {tmp_path}/{name}: {why}\.$"):
         list(list_files(f"{tmp_path}/{name}"))
@@ -152,3 +153,40 @@ def test_one_directory_without_permission_refuses_the_whole_listing(public_folde
     error = errors_as_nobody(f"list(listing.list_files({str(public_folder) + pattern!r}))")
     assert f"Can't list {public_folder}{pattern}: permission was denied" in error
     assert f"{public_folder}/secret" in error
+
+
+# ---------------------------------------------------------------------------------------- exists, names
+
+
+def test_files_and_directories_exist(tmp_path, remote):
+    for folder in (str(tmp_path), remote):
+        storage.write(f"{folder}/a/b", b"1")
+        assert storage.exists(f"{folder}/a")
+        assert storage.exists(f"{folder}/a/b")
+        assert not storage.exists(f"{folder}/none")
+
+
+def test_the_placeholder_of_a_directory_is_not_a_name_in_it(remote, monkeypatch):
+    storage.write(f"{remote}/folder/a", b"1")
+    ls = MemoryFileSystem.ls
+    monkeypatch.setattr(
+        MemoryFileSystem, "ls", lambda self, path, detail: [f"{path}/", *ls(self, path, detail=detail)]
+    )
+    assert storage.names_in(f"{remote}/folder") == ["a"]
+
+
+def test_names_in_a_directory_are_sorted(tmp_path, remote):
+    for folder in (str(tmp_path), remote):
+        for name in ("b", "c/d", "a"):
+            storage.write(f"{folder}/{name}", b"1")
+        assert storage.names_in(folder) == ["a", "b", "c"]
+        assert storage.names_in(f"{folder}/none") == []
+
+
+def test_a_storage_without_an_answer_is_a_storage_error(broken):
+    broken(OSError("the disk is on fire."))
+    for act, word in ((storage.exists, "look at"), (storage.names_in, "list")):
+        with pytest.raises(StorageError, match=f"^Can't {word} broken://a: the disk is on fire\\.$"):
+            act("broken://a")
+    with pytest.raises(StorageError, match=r"^Can't write broken://a: the disk is on fire\.$"):
+        storage.write("broken://a", b"1")

@@ -18,7 +18,7 @@ from flipbatch.storage.parquet import (
 TABLE = pa.table({"video_id": ["a", None], "frame_number": [1, 2]})
 
 
-def test_a_written_table_is_read_again(tmp_path):
+def test_a_written_table_is_read_unchanged(tmp_path):
     write_table(TABLE, f"{tmp_path}/t.parquet")
     assert read_table(f"{tmp_path}/t.parquet").equals(TABLE)
 
@@ -35,7 +35,7 @@ def test_equal_tables_give_equal_bytes():
 
 
 @pytest.mark.parametrize("rows", [0, 1, 70_000, 140_000])
-def test_rows_that_come_in_batches_are_written_as_one_table(tmp_path, rows):
+def test_batches_of_rows_are_written_as_one_table(tmp_path, rows):
     table = pa.table({"frame_number": range(rows)})
     batches = table.to_batches(max_chunksize=1000)
     write_batches(batches, table.schema, f"{tmp_path}/t.parquet", {"flipbatch.run": "abc"})

@@ -16,6 +16,7 @@ from flipbatch import storage
 from flipbatch.errors import StorageError
 from flipbatch.frames.manifest import list_frames
 from flipbatch.scoring.job import ScoreOptions
+from flipbatch.storage import s3_settings
 from flipbatch.training.fit import Settings
 from flipbatch.training.job import train
 from flipbatch.training.options import TrainOptions
@@ -35,14 +36,14 @@ def bucket(s3_server: str, labelled_frames: Path) -> str:
 
 @pytest.fixture
 def other_credentials(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Clients made from here on have no credentials at all."""
-    storage._filesystem.cache_clear()
+    """Clients opened during a test have no credentials."""
+    s3_settings._open.cache_clear()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     yield
-    storage._filesystem.cache_clear()
+    s3_settings._open.cache_clear()
 
 
 def get(key: str, address: str) -> bytes:

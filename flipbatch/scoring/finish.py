@@ -1,0 +1,104 @@
+"""A run is finished: metrics, misnamed files, report, and ``_SUCCESS`` last.
+
+Knows ``metrics.json`` and the files of a finished run. Does not know Ray, shards or how a report looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from itertools import combinations
+from typing import Any
+
+from flipbatch import storage
+from flipbatch.errors import OutputError, StorageError
+from flipbatch.evaluation.paired import paired_difference
+from flipbatch.evaluation.tally import ModelTally
+from flipbatch.schema import SCHEMA_VERSION, Status
+from flipbatch.scoring.attempts import ATTEMPTS_FOLDER
+from flipbatch.scoring.build_manifest import MISNAMED_FILE
+from flipbatch.scoring.engines import engines_as_json
+from flipbatch.scoring.run import ScoringRun
+from flipbatch.scoring.totals import PartTotals
+from flipbatch.scoring.verify import require_only_parts
+
+METRICS_FILE = "metrics.json"
+
+WriteRunReport = Callable[[ScoringRun, dict[str, Any], PartTotals], None]
+"""Writes the report of a run: gets the run, its metrics and its totals."""
+
+
+def finish_run(run: ScoringRun, totals: PartTotals, write_report: WriteRunReport) -> dict[str, Any]:
+    """Write metrics, report and ``_SUCCESS``, if every frame of the manifest is accounted for.
+
+    Parameters
+    ----------
+    run : ScoringRun
+    totals : PartTotals
+        Of all parts.
+    write_report : callable
+
+    Returns
+    -------
+    dict
+        The content of ``metrics.json``.
+
+    Raises
+    ------
+    OutputError
+        If a frame is not accounted for, or the tables' folders hold other files.
+    """
+    _require_all_frames(run, totals)
+    require_only_parts(run)
+    misnamed = storage.read_required(run.misnamed_path(), "the list of misnamed files")
+    storage.write(run.directory.path(MISNAMED_FILE), misnamed)
+    metrics = _metrics(run, totals)
+    run.directory.write_json(METRICS_FILE, metrics)
+    write_report(run, metrics, totals)
+    run.directory.finish()
+    with suppress(StorageError):  # another command may be deleting it, too
+        storage.remove_folder(run.directory.path(ATTEMPTS_FOLDER))
+    return metrics
+
+
+def _require_all_frames(run: ScoringRun, totals: PartTotals) -> None:
+    if (totals.frames, totals.videos) != (run.frames, run.videos):
+        raise OutputError(
+            f"{run.directory.uri} has predictions of {totals.frames} frames in {totals.videos} videos, and "
+            f"its manifest {run.frames} in {run.videos}: it is damaged; choose another --out."
+        )
+
+
+def _metrics(run: ScoringRun, totals: PartTotals) -> dict[str, Any]:
+    no_label = "No frame has a label: precision, recall and F1 can't be measured."
+    models = {
+        name: {"threshold": run.thresholds[name], **model.tally.to_json()}
+        for name, model in totals.models.items()
+    }
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "frames": _frames(run, totals),
+        "videos": totals.videos,
+        "models": models,
+        "note": None if totals.labelled else no_label,
+        "differences": _differences({name: model.tally for name, model in totals.models.items()}),
+        "engines": engines_as_json(totals.engines),
+    }
+
+
+def _differences(tallies: Mapping[str, ModelTally]) -> list[dict[str, Any]]:
+    """Return each pair of models, with the metrics of ``model`` less those of ``minus``."""
+    return [
+        {"model": model, "minus": minus, **paired_difference(tallies[model], tallies[minus])}
+        for model, minus in combinations(tallies, 2)
+    ]
+
+
+def _frames(run: ScoringRun, totals: PartTotals) -> dict[str, Any]:
+    return {
+        "total": totals.frames,
+        "scored": totals.status[Status.OK],
+        "errors": {str(status): totals.status[status] for status in Status if status is not Status.OK},
+        "labelled": totals.labelled,
+        "misnamed": run.misnamed,
+    }

@@ -1,0 +1,48 @@
+"""Scoring in this process, one shard after the other: without a cluster, and without its start.
+
+Knows the steps of scoring and their order. Does not import Ray. A frame that ends the process ends the
+command; the same command finds the frame, and resumes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from flipbatch.errors import JobError
+from flipbatch.scoring.attempts import finish_attempt
+from flipbatch.scoring.executor import Result, Shards, Work
+from flipbatch.scoring.run import ScoringRun
+from flipbatch.scoring.score_shard import CommittedShard, commit_shard, predict_shard
+from flipbatch.scoring.shards import chunk_shards
+
+
+def require_gpu() -> None:
+    """Require a GPU that torch can use in this process.
+
+    Raises
+    ------
+    JobError
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        raise JobError(
+            "No GPU is here that torch can use: leave --gpu out, or start the command where one is."
+        )
+
+
+class LocalExecutor:
+    """An `Executor` on one core."""
+
+    def score_shards(self, work: Work, shards: Shards) -> Iterator[CommittedShard]:
+        """Score shards in order."""
+        predictors = work.load_predictors()
+        for chunk in chunk_shards(shards, workers=1):
+            attempt = work.start_attempt(chunk)
+            for decoded in work.decode(attempt):
+                yield commit_shard(work.run, predict_shard(predictors, decoded))
+            finish_attempt(work.run, attempt)
+
+    def map_parts(self, function: Callable[[ScoringRun, int], Result], run: ScoringRun) -> Iterator[Result]:
+        """Call a function with each part."""
+        return (function(run, part) for part in run.plan.parts)

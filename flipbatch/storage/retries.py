@@ -1,0 +1,64 @@
+"""Retries: a request that failed is sent again as long as that may help, and each retry is counted.
+
+Knows which errors may pass; knows nothing of what is requested.
+"""
+
+from __future__ import annotations
+
+import errno
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from flipbatch.storage.s3_errors import may_pass as s3_may_pass
+
+RETRIED_FOR_SECONDS = 30.0
+FIRST_PAUSE_SECONDS = 0.3
+LONGEST_PAUSE_SECONDS = 5.0
+
+Result = TypeVar("Result")
+
+_PASSING = (errno.EAGAIN, errno.EINTR, errno.ESTALE)
+
+_retries: deque[None] = deque()  # its length is the count: appending needs no lock
+
+
+def with_retries(act: Callable[[], Result]) -> Result:
+    """Call a function; call it again after errors that may pass, for up to `RETRIED_FOR_SECONDS`."""
+    pauses = _pauses()
+    while True:
+        try:
+            return act()
+        except Exception as error:
+            pause = next(pauses, None) if _may_pass(error) else None
+            if pause is None:
+                raise
+            _retries.append(None)
+            time.sleep(pause)
+
+
+def _pauses() -> Iterator[float]:
+    """Yield the seconds to wait before each retry, until the time for retries is over.
+
+    Pauses are random, so that many readers that a server refused do not all come back at once.
+    """
+    start, longest = time.monotonic(), FIRST_PAUSE_SECONDS
+    while time.monotonic() - start < RETRIED_FOR_SECONDS:
+        yield random.uniform(longest / 3, longest)
+        longest = min(LONGEST_PAUSE_SECONDS, longest * 3)
+
+
+def _may_pass(error: Exception) -> bool:
+    if isinstance(error, (ConnectionError, TimeoutError)) or s3_may_pass(error):
+        return True
+    return isinstance(error, OSError) and error.errno in _PASSING
+
+
+def take_retries() -> int:
+    """Return how many retries this process made since the last call."""
+    count = len(_retries)
+    for _ in range(count):
+        _retries.popleft()
+    return count

@@ -1,0 +1,26 @@
+"""Versions: what identifies the content of a file between its listing and its reading.
+
+The version of a local file is its size, that of an S3 object its ETag. Knows no storage.
+"""
+
+from __future__ import annotations
+
+
+class ReplacedError(OSError):
+    """A file is no longer the one that was listed."""
+
+
+def local_version(size: int) -> str:
+    """Return the version of a local file: its size in bytes; copies on several machines differ in times."""
+    return f"{size} bytes"
+
+
+def require_version(found: str | None, listed: str | None) -> None:
+    """Refuse a file that was replaced after it was listed, if both versions are known.
+
+    Raises
+    ------
+    ReplacedError
+    """
+    if listed is not None and found is not None and found != listed:
+        raise ReplacedError(f"it was replaced after it was listed: it was {listed} and is {found}")
