@@ -21,6 +21,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from flipbatch.runtime.versions import VERSION
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 # a copy of the checkout, through uv, without the environment of the driver.
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
-__version__ = "0.2.0"
+__version__ = VERSION
 __all__ = ["__version__", "load_model", "read_predictions", "read_videos", "score", "train"]
 
 Executor = Literal["local", "ray"]
@@ -80,26 +82,18 @@ def train(
 
     Parameters
     ----------
-    frames, manifest : str, optional
-        Exactly one: a directory of frames or glob pattern, or a table of frames. Paths or URIs.
-    out : str
-        New directory for model bundles and the comparison.
+    frames, manifest, out : str
+        As in ``flipbatch train --help``: exactly one of the first two, and a new directory. Paths or URIs.
     models : sequence of str
         Architectures to train.
     weights : str
         Start of ``mobilenet_v2``: ``imagenet``, ``none``, or the URI of a weights file.
-    epochs : int
-        Maximum number of epochs per model, at least 1.
-    patience : int
-        Stop after this many epochs in a row without a lower validation loss, at least 1.
-    min_delta : float
-        Decrease of the validation loss that counts as lower, at least 0.
-    seed : int
-        Seed of splits, weights and augmentation, at least 0.
-    folds : int, optional
-        Cross-validate with this many folds of whole groups, at least 2.
-    leave_one_out : bool
-        Cross-validate with one group held out at a time.
+    epochs, patience : int
+        Maximum number of epochs, and of epochs in a row without a lower validation loss; at least 1.
+    min_delta, seed : float, int
+        Decrease of the validation loss that counts as lower; seed of every random choice; at least 0.
+    folds, leave_one_out : int, bool
+        Cross-validate with so many folds of groups, at least 2; or with one group held out at a time.
     resume : bool
         Continue the run in `out`.
     executor : {"local", "ray"}
@@ -115,29 +109,13 @@ def train(
     flipbatch.errors.FlipbatchError
         Its message says what to do.
     """
-    from flipbatch.training.fit import Settings
-    from flipbatch.training.folds import FoldPlan
     from flipbatch.training.job import train as run
-    from flipbatch.training.options import TrainOptions
+    from flipbatch.training.options import FoldPlan, Settings, TrainOptions
 
     settings = Settings(epochs, patience, min_delta, seed)
-    options = TrainOptions(
-        frames=frames,
-        manifest=manifest,
-        out=out,
-        models=tuple(models),
-        weights=weights,
-        settings=settings,
-        folds=FoldPlan(folds) if folds or leave_one_out else None,
-        resume=resume,
-        executor=executor,
-    )
-    if executor == "local":
-        return run(options)
-    from flipbatch.runtime.ray_connection import connected
-
-    with connected():
-        return run(options)
+    plan = FoldPlan(folds) if folds or leave_one_out else None
+    names = tuple(models)
+    return run(TrainOptions(out, frames, manifest, names, weights, settings, plan, executor, resume=resume))
 
 
 def score(

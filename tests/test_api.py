@@ -42,7 +42,7 @@ def test_the_examples_of_the_package_docstring_are_true() -> None:
 def test_the_six_lines_of_the_readme_run(capsys: pytest.CaptureFixture[str]) -> None:
     block = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     assert block is not None
-    lines = block[1].replace('out="scored"', 'out="readme"').replace('"scored"', '"readme"')
+    lines = block[1].replace('"scored"', '"readme"').replace('out="trained"', 'out="retrained"')
     exec(lines, {})  # the documentation is the test's input
     assert "flip" in capsys.readouterr().out
 

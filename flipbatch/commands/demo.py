@@ -87,7 +87,8 @@ def _weights() -> tuple[str, tuple[str, ...]]:
 def _train(out: Path, seed: int, weights: str, notes: tuple[str, ...]) -> None:
     from flipbatch.report.terminal import comparison_lines
     from flipbatch.training.fit import Settings
-    from flipbatch.training.job import TrainOptions, train
+    from flipbatch.training.job import train
+    from flipbatch.training.options import TrainOptions
 
     settings = Settings(epochs=EPOCHS, patience=PATIENCE, seed=seed)
     options = TrainOptions(

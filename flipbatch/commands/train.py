@@ -6,7 +6,6 @@ Parses, calls the library and sets the exit code.
 from __future__ import annotations
 
 import argparse
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from flipbatch.runtime.command_line import (
@@ -140,8 +139,7 @@ def main(arguments: argparse.Namespace) -> int:
     from flipbatch.training.job import train
 
     options = _options(arguments)
-    with _executor(options):
-        result = train(options)
+    result = train(options)
     print("\n".join((comparison_lines if options.folds is None else folds_lines)(result)))
     print(f"written to {redacted(arguments.out)}")
     return 0
@@ -174,10 +172,3 @@ def _plan(arguments: argparse.Namespace) -> FoldPlan | None:
     from flipbatch.training.folds import FoldPlan
 
     return FoldPlan(arguments.folds) if arguments.folds or arguments.leave_one_out else None
-
-
-def _executor(options: TrainOptions) -> AbstractContextManager[None]:
-    """Connect to Ray if it trains."""
-    from flipbatch.runtime.ray_connection import connected
-
-    return nullcontext() if options.executor == "local" else connected()

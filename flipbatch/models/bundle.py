@@ -18,13 +18,13 @@ import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
-from flipbatch import __version__, storage
+from flipbatch import storage
 from flipbatch.errors import BundleError
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.frames.decode import InputSize
 from flipbatch.models.architectures import architecture
 from flipbatch.models.preprocessing import preprocessing
-from flipbatch.runtime.versions import versions
+from flipbatch.runtime.versions import VERSION, versions
 from flipbatch.schema import Label
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _parse_model_card(uri: str, data: bytes) -> dict[str, Any]:
         made_by = trained_with.get("flipbatch", "a newer version")
         raise BundleError(
             f"The bundle {uri} has format {found}, made by flipbatch {made_by}; this is flipbatch "
-            f"{__version__}, which reads up to format {FORMAT_VERSION}: upgrade it."
+            f"{VERSION}, which reads up to format {FORMAT_VERSION}: upgrade it."
         )
     return model_card
 

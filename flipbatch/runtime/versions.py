@@ -8,14 +8,15 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 
-from flipbatch import __version__
+VERSION = "0.2.0"
+"""Of flipbatch itself."""
 
 
 def versions() -> dict[str, str]:
     """Return the version of flipbatch, Python and each package, by name."""
     packages = ("torch", "torchvision", "openvino", "ray", "simplejpeg", "pillow", "numpy", "pyarrow")
     return {
-        "flipbatch": __version__,
+        "flipbatch": VERSION,
         "python": platform.python_version(),
         **{package: version(package) for package in packages},
     }

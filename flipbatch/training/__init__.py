@@ -1,1 +1,1 @@
-"""Labelled frames become model bundles. Only `job` knows Ray."""
+"""Labelled frames become model bundles. Only `ray_trainer` imports Ray."""

@@ -1,4 +1,4 @@
-"""Frames as another phone, table and light might have shown them: whole batches at once.
+"""Augmentation of whole batches: a random affine transform and a random change of colour.
 
 Knows pixels only. A mirrored page turn is a page turn, and so is a tilted or a dimmed one.
 """
@@ -26,9 +26,9 @@ TINT = 0.08
 
 
 def random_affine(frames: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror, zoom, tilt and shift each frame of a batch on its own; what comes in repeats the edge.
+    """Mirror, zoom, tilt and shift each frame of a batch on its own; the border repeats the edge.
 
-    On the CPU, in bytes, where torch's sampling takes twice as long (docs/performance.md).
+    This runs on the CPU on uint8 pixels: torch's sampling takes twice as long (docs/performance.md).
 
     Parameters
     ----------
@@ -40,38 +40,38 @@ def random_affine(frames: Tensor, generator: torch.Generator) -> Tensor:
     Returns
     -------
     Tensor
-        Of the same shape and type.
+        The same shape and dtype.
     """
-    moved = torch.empty_like(frames)
+    transformed = torch.empty_like(frames)
     height, width = frames.shape[1:3]
     matrices = _matrices(len(frames), height, width, generator)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    for frame, matrix, out in zip(frames.numpy(), matrices, moved.numpy(), strict=True):
+    for frame, matrix, out in zip(frames.numpy(), matrices, transformed.numpy(), strict=True):
         cv2.warpAffine(frame, matrix, (width, height), out, flags, cv2.BORDER_REPLICATE)
-    return moved
+    return transformed
 
 
 def _matrices(count: int, height: int, width: int, generator: torch.Generator) -> npt.NDArray[np.float64]:
-    """Say where each pixel comes from, as matrices (N, 2, 3) for (column, row, 1)."""
+    """Return matrices (N, 2, 3) that map (column, row, 1) of an output pixel to its source."""
     zoom = 1 + _uniform((count,), ZOOM, generator)
     tilt = _uniform((count,), TILT, generator)
     mirror = 1 - 2 * torch.randint(2, (count,), generator=generator)
     middle = torch.tensor([width - 1, height - 1]) / 2
-    moved_to = middle + _uniform((count, 2), SHIFT, generator) * torch.tensor([width, height]) / 2
+    target = middle + _uniform((count, 2), SHIFT, generator) * torch.tensor([width, height]) / 2
     cosine, sine = tilt.cos() * zoom, tilt.sin() * zoom
     turn = torch.stack([cosine * mirror, -sine, sine * mirror, cosine], dim=1).view(count, 2, 2)
-    return torch.cat([turn, (moved_to - turn @ middle)[:, :, None]], dim=2).double().numpy()
+    return torch.cat([turn, (target - turn @ middle)[:, :, None]], dim=2).double().numpy()
 
 
 def color_jitter(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Vary contrast, brightness and tint of each frame of a batch on its own.
+    """Change contrast, brightness and tint of each frame of a batch on its own.
 
     Parameters
     ----------
     pixels : Tensor
         (N, 3, H, W), uint8 or float, 0 to 255.
     generator : torch.Generator
-        On the CPU: the same draws on every device.
+        On the CPU, so that all devices get the same draws.
 
     Returns
     -------
@@ -82,10 +82,10 @@ def color_jitter(pixels: Tensor, generator: torch.Generator) -> Tensor:
     contrast = 1 + _uniform((count, 1, 1, 1), GAIN, generator).to(device)
     brightness = 1 + _uniform((count, 1, 1, 1), GAIN, generator).to(device)
     tint = 1 + _uniform((count, 3, 1, 1), TINT, generator).to(device)
-    # A plane a colour: to meet a factor a colour, vectors of neighbours must be of one.
+    # One plane per colour: a factor per colour is then one for neighbouring values.
     planes = pixels.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
     mean = planes.mean(dim=(1, 2, 3), keepdim=True)
-    # ((pixels - mean) * contrast + mean * brightness) * tint, in place: each pass over all pixels counts.
+    # ((pixels - mean) * contrast + mean * brightness) * tint, in place, to pass over all pixels fewer times.
     return planes.mul_(contrast * tint).add_(mean * (brightness - contrast) * tint).clamp_(0, 255)
 
 

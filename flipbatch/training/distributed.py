@@ -1,6 +1,6 @@
-"""What ranks must agree on: sums, BatchNorm statistics, gathered rows. One rank alone keeps its own.
+"""Sums, BatchNorm statistics and rows over all ranks. One rank alone keeps its own.
 
-Knows torch.distributed; knows nothing of who started the process group.
+Knows torch.distributed; knows no Ray.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Stop when a value no longer improves, and keep what was best.
+"""Stop when a value no longer improves, and keep the best state.
 
-Pure Python: knows neither torch nor Ray. Fed the same values, every rank stops at the same epoch.
+Knows neither torch nor Ray. Given the same values, every rank stops at the same epoch.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ class EarlyStopping(Generic[State]):
     Parameters
     ----------
     patience : int
-        How many epochs in a row may bring no improvement; at least 1.
+        Epochs in a row without improvement after which training stops; at least 1.
     min_delta : float
-        By how much a value must beat the best to count; at least 0, in the value's own unit.
+        A value must be better than the best by more than this to count; at least 0.
     mode : {"min", "max"}
         Whether smaller or larger values are better.
 
     Attributes
     ----------
     best_value : float or None
-        None until a first value came.
+        None before the first value.
     best_epoch : int or None
     best_state : State or None
-        What `keep` returned at the best epoch.
+        The result of `keep` at the best epoch.
     epochs_without_improvement : int
 
     Raises
@@ -60,11 +60,11 @@ class EarlyStopping(Generic[State]):
 
     @property
     def should_stop(self) -> bool:
-        """Whether patience has run out."""
+        """Whether the last `patience` epochs brought no improvement."""
         return self.epochs_without_improvement >= self.patience
 
     def update(self, epoch: int, value: float, keep: Callable[[], State]) -> bool:
-        """Take one epoch's value.
+        """Record the value of one epoch.
 
         Parameters
         ----------
@@ -72,7 +72,7 @@ class EarlyStopping(Generic[State]):
         value : float
             NaN is never an improvement.
         keep : callable
-            Called only where the value improves; what it returns must not change afterwards.
+            Called only if the value improves; its result must not change afterwards.
 
         Returns
         -------
@@ -94,13 +94,13 @@ class EarlyStopping(Generic[State]):
         return gain > self.min_delta
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint must hold."""
-        return {name: getattr(self, name) for name in _REMEMBERED}
+        """Return the state for a checkpoint."""
+        return {name: getattr(self, name) for name in _STATE}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
-        for name in _REMEMBERED:
+        """Restore the state of a checkpoint."""
+        for name in _STATE:
             setattr(self, name, state[name])
 
 
-_REMEMBERED = ("best_value", "best_epoch", "best_state", "epochs_without_improvement")
+_STATE = ("best_value", "best_epoch", "best_state", "epochs_without_improvement")

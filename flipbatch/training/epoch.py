@@ -1,6 +1,6 @@
-"""One pass over a cache: train, or evaluate. Its sums are those of all ranks.
+"""One pass over a cache, to train or to evaluate. Its sums are over all ranks.
 
-Knows networks, caches and losses; knows nothing of when to stop, of checkpoints or of Ray.
+Knows networks, caches and losses; knows no early stopping, no checkpoints and no Ray.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from flipbatch.training.distributed import largest_over_ranks, sum_over_ranks
 from flipbatch.training.frame_cache import FrameCache
 
 LABEL_SMOOTHING = 0.05
-"""Labels are given per clip, so that the first and last frames of a flip may show none."""
+"""Labels are given per clip: the first and last frames of a flip may show none."""
 
 EVALUATION_BATCH = 64
 
 
 @dataclass(frozen=True)
 class Loss:
-    """Binary cross-entropy that gives both classes the same say, however many frames each has.
+    """Binary cross-entropy in which both classes have the same total weight.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Loss:
     negatives: int
 
     def of_each(self, logits: Tensor, positive: Tensor, smoothing: float = 0.0) -> Tensor:
-        """Return each frame's weighted loss, (N,); `smoothing` moves targets towards one half."""
+        """Return the weighted loss of each frame, (N,); `smoothing` moves targets towards one half."""
         half = (self.positives + self.negatives) / 2
         weight = torch.where(positive, half / self.positives, half / self.negatives)
         target = positive.float() * (1 - smoothing) + smoothing / 2
@@ -47,12 +47,12 @@ class Loss:
 
 @dataclass(frozen=True)
 class PassMetrics:
-    """What one pass over all ranks' frames gave.
+    """The metrics of one pass over the frames of all ranks.
 
     Attributes
     ----------
     loss : float
-        Mean weighted loss a frame.
+        Mean weighted loss per frame.
     counts : Counts
         At a probability of one half, uncalibrated.
     """
@@ -61,13 +61,13 @@ class PassMetrics:
     counts: Counts
 
     def to_json(self) -> dict[str, float | int | None]:
-        """Return the loss and what follows from the counts."""
+        """Return the loss and the metrics that follow from the counts."""
         names = ("accuracy", "balanced_accuracy", "precision", "recall", "f1")
         return {"loss": self.loss, **{name: getattr(self.counts, name) for name in names}}
 
 
 class _Sums:
-    """Loss and counts of the batches so far, on the device: read once, at the end of the pass."""
+    """Loss and counts of the batches so far. They stay on the device until the end of the pass."""
 
     def __init__(self, device: torch.device) -> None:
         self._sums = torch.zeros(5, dtype=torch.float64, device=device)
@@ -85,7 +85,7 @@ class _Sums:
 
 
 def steps_per_epoch(cache: FrameCache, batch_size: int, device: torch.device) -> int:
-    """Return how many steps every rank takes: as many as the one with the most frames needs."""
+    """Return how many steps every rank takes: the steps that the rank with the most frames needs."""
     return largest_over_ranks(-(-len(cache) // batch_size), device)
 
 
@@ -103,28 +103,28 @@ def train_epoch(
     Parameters
     ----------
     forward : callable
-        The network in training mode, or what wraps it; its gradients are averaged over ranks.
+        The network in training mode, or its wrapper that averages gradients over ranks.
     cache : FrameCache
     optimizer : Optimizer
     loss : Loss
     batches : iterator of Tensor
-        Row numbers in the cache, (N,), int64; as many batches on every rank.
+        Row numbers in the cache, (N,), int64; the same number of batches on every rank.
     generator : torch.Generator
         Draws the augmentation.
     after_step : callable
-        Called after each step; sets the next learning rate.
+        Called after each step, to set the next learning rate.
 
     Returns
     -------
     PassMetrics
-        Of the frames as they were seen, augmented unless the cache is embedded, over all ranks.
+        Over all ranks, of the frames as the network saw them: augmented unless the cache is embedded.
     """
     device = optimizer.param_groups[0]["params"][0].device
     sums = _Sums(device)
     for rows in batches:
         positive = cache.positive[rows].to(device)
-        # Not `pixels[rows]`, which copies byte by byte: 20 times slower.
-        logits = forward(_varied(cache.pixels.index_select(0, rows), generator, device))
+        # `pixels[rows]` copies byte by byte and takes 20 times as long.
+        logits = forward(_augmented(cache.pixels.index_select(0, rows), generator, device))
         losses = loss.of_each(logits, positive, LABEL_SMOOTHING)
         optimizer.zero_grad(set_to_none=True)
         losses.mean().backward()
@@ -157,19 +157,19 @@ def evaluate(
 
 
 def shuffled_batches(count: int, batch_size: int, steps: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Cut permutations of `count` rows, one after the other, into `steps` full batches."""
-    turns = -(-steps * batch_size // count)
-    order = torch.cat([torch.randperm(count, generator=generator) for _ in range(turns)])
+    """Yield `steps` full batches, cut from as many permutations of `count` rows as are needed."""
+    permutations = -(-steps * batch_size // count)
+    order = torch.cat([torch.randperm(count, generator=generator) for _ in range(permutations)])
     yield from order[: steps * batch_size].split(batch_size)
 
 
-def _varied(pixels: Tensor, generator: torch.Generator, device: torch.device) -> Tensor:
-    """Return a batch of a cache as a network takes it, varied unless it is embedded."""
+def _augmented(pixels: Tensor, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Return a batch of a cache as a network takes it, augmented unless it is embedded."""
     if pixels.ndim != 4:
         return pixels.to(device)
     return color_jitter(_inputs(random_affine(pixels, generator).to(device)), generator)
 
 
 def _inputs(pixels: Tensor) -> Tensor:
-    """Return pixels with their channels first; of an embedded cache, features as they are."""
+    """Return pixels with their channels first, or the features of an embedded cache unchanged."""
     return pixels.permute(0, 3, 1, 2) if pixels.ndim == 4 else pixels

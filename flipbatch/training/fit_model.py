@@ -1,4 +1,4 @@
-"""What every worker runs: build the network, fit it, assess it; rank 0 writes the bundle.
+"""One model on every worker: build the network, fit it, assess it; rank 0 writes the bundle.
 
 Knows how networks, recipes, fits and bundles are put together; knows no Ray, and not where frames, devices
 and checkpoints come from.
@@ -46,13 +46,13 @@ class FitTask:
     pretrained : dict of str to Tensor, or None
         A state dict with torchvision's names; None trains from scratch.
     weights : str
-        What the bundle says of `pretrained`.
+        What the model card says of `pretrained`.
     splits : ndarray
         (frames,), str: the split of each decoded frame by its row, empty where it is left out.
     out : str
         URI of the directory for ``models/``, ``test_videos/`` and ``checkpoints/``.
     data : dict
-        What the bundle says of its frames.
+        What the model card says of the frames.
     """
 
     name: str
@@ -141,7 +141,7 @@ def _loss(train: FrameCache, device: torch.device) -> Loss:
 
 
 def _write(task: FitTask, fitted: Fitted, training: Mapping[str, Any], assessment: Assessment) -> None:
-    """Write the test videos, then the bundle: a bundle that is there says that the model is finished."""
+    """Write the test videos, then the bundle: a model with a bundle is finished."""
     videos = storage.join(task.out, TEST_VIDEOS_FOLDER, f"{task.name}.parquet")
     write_table(assessment.test_videos, videos)
     outcome = {

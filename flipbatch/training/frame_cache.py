@@ -73,7 +73,7 @@ class FrameCache:
     video_id : ndarray
         (N,), str.
     group : ndarray
-        (N,), str: book, place or recording.
+        (N,), str: the book, place or recording.
     frame_number : ndarray
         (N,), int64.
     """

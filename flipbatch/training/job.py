@@ -6,6 +6,7 @@ Knows the order of steps and what makes a resume the same run; knows no Ray: an 
 from __future__ import annotations
 
 import logging
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from flipbatch.errors import OutputError
@@ -36,7 +37,7 @@ def train(options: TrainOptions, trainer: Trainer | None = None) -> dict[str, An
     ----------
     options : TrainOptions
     trainer : Trainer, optional
-        By default the executor that the options name. Ray's must be connected.
+        By default the executor that the options name.
 
     Returns
     -------
@@ -48,6 +49,20 @@ def train(options: TrainOptions, trainer: Trainer | None = None) -> dict[str, An
     FlipbatchError
         Its message says what to do.
     """
+    with _executor(options):
+        return _train(options, trainer)
+
+
+def _executor(options: TrainOptions) -> AbstractContextManager[None]:
+    """Connect to Ray if it trains; a connection that exists is used."""
+    if options.executor == "local":
+        return nullcontext()
+    from flipbatch.runtime.ray_connection import connected
+
+    return connected()
+
+
+def _train(options: TrainOptions, trainer: Trainer | None) -> dict[str, Any]:
     directory = RunDirectory.at(options.out)
     found = _found_run(directory, options)
     finished = directory.is_finished

@@ -1,4 +1,4 @@
-"""What a training command may be told, and what makes two of them the same run.
+"""The options of a training command, and the identity of its run.
 
 Knows values only; knows no Ray, no frames and no network.
 """
@@ -30,7 +30,7 @@ class TrainOptions:
     models : tuple of str
         Architectures to train.
     weights : str
-        What `mobilenet_v2` starts from: ``imagenet``, ``none`` or a URI.
+        The weights that `mobilenet_v2` starts from: ``imagenet``, ``none`` or a URI.
     settings : Settings
     folds : FoldPlan or None
         How cross-validation deals groups to folds; None trains on one split.

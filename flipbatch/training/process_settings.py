@@ -1,6 +1,6 @@
-"""What a process that trains is set to: its threads, and that memory once freed stays with it.
+"""Settings of a process that trains: its threads, and that it keeps freed memory.
 
-Knows torch's, OpenCV's and the C library's settings; knows no frames and no networks.
+Knows the settings of torch, OpenCV and the C library; knows no frames and no networks.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import torch
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """From glibc's malloc.h."""
 _LARGEST_KEPT = 2**25
-"""Bytes of a block: the most that glibc takes."""
+"""Blocks up to this many bytes are kept; glibc takes no more."""
 _MOST_KEPT = 2**30
-"""Bytes of freed memory, from which on it is handed back after all."""
+"""Freed memory beyond this many bytes is returned to the kernel."""
 
 
 def set_up(threads: int) -> None:
@@ -24,7 +24,7 @@ def set_up(threads: int) -> None:
     Parameters
     ----------
     threads : int
-        How many it may use.
+        How many threads the process may use.
     """
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
@@ -32,10 +32,10 @@ def set_up(threads: int) -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Tell glibc not to hand freed memory back at once; where it is another C library, do nothing.
+    """Tell glibc to keep freed memory; with another C library, do nothing.
 
-    A batch of frames is several MB of floats again and again. By default glibc maps each such block anew, and
-    the kernel clears it page by page: a third of an epoch of `cnn_model` (docs/performance.md).
+    Each batch of frames takes several MB. By default glibc maps each such block anew, and the kernel clears
+    it page by page: a third of an epoch of `cnn_model` (docs/performance.md).
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,4 +1,4 @@
-"""What the driver asks of an executor: decode frames once, then fit models on them.
+"""The interface of an executor: decode frames once, then fit models on them.
 
 Knows the two protocols, and which executors there are; knows no Ray and no network.
 """

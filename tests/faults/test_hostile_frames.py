@@ -45,7 +45,8 @@ def test_every_hostile_frame_is_a_row_that_says_why(tmp_path: Path, bundle: str)
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("ending", ["kills", pytest.param("hangs", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["kills", "hangs"])
 def test_a_frame_that_ends_the_process_is_found_and_the_rest_goes_on(
     ending: str, tmp_path: Path, bundle: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -162,11 +162,17 @@ with ray_connection.connected():
     print(ray.get_runtime_context().gcs_address, flush=True)
     input()
 """
-STRANGER = "import ray, sys; ray.init(sys.argv[1], logging_level='ERROR')"
+CLIENT = """
+import sys
+from ray._raylet import GcsClient
+GcsClient(address=sys.argv[1]).internal_kv_get(b"key", None, timeout=10)
+"""
 
 
+@pytest.mark.ray
 def test_a_ray_that_was_started_here_refuses_strangers(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment["RAY_AUTH_MODE"] = "token"
     with subprocess.Popen(
         [sys.executable, "-c", OWNER],
         cwd=ROOT,
@@ -176,11 +182,12 @@ def test_a_ray_that_was_started_here_refuses_strangers(tmp_path: Path) -> None:
         text=True,
     ) as owner:
         assert owner.stdout is not None
-        address = owner.stdout.readline().strip()
-        stranger = [sys.executable, "-c", STRANGER, address]
-        elsewhere = environment | {"HOME": str(tmp_path)}
-        refused = subprocess.run(stranger, env=elsewhere, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-c", CLIENT, owner.stdout.readline().strip()]
+        stranger = environment | {"HOME": str(tmp_path), "RAY_AUTH_TOKEN": "0" * 32}
+        own, refused = (
+            subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+            for env in (environment, stranger)
+        )
         owner.communicate("\n")
-    assert owner.returncode == 0
-    assert refused.returncode == 1
+    assert (own.returncode, refused.returncode) == (0, 1), own.stderr
     assert "token" in refused.stderr

@@ -32,7 +32,7 @@ def test_ray_gives_the_same_files_as_the_local_executor(
     assert contents(tmp_path / "out") == contents(local)
 
 
-@pytest.mark.parametrize("order", [("local", "ray"), ("ray", "local")])
+@pytest.mark.parametrize("order", [("local", "ray"), pytest.param(("ray", "local"), marks=pytest.mark.slow)])
 def test_a_run_of_one_executor_is_finished_by_the_other(
     order: tuple[ExecutorName, ExecutorName], manifest: Path, bundles: tuple[str, str], tmp_path: Path
 ) -> None:

@@ -18,7 +18,8 @@ from flipbatch.frames.manifest import list_frames
 from flipbatch.scoring.job import ScoreOptions
 from flipbatch.storage import s3_settings
 from flipbatch.training.fit import Settings
-from flipbatch.training.job import TrainOptions, train
+from flipbatch.training.job import train
+from flipbatch.training.options import TrainOptions
 from tests.scoring.conftest import score
 
 

@@ -1,4 +1,4 @@
-"""Small frames that a network learns to tell apart in seconds: striped ones flip, plain ones don't."""
+"""Small frames that a network learns in seconds: striped ones are flips, plain ones are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames as another phone, table and light might have shown them."""
+"""Random affine transforms and colour jitter of batches."""
 
 import math
 
@@ -10,7 +10,7 @@ from flipbatch.training.augment import GAIN, SHIFT, TILT, TINT, ZOOM, color_jitt
 
 HEIGHT, WIDTH, STEP = 240, 135, 40
 ROUNDED = 1.5 / STEP
-"""What positions in whole pixels can tell of a slope."""
+"""The error of a slope that is measured in whole pixels."""
 MIDDLE = (HEIGHT // 2, WIDTH // 2)
 
 
@@ -33,7 +33,7 @@ def sources():
 
 @pytest.fixture
 def square(sources):
-    """The sides of a pixel, right and down, as they lie in the frame: two times (64, 2)."""
+    """The sides of a pixel, right and down, in the frame: two times (64, 2)."""
     row, column = MIDDLE
     corner = sources[:, :, row, column]
     right, down = sources[:, :, row, column + STEP], sources[:, :, row + STEP, column]
@@ -49,7 +49,7 @@ def test_a_square_stays_a_square(square):
     torch.testing.assert_close(right.norm(dim=1), down.norm(dim=1), atol=ROUNDED, rtol=0)
 
 
-def test_about_half_the_frames_are_mirrored(square):
+def test_about_half_of_the_frames_are_mirrored(square):
     right, down = square
     mirrored = right[:, 0] * down[:, 1] - right[:, 1] * down[:, 0] < 0
     assert 20 < mirrored.sum() < 44
@@ -71,22 +71,22 @@ def test_the_middle_moves_no_further_than_the_largest_shift(sources):
     assert (moved > torch.tensor([WIDTH, HEIGHT]) / 2 * SHIFT / 2).all()
 
 
-def test_what_comes_in_from_outside_repeats_the_edge(sources):
+def test_the_border_repeats_the_edge(sources):
     assert sources[:, 0].min() >= 0
     assert sources[:, 0].max() <= WIDTH - 1
 
 
-def test_without_reach_a_frame_is_itself_or_its_mirror_image(monkeypatch):
+def test_with_ranges_of_0_a_frame_is_itself_or_its_mirror_image(monkeypatch):
     for name in ("ZOOM", "SHIFT", "TILT"):
         monkeypatch.setattr(module, name, 0.0)
     for frame, moved in zip(noise(8), random_affine(noise(8), generator()), strict=True):
         assert torch.equal(moved, frame) or torch.equal(moved, frame.flip(1))
 
 
-# ------------------------------------------------------------------------------ light
+# ------------------------------------------------------------------------------ colour
 
 
-def test_light_changes_no_more_than_it_may():
+def test_color_jitter_stays_within_its_range():
     varied = color_jitter(torch.full((64, 3, 8, 8), 100.0), generator())
     assert varied.std(dim=(2, 3)).max() < 1e-3
     assert 100 * (1 - GAIN) * (1 - TINT) <= varied.min() < 80
@@ -104,13 +104,13 @@ def test_colours_are_tinted_against_each_other():
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
-def test_light_gives_float32_of_the_same_shape_and_range(dtype):
+def test_color_jitter_gives_float32_of_the_same_shape_and_range(dtype):
     varied = color_jitter(noise(16).permute(0, 3, 1, 2).to(dtype), generator())
     assert (varied.shape, varied.dtype) == ((16, 3, 60, 40), torch.float32)
     assert (varied.min(), varied.max()) == (0, 255)
 
 
-def test_moving_gives_bytes_of_the_same_shape():
+def test_an_affine_transform_gives_uint8_of_the_same_shape():
     moved = random_affine(noise(16), generator())
     assert (moved.shape, moved.dtype) == ((16, 60, 40, 3), torch.uint8)
 
@@ -136,12 +136,12 @@ def test_each_frame_varies_on_its_own(vary):
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 @pytest.mark.parametrize("vary", [random_affine, lit])
-def test_the_frames_are_left_as_they_were(vary, dtype):
+def test_the_input_does_not_change(vary, dtype):
     frames = noise(4).to(dtype)
     vary(frames, generator())
     assert torch.equal(frames, noise(4).to(dtype))
 
 
-def test_its_reach_is_what_a_hand_held_phone_may_do():
+def test_the_ranges_are_those_of_a_hand_held_phone():
     assert math.degrees(TILT) < 20
     assert max(ZOOM, SHIFT, GAIN, TINT) < 0.5

@@ -1,4 +1,4 @@
-"""One pass: its loss, its batches, its sums."""
+"""One pass over a cache: loss, batches, sums."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 
 
 class Brightness(nn.Module):
-    """A network whose logit is how bright a frame is; remembers what it was given."""
+    """A network whose logit is the brightness of a frame; keeps its inputs."""
 
     def __init__(self):
         super().__init__()
@@ -49,14 +49,14 @@ def generator():
 
 
 @given(st.integers(1, 50), st.integers(1, 50))
-def test_both_classes_have_the_same_say(positives, negatives):
+def test_both_classes_have_the_same_weight(positives, negatives):
     truth = torch.tensor([True] * positives + [False] * negatives)
     each = Loss(positives, negatives).of_each(torch.zeros(len(truth)), truth)
     torch.testing.assert_close(each[truth].sum(), each[~truth].sum())
     torch.testing.assert_close(each.mean(), torch.tensor(2.0).log())
 
 
-def test_with_as_many_of_each_it_is_plain_cross_entropy():
+def test_with_equal_classes_it_is_plain_cross_entropy():
     logits, truth = torch.tensor([2.0, -1.0, 0.5]), torch.tensor([True, True, False])
     expected = binary_cross_entropy_with_logits(logits, truth.float(), reduction="none")
     torch.testing.assert_close(Loss(7, 7).of_each(logits, truth), expected)
@@ -90,7 +90,7 @@ def test_the_generator_decides_their_order():
 
 
 @pytest.mark.parametrize(("frames", "size", "steps"), [(1, 8, 1), (8, 8, 1), (9, 8, 2), (0, 8, 0)])
-def test_an_epoch_has_a_step_for_each_batch_begun(frames, size, steps):
+def test_an_epoch_has_a_step_for_each_batch_and_part_of_one(frames, size, steps):
     assert steps_per_epoch(cache_of(frames), size, CPU) == steps
 
 
@@ -116,7 +116,7 @@ def test_evaluation_changes_nothing_and_repeats_itself():
     assert all(parameter.grad is None for parameter in net.parameters())
 
 
-def test_nothing_to_evaluate_gives_no_logits():
+def test_an_empty_cache_gives_no_logits():
     metrics, logits = evaluate(network(), cache_of(0), Loss(1, 1), CPU)
     assert logits.shape == (0,)
     assert metrics == PassMetrics(0.0, Counts())

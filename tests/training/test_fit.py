@@ -1,4 +1,4 @@
-"""A training run: what it learns, when it stops, how it is resumed."""
+"""A training run: learning, early stopping, resume, phases."""
 
 import io
 
@@ -79,23 +79,23 @@ def test_it_stops_early_and_returns_the_best_weights_not_the_last():
     assert not same(fitted.weights, checkpoints[-1]["network"])
 
 
-def test_patience_that_ends_with_the_last_epoch_stops_nothing():
+def test_patience_that_ends_with_the_last_epoch_is_not_early_stopping():
     fitted, _ = run(new(epochs=3, patience=2, min_delta=99.0))
     assert not fitted.stopped_early
 
 
-def test_weights_that_training_goes_on_with_are_not_the_best_ones():
+def test_the_best_weights_do_not_change_as_training_goes_on():
     network = CnnModel()
     fitted, _ = run(new(network, epochs=3, patience=3, min_delta=99.0))
     assert changed(fitted.weights, network)
 
 
-def test_a_loss_that_was_never_a_number_is_said():
+def test_a_loss_that_is_never_a_number_is_an_error():
     with pytest.raises(JobError, match="Training diverged: the validation loss was never a number"):
         run(new(recipe=Recipe(float("inf"), batch_size=8), epochs=3, patience=2))
 
 
-def test_what_was_best_before_training_diverged_is_kept():
+def test_the_best_weights_before_training_diverged_are_kept():
     good, checkpoints = run(new(epochs=2))
     last = checkpoints[-1]
     broken = last | {
@@ -135,7 +135,7 @@ def undisturbed():
 def test_resumed_after_any_epoch_it_ends_as_if_undisturbed(undisturbed, after):
     expected, checkpoints = undisturbed
     fit = new(CnnModel(), epochs=4, patience=4)
-    torch.manual_seed(after)  # what drew before does not matter
+    torch.manual_seed(after)  # earlier draws do not matter
     fit.resume(checkpoints[after])
     assert equal(run(fit)[0], expected)
 

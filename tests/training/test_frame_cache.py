@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
 
 
 def rows(folder, *numbers):
-    """Return `cache_rows` of frames as Ray hands them over; 6 is damaged, 7 isn't there."""
+    """Return `cache_rows` of frames as arrays; 6 is damaged, 7 is missing."""
     manifest = [
         {"video_id": "v", "frame_number": number, "uri": f"{folder}/v_{number}.png"}
         | {"label": "flip" if number % 2 else "notflip", "split": "train", "group": "book"}
@@ -109,7 +109,7 @@ def test_a_share_may_be_empty(folder, batches):
     assert (cache.pixels.dtype, cache.positive.dtype) == (torch.uint8, torch.bool)
 
 
-def test_each_split_gets_its_frames_and_what_is_left_out_goes_to_none(folder):
+def test_each_split_gets_its_frames_and_others_are_left_out(folder):
     batches = [decode_rows(rows(folder, 0, 1, 2, 3, 6, 4), SIZE)]
     splits = np.array(["train", "test", "", "val", "train", "train"])
     caches = collect_splits(batches, splits, SIZE)
@@ -158,5 +158,5 @@ def test_an_embedded_cache_holds_what_a_network_gave_of_each_frame():
     assert embedded.positive is cache.positive
 
 
-def test_of_no_frames_nothing_is_embedded():
+def test_an_empty_share_can_be_embedded():
     assert len(cache_of(4, rows=slice(0, 0)).embedded(mean_colours, torch.device("cpu"))) == 0

@@ -141,10 +141,10 @@ def test_a_killed_worker_is_replaced_and_goes_on(labelled_frames: Path, tmp_path
     out = tmp_path / "out"
     killer = threading.Thread(target=kill_a_worker_after_a_checkpoint, args=(out,), daemon=True)
     killer.start()
-    train(options(labelled_frames, out, executor="ray", settings=Settings(epochs=8, patience=8)))
+    train(options(labelled_frames, out, executor="ray", settings=Settings(epochs=4, patience=4)))
     killer.join(timeout=1)
     assert not killer.is_alive(), "no worker was killed"
-    assert [entry["epoch"] for entry in record(out)["history"]] == list(range(8))
+    assert [entry["epoch"] for entry in record(out)["history"]] == list(range(4))
 
 
 def kill_a_worker_after_a_checkpoint(out: Path) -> None:
@@ -168,6 +168,7 @@ def is_own(process: Path) -> bool:
     return b"RayTrainWorker" in command and f"FLIPBATCH_TESTS={os.getpid()}".encode() in environment
 
 
+@pytest.mark.slow
 @on_ray
 def test_a_killed_command_goes_on_after_its_last_epoch(
     labelled_frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -36,11 +36,11 @@ def test_each_phase_rises_and_falls_on_its_own():
     assert max(shares[60:]) > 0.9
 
 
-def test_more_frozen_epochs_than_epochs_are_no_harm():
+def test_there_may_be_more_frozen_epochs_than_epochs():
     assert min(rates(Recipe(1e-3, frozen_epochs=5), epochs=2)) > 0
 
 
-def test_pretrained_layers_wait_for_the_head_and_move_less():
+def test_pretrained_layers_wait_for_the_head_and_learn_more_slowly():
     recipe = recipe_for("mobilenet_v2", pretrained=True)
     assert recipe.frozen_epochs >= 1
     assert recipe.feature_rate < 1

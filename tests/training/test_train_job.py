@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from flipbatch.cli import main
 from flipbatch.errors import InputError, OutputError, StorageError
 from flipbatch.schema import SPLITS, VIDEOS
 from flipbatch.training.fit import Settings
@@ -215,3 +218,40 @@ def test_weights_of_another_content_are_other_weights(tmp_path: Path) -> None:
 def test_several_workers_in_this_process_are_refused(labelled_frames: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--executor local trains in one process: leave --workers out"):
         train(options(labelled_frames, tmp_path / "out", workers=2))
+
+
+# ------------------------------------------------------------------------------ without Ray
+
+COMMAND = """
+import sys
+from flipbatch.cli import main
+assert main(["train", *sys.argv[1:], "--executor", "local", "-q"]) == 0
+assert "ray" not in sys.modules
+"""
+
+
+def test_the_command_trains_in_this_process_without_importing_ray(tmp_path: Path) -> None:
+    frames = write_frames(tmp_path / "frames", videos=6, frames=1)
+    flags = ["--models", "cnn_model", "--epochs", "1", "--folds", "2"]
+    arguments = ["--frames", str(frames), "--out", str(tmp_path / "out"), *flags]
+    said = subprocess.run(
+        [sys.executable, "-c", COMMAND, *arguments], capture_output=True, text=True, check=False
+    )
+    assert said.returncode == 0, said.stderr
+    assert "pooled" in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (["--folds", "1"], "'1' is not an integer ≥ 2"),
+        (["--folds", "2", "--leave-one-out"], "not allowed with argument"),
+        (["--executor", "dask"], "invalid choice"),
+    ],
+)
+def test_wrong_flags_are_wrong_arguments(
+    flags: list[str], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "--frames", "f", "--out", "o", *flags])
+    assert why in capsys.readouterr().err
