@@ -1,12 +1,13 @@
-"""Differences between models, each with its paired interval and what it says.
+"""Differences between models, each with its paired interval and the better model.
 
 Knows ``differences`` of ``metrics.json`` and ``comparison.json``. Knows no markup and no terminal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 _MEASURES = {
@@ -40,11 +41,11 @@ class Difference:
     high: float
 
     @property
-    def result(self) -> str:
-        """Which model is better, if the interval says so."""
+    def better(self) -> str | None:
+        """The name of the better model; None if the interval contains 0."""
         if self.low <= 0 <= self.high:
-            return NO_DIFFERENCE
-        return f"{self.model if self.value > 0 else self.minus} is better"
+            return None
+        return self.model if self.value > 0 else self.minus
 
 
 def differences(metrics: Mapping[str, Any]) -> list[Difference]:
@@ -59,5 +60,11 @@ def differences(metrics: Mapping[str, Any]) -> list[Difference]:
         Difference(pair["model"], pair["minus"], title, pair[level][key], *pair[level][f"{key}_interval"])
         for pair in metrics.get("differences", ())
         for (level, key), title in _MEASURES.items()
-        if pair[level][f"{key}_interval"] is not None
+        if pair[level].get(f"{key}_interval") is not None
     ]
+
+
+def by_pair(found: Sequence[Difference]) -> list[tuple[str, str, list[Difference]]]:
+    """Return the names of each pair of models, `model` and `minus`, with their differences in a row."""
+    pairs = groupby(found, key=lambda one: (one.model, one.minus))
+    return [(model, minus, list(group)) for (model, minus), group in pairs]

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from flipbatch import storage
 from flipbatch.report import plots, views
 from flipbatch.report.contents import Json, Report, gather
-from flipbatch.report.differences import differences
+from flipbatch.report.differences import NO_DIFFERENCE, by_pair, differences
 from flipbatch.report.warnings import warnings
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.totals import PartTotals
@@ -53,7 +53,8 @@ def render(report: Report) -> str:
         metrics=report.metrics,
         stylesheet=files("flipbatch.report").joinpath("report.css").read_text("utf-8"),
         warnings=warnings(report.metrics, report.model_cards),
-        differences=differences(report.metrics),
+        pairs=by_pair(differences(report.metrics)),
+        no_difference=NO_DIFFERENCE,
         views=views,
         plots=plots,
     )
@@ -68,5 +69,5 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"count": views.count, "number": views.number}
+    environment.filters |= {"count": views.count, "number": views.number, "signed": views.signed}
     return environment.get_template("report.html.j2")

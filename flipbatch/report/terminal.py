@@ -6,10 +6,9 @@ Knows ``metrics.json`` and ``comparison.json``. Knows no tables and no files.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import groupby
 from typing import Any
 
-from flipbatch.report.differences import NO_DIFFERENCE, differences
+from flipbatch.report.differences import NO_DIFFERENCE, by_pair, differences
 from flipbatch.report.score_table import score_table
 
 Metrics = Mapping[str, Any]
@@ -50,17 +49,17 @@ def _unseen_f1(entry: Metrics) -> float | None:
 def _difference_lines(metrics: Metrics) -> list[str]:
     """Return a line per pair of models, and one per measure below it."""
     lines = []
-    for (model, minus), found in groupby(differences(metrics), key=lambda one: (one.model, one.minus)):
-        lines.append(f"{_cut(model)} - {_cut(minus)}, with 95 % intervals:")
+    for model, minus, found in by_pair(differences(metrics)):
+        lines.append(f"{_cut(model, 24)} - {_cut(minus, 24)}, with 95 % intervals:")
         for one in found:
-            result = NO_DIFFERENCE if one.result == NO_DIFFERENCE else "a difference"
+            result = f"{_cut(one.better, 16)} is better" if one.better else NO_DIFFERENCE
             interval = f"{one.low:+.3f} to {one.high:+.3f}"
             lines.append(f"  {one.measure:<26}{one.value:+.3f}  {interval}  {result}")
     return lines
 
 
-def _cut(name: str) -> str:
-    return name if len(name) <= 24 else name[:23] + "…"
+def _cut(name: str, width: int) -> str:
+    return name if len(name) <= width else name[: width - 1] + "…"
 
 
 # ---------------------------------------------------------------------------------------- folds

@@ -55,6 +55,11 @@ def count(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
 
 
+def signed(value: float) -> str:
+    """Return a difference with its sign and three decimals."""
+    return f"{value:+.3f}".replace("-", "−")
+
+
 def number(value: float | None, missing: str = "undefined") -> str:
     """Return a number with three decimals."""
     return missing if value is None else f"{value:.3f}"
@@ -166,8 +171,8 @@ def _decisions(report: Report, floor: str | None) -> Section:
 # ---------------------------------------------------------------------------------------- one model
 
 
-def origin(model_card: Json) -> str:
-    """Return in one line how a model was trained, as far as its model card says it."""
+def origin(model_card: Json) -> dict[str, Any]:
+    """Return titles and values of how a model was trained, as far as its model card says it."""
     weights = look(model_card, "training", "weights")
     error = ("calibration", "expected_calibration_error")
     facts = {
@@ -184,7 +189,7 @@ def origin(model_card: Json) -> str:
             look(model_card, "metrics", "test_unseen_videos", "frames", "f1")
         ),
     }
-    return " · ".join(f"{title} {value}" for title, value in facts.items() if value is not None)
+    return {title: value for title, value in facts.items() if value is not None}
 
 
 def _rounded(value: Any) -> str | None:

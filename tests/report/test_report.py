@@ -95,9 +95,9 @@ def totals_of(videos, models, parts):
     return totals
 
 
-def page_of(out, videos, records=None, **options):
+def page_of(out, videos, model_cards=None, **options):
     run, metrics, totals = make_run(out, videos, **options)
-    write_report(run, metrics, records or {}, totals)
+    write_report(run, metrics, model_cards or {}, totals)
     return storage.read(run.directory.path("report.html")).decode()
 
 
@@ -118,16 +118,16 @@ class _Elements(HTMLParser):
 # ---------------------------------------------------------------------------------------- inert
 
 
-def test_whatever_comes_from_outside_is_text(tmp_path):
+def test_texts_from_outside_never_become_markup(tmp_path):
     page = page_of(
         tmp_path,
         {EVIL: [(FLIP, 0.1), (FLIP, f"cut {EVIL}")]},
-        records={"cnn_model": {"data": {"warnings": [EVIL]}, "architecture": EVIL}},
+        model_cards={"cnn_model": {"data": {"warnings": [EVIL]}, "architecture": EVIL}},
         frames=f'/frames"{EVIL}',
     )
     elements = _Elements(page)
     assert not elements.elements["script"]
-    assert elements.texts.count(EVIL) == 1  # the video; elsewhere it is part of a text
+    assert elements.texts.count(EVIL) == 2  # the video and the architecture; elsewhere it is part of a text
     assert page.count("&lt;script&gt;") >= 6
 
 
@@ -157,6 +157,14 @@ def test_the_page_runs_nothing_and_asks_for_nothing(tmp_path):
     assert "@import" not in page
 
 
+def test_a_control_of_direction_ends_with_its_text(tmp_path):
+    evil = "x\u202e"
+    page = page_of(tmp_path, GOOD, {"cnn_model": {"architecture": evil, "data": {"warnings": [evil]}}})
+    assert f'<span class="say">{evil}</span>' in page
+    assert f'<span class="say">In training: {evil}</span>' in page
+    assert re.search(r"\.say {[^}]*unicode-bidi: isolate", page)
+
+
 def test_every_element_is_closed(tmp_path):
     page = page_of(tmp_path, {**GOOD, "flip/d": [(FLIP, "cut off")]})
     opened, closed = (
@@ -171,7 +179,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path):
     assert first == second
 
 
-def test_a_path_that_is_no_text_does_not_stop_a_run(tmp_path):
+def test_a_path_that_is_not_utf_8_is_escaped(tmp_path):
     page = page_of(tmp_path, GOOD, frames="/frames/\udcff")
     assert r"/frames/\udcff" in page
 
@@ -210,7 +218,7 @@ def test_the_last_column_calls_everything_flip(tmp_path):
     assert f'<td class="floor">{floor.f1:.3f}</td>' in render(gather(run, metrics, {}, totals))
 
 
-def test_what_is_undefined_is_neither_0_nor_1(tmp_path):
+def test_an_undefined_value_is_neither_0_nor_1(tmp_path):
     page = page_of(tmp_path, {"notflip/a": [(NOTFLIP, 0.1)], "notflip/b": [(NOTFLIP, 0.2)]})
     assert "<td><b>undefined</b></td>" in page
     assert "None" not in page
@@ -223,11 +231,11 @@ def test_labels_of_failed_frames_alone_measure_nothing(tmp_path):
     assert ">flip, called flip (tp)</th><td>–</td>" in page
 
 
-def test_a_video_of_both_labels_is_no_obstacle(tmp_path):
+def test_a_video_of_both_labels_has_no_decision_to_measure(tmp_path):
     assert "undefined" in page_of(tmp_path, {"a": [(FLIP, 0.9), (NOTFLIP, 0.1)]})
 
 
-def test_nothing_scored_at_all_is_a_page_too(tmp_path):
+def test_a_run_without_a_scored_frame_has_a_page(tmp_path):
     page = page_of(tmp_path, {"a": [(None, "cut off")] * 3})
     assert "3 of 3 frames (100.00%) could not be scored" in page
     assert "No frame was scored." in page
@@ -250,7 +258,7 @@ def test_balanced_accuracy_over_videos_leads(tmp_path):
     assert titles[-1] == "F1 of each video&#39;s frames"
 
 
-def test_differences_of_models_have_intervals_and_a_result():
+def test_a_model_is_better_where_the_interval_of_the_difference_excludes_0():
     measured = {"f1": -0.01, "f1_interval": [-0.03, 0.006], "balanced_accuracy": None}
     level = {**measured, "balanced_accuracy_interval": None}
     better = {
@@ -260,11 +268,23 @@ def test_differences_of_models_have_intervals_and_a_result():
         "balanced_accuracy_interval": [0.1, 0.3],
     }
     pair = {"model": "a", "minus": "b", "frames": level, "videos": better}
-    results = [(one.measure, one.result) for one in differences({"differences": [pair]})]
-    assert results == [
-        ("balanced accuracy, videos", "a is better"),
-        ("F1, frames", "no difference to be seen"),
-    ]
+    results = [(one.measure, one.better) for one in differences({"differences": [pair]})]
+    assert results == [("balanced accuracy, videos", "a"), ("F1, frames", None)]
+
+
+def test_the_page_names_the_better_model_of_a_pair(tmp_path):
+    run, metrics, totals = make_run(tmp_path, GOOD)
+    level = {"f1": -0.2, "f1_interval": [-0.3, -0.1], "balanced_accuracy": 0.1}
+    level["balanced_accuracy_interval"] = [-0.1, 0.3]
+    pair = {"model": "a", "minus": "b", "frames": level, "videos": {}}
+    page = render(gather(run, {**metrics, "differences": [pair]}, {}, totals))
+    assert "<b>−0.200</b>" in page
+    assert '<span class="say">b</span> is better' in page
+    assert page.count("no difference to be seen") == 1
+
+
+def test_a_run_without_differences_has_no_section_of_them(tmp_path):
+    assert "Differences between" not in page_of(tmp_path, GOOD)
 
 
 def test_a_reliability_curve_is_drawn_where_the_model_card_has_one(tmp_path):
@@ -278,7 +298,8 @@ def test_a_reliability_curve_is_drawn_where_the_model_card_has_one(tmp_path):
     }
     page = page_of(tmp_path, GOOD, {"cnn_model": card})
     assert page.count("<circle") == 1
-    assert "calibration error before 0.200 · after 0.010" in page
+    text = " ".join(" ".join(_Elements(page).texts).split())
+    assert "calibration error before 0.200 · after 0.010" in text
 
 
 # ---------------------------------------------------------------------------------------- warnings
@@ -288,7 +309,7 @@ def said(videos, card):
     return " ".join(warnings(metrics_of(videos, {"cnn_model": 0.5}), {"cnn_model": card}))
 
 
-def test_a_run_with_nothing_to_fear_has_no_warning(tmp_path):
+def test_a_run_without_problems_has_no_warning(tmp_path):
     fine = {"temperature": 1.2, "architecture": "mobilenet_v2", "training": {"weights": "imagenet"}}
     assert said(GOOD, fine) == ""
     assert "Before you read on" not in page_of(tmp_path, GOOD, {"cnn_model": fine})
@@ -312,17 +333,19 @@ def test_an_unlabelled_run_says_so_and_shows_decisions_only(tmp_path):
         ({"temperature": TEMPERATURES[1] * 0.9999999}, "at the bound of 20"),
     ],
 )
-def test_what_is_wrong_with_a_bundle_is_said(tmp_path, card, sentence):
+def test_problems_of_a_bundle_are_warnings(tmp_path, card, sentence):
     page = page_of(tmp_path, GOOD, {"cnn_model": card})
     assert "Before you read on" in page
     assert sentence in page
 
 
-def test_from_scratch_is_said_once_and_only_of_what_could_be_pretrained():
+def test_from_scratch_is_said_once_and_only_of_architectures_that_can_be_pretrained():
     note = "No weights: mobilenet_v2 is trained from scratch."
     training = {"weights": "none"}
-    told = said(GOOD, {"architecture": "mobilenet_v2", "training": training, "data": {"warnings": [note]}})
-    assert told.count("scratch") == 1
+    sentences = said(
+        GOOD, {"architecture": "mobilenet_v2", "training": training, "data": {"warnings": [note]}}
+    )
+    assert sentences.count("scratch") == 1
     assert said(GOOD, {"architecture": "cnn_model", "training": training}) == ""
 
 
@@ -332,6 +355,17 @@ def test_a_warning_of_two_models_is_said_once():
     assert found == {"In training: shared": ["one", "two"]}
 
 
+def test_a_run_of_several_engines_is_a_warning():
+    engines = [
+        {"engine": engine, "precision": "float32", "device": device}
+        for engine, device in (("openvino", "cpu"), ("torch", "cuda"))
+    ]
+    metrics = metrics_of(GOOD, {"cnn_model": 0.5})
+    (sentence,) = warnings({**metrics, "engines": engines}, {})
+    assert "openvino in float32 on cpu, torch in float32 on cuda" in sentence
+    assert warnings({**metrics, "engines": engines[:1]}, {}) == {}
+
+
 def test_failed_frames_are_a_share_with_their_reasons():
     assert "1 of 4 frames (25.00%)" in said(
         {"a": [(FLIP, 0.9), (NOTFLIP, 0.1), (FLIP, 0.9), (FLIP, "x")]}, {}
@@ -339,17 +373,17 @@ def test_failed_frames_are_a_share_with_their_reasons():
     assert "1 corrupt" in said({"a": [(FLIP, 0.9), (NOTFLIP, 0.1), (FLIP, "x")]}, {})
 
 
-def test_labels_that_can_not_tell_models_apart_are_said():
+def test_labels_of_one_class_or_of_some_frames_are_warnings():
     assert "All labelled frames are notflip" in said({"a": [(NOTFLIP, 0.1)]}, {})
     assert "Only 1 of 2 frames have a label" in said({"a": [(FLIP, 0.9), (None, 0.9)]}, {})
 
 
-def test_no_better_than_calling_everything_flip_is_said():
+def test_a_model_no_better_than_calling_everything_flip_is_a_warning():
     assert "No better than calling every frame flip" in said({"a": [(FLIP, 0.9)], "b": [(NOTFLIP, 0.9)]}, {})
 
 
 @pytest.mark.parametrize("card", [{}, {"data": None, "training": "none"}, {"data": {"warnings": "text"}}])
-def test_a_bundle_that_says_little_is_no_obstacle(tmp_path, card):
+def test_model_cards_may_lack_any_key(tmp_path, card):
     assert "cnn_model" in page_of(tmp_path, GOOD, {"cnn_model": card})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flipbatch.report.terminal import error_rate, summary_lines
+from flipbatch.report.terminal import comparison_lines, error_rate, summary_lines
 
 NO_ERRORS = {"missing": 0, "unreadable": 0, "corrupt": 0, "too_large": 0, "unsupported": 0}
 SCORES = {"f1": 0.8571, "balanced_accuracy": 0.9, "f1_interval": [0.75, 0.925]}
@@ -49,7 +49,7 @@ def test_without_labels_a_summary_says_why_there_is_no_f1():
     assert summary_lines(metrics(note="No frame has a label."))[-1] == "No frame has a label."
 
 
-def test_what_is_not_defined_is_a_dash():
+def test_an_undefined_value_is_a_dash():
     model = {"frames": UNKNOWN, "videos": UNKNOWN, "per_video": {"mean_f1": None}}
     assert summary_lines(metrics(models={"m": model}))[-1].split() == ["m", "-", "-", "-", "-", "-"]
 
@@ -60,3 +60,32 @@ def test_no_line_is_longer_than_80_columns_and_columns_align(name):
     lines = summary_lines(huge)
     assert max(map(len, lines)) <= 80
     assert len({len(line) for line in lines[-3:]}) == 1
+
+
+def difference(model, minus, low, high):
+    level = {"f1": (low + high) / 2, "f1_interval": [low, high]}
+    return {"model": model, "minus": minus, "frames": level, "videos": {}}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "result"),
+    [(-0.03, 0.006, "no difference to be seen"), (-0.2, -0.1, "b is better"), (0.1, 0.2, "a is better")],
+)
+def test_the_better_model_of_a_pair_is_named(low, high, result):
+    both = {"a": MODEL, "b": MODEL}
+    lines = summary_lines(metrics(models=both) | {"differences": [difference("a", "b", low, high)]})
+    assert lines[-2] == "a - b, with 95 % intervals:"
+    assert lines[-1].startswith("  F1, frames ")
+    assert lines[-1].endswith(f"{low:+.3f} to {high:+.3f}  {result}")
+
+
+def test_differences_of_long_names_fit_80_columns():
+    names = ("x" * 90, "y" * 90)
+    lines = summary_lines(metrics() | {"differences": [difference(*names, -0.2, -0.1)]})
+    assert max(map(len, lines)) == 80
+
+
+@pytest.mark.parametrize(("key", "said"), [({}, "F1 on the test split"), ({"chosen_by": "votes"}, "votes")])
+def test_a_comparison_ends_with_the_reason_of_its_choice(key, said):
+    comparison = {"models": {"m": {**MODEL, "test_unseen_videos": None}}, "best": "m", **key}
+    assert comparison_lines(comparison)[-1] == f"best by {said}: m"

@@ -79,7 +79,7 @@ def test_lines_fit_a_terminal_and_show_every_number():
     f1, balanced = (line.split() for line in last_table if line.startswith("cnn_model  "))
     assert f1[1:5] == ["F1", "0.700", "0.141", "0.700"]
     assert balanced[1] == "balanced"
-    assert lines[-1].endswith("  a difference")
+    assert lines[-1].endswith(" is better")
 
 
 def test_long_names_fit_a_terminal():
