@@ -19,7 +19,7 @@ MANY = 50_000
 def test_a_local_command_that_is_killed_at_random_times_finishes(
     tmp_path: Path, frames: Path, score_locally: tuple[str, ...], undisturbed: Path, rounds: int
 ) -> None:
-    kill_at_random_times(3 * rounds, 4, tmp_path, frames, score_locally, undisturbed)
+    kill_at_random_times(4 * rounds, (0.3, 1.5), tmp_path, frames, score_locally, undisturbed)
 
 
 @pytest.mark.slow
@@ -28,22 +28,28 @@ def test_a_local_command_that_is_killed_at_random_times_finishes(
 def test_a_ray_command_that_is_killed_at_random_times_finishes(
     kills: int, tmp_path: Path, frames: Path, score: tuple[str, ...], undisturbed: Path, rounds: int
 ) -> None:
-    kill_at_random_times(kills * rounds, 12, tmp_path, frames, score, undisturbed)
+    kill_at_random_times(kills * rounds, (1, 12), tmp_path, frames, score, undisturbed)
 
 
 def kill_at_random_times(
-    kills: int, seconds: float, tmp_path: Path, frames: Path, score: tuple[str, ...], undisturbed: Path
+    kills: int,
+    seconds: tuple[float, float],
+    tmp_path: Path,
+    frames: Path,
+    score: tuple[str, ...],
+    undisturbed: Path,
 ) -> None:
     chance, out, killed = random.Random(kills), tmp_path / "out", 0
     for number in range(kills):
         done = set().union(*committed(out).values())
         job = Job(tmp_path / str(number), frames, *score, "--out", str(out))
-        time.sleep(chance.uniform(1, seconds))
+        time.sleep(chance.uniform(*seconds))
         killed += job.kill()
         assert not done & set(job.opened)
     last = Job(tmp_path / "last", frames, *score, "--out", str(out))
     assert last.wait() == 0, last.said
     assert results(out) == results(undisturbed)
+    assert killed
     TALLY.count("SIGKILL of the command at a random time", 1200, killed)
 
 
