@@ -79,7 +79,7 @@ def _weights() -> tuple[str, tuple[str, ...]]:
     try:
         read_weights("imagenet")
     except WeightsError:
-        log.warning("\n*** %s\n", FROM_SCRATCH)
+        log.warning("*** %s", FROM_SCRATCH)
         return "none", (FROM_SCRATCH,)
     return "imagenet", ()
 
@@ -142,5 +142,5 @@ def main(arguments: argparse.Namespace) -> int:
         _score(out)
     print("\n".join(["\nWritten:", *_where(out)]))
     for note in notes:
-        log.warning("\n*** %s\n", note)
+        log.warning("*** %s", note)
     return 0
