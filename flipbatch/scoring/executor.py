@@ -61,8 +61,8 @@ class Work:
         BundleError, OutputError
         """
         predictors = [Predictor(bundle, fastest_engine(bundle, self.device)) for bundle in self.bundles]
-        for predictor in predictors:
-            require_engine(self.run.directory, predictor.engine, self.allow_mixed_engines)
+        # The engine depends on the device alone: all models of a worker have the same.
+        require_engine(self.run.directory, predictors[0].engine, self.allow_mixed_engines)
         return predictors
 
     def start_attempt(self, chunk: Shards) -> Attempt:
