@@ -18,6 +18,7 @@ from flipbatch.errors import InputError
 from flipbatch.frames.groups import GroupCheck
 from flipbatch.frames.manifest_listing import listed_rows
 from flipbatch.frames.manifest_table import table_rows
+from flipbatch.frames.notes import EXAMPLES, Notes
 from flipbatch.frames.row_batches import ROWS_PER_BATCH, Rows
 from flipbatch.schema import MANIFEST, MISNAMED, MISNAMED_ORDER, ORDER
 
@@ -32,6 +33,7 @@ __all__ = [
     "source",
 ]
 
+_MISNAMED = "{count} files are not frames, misnamed.parquet lists them with reasons: {examples}."
 _WIDE = {pa.string(): pa.large_string()}
 
 
@@ -45,10 +47,13 @@ class Manifest:
         `schema.MANIFEST`, sorted by (video_id, frame_number, uri); each video is in one group.
     misnamed : pyarrow.Table
         `schema.MISNAMED`, sorted by uri.
+    notes : tuple of str
+        What users should know about them, a sentence each.
     """
 
     frames: pa.Table
     misnamed: pa.Table
+    notes: tuple[str, ...] = ()
 
     @property
     def videos(self) -> int:
@@ -94,13 +99,15 @@ def load_manifest(frames_uri: str | None, manifest_uri: str | None) -> Manifest:
     ------
     InputError, StorageError
     """
-    return _gather(manifest_rows(frames_uri, manifest_uri), source(frames_uri, manifest_uri))
+    notes = Notes()
+    rows = manifest_rows(frames_uri, manifest_uri, notes)
+    return _gather(rows, source(frames_uri, manifest_uri), notes)
 
 
-def manifest_rows(frames_uri: str | None, manifest_uri: str | None) -> Iterator[Rows]:
+def manifest_rows(frames_uri: str | None, manifest_uri: str | None, notes: Notes) -> Iterator[Rows]:
     """Return the rows of a manifest unsorted, at most `ROWS_PER_BATCH` at a time.
 
-    There may be no frame among them: `no_frames` is the error for that. A video may be in two groups:
+    What users should know is counted in `notes` while rows are taken. There may be no frame among them: `no_frames` is the error for that. A video may be in two groups:
     `groups.GroupCheck` refuses that once the rows are sorted.
 
     Raises
@@ -108,7 +115,7 @@ def manifest_rows(frames_uri: str | None, manifest_uri: str | None) -> Iterator[
     InputError, StorageError
     """
     uri = source(frames_uri, manifest_uri)
-    return table_rows(uri) if manifest_uri is not None else listed_rows(uri)
+    return table_rows(uri, notes) if manifest_uri is not None else listed_rows(uri, notes)
 
 
 def source(frames_uri: str | None, manifest_uri: str | None) -> str:
@@ -145,11 +152,22 @@ def no_frames(source_uri: str, misnamed: int, first: pa.Table | pa.RecordBatch |
     )
 
 
-def _gather(rows: Iterable[Rows], source_uri: str) -> Manifest:
+def note_misnamed(notes: Notes, number: int, first: pa.Table | pa.RecordBatch | None) -> None:
+    """Count the files that are not frames; `number` and `first` are as in `no_frames`."""
+    if not number or first is None:
+        return
+    uris = first.column("uri").slice(0, EXAMPLES + 1).to_pylist()
+    for index, uri in enumerate(uris):
+        notes.count(_MISNAMED, uri, number - len(uris) + 1 if index == 0 else 1)
+
+
+def _gather(rows: Iterable[Rows], source_uri: str, notes: Notes) -> Manifest:
     pieces = list(rows)
     frames = pa.Table.from_batches([piece.frames for piece in pieces], MANIFEST)
     misnamed = pa.Table.from_batches([piece.misnamed for piece in pieces], MISNAMED)
-    manifest = Manifest(_sorted(frames, ORDER), _sorted(misnamed, MISNAMED_ORDER))
+    misnamed = _sorted(misnamed, MISNAMED_ORDER)
+    note_misnamed(notes, misnamed.num_rows, misnamed)
+    manifest = Manifest(_sorted(frames, ORDER), misnamed, tuple(notes.lines()))
     if not frames.num_rows:
         raise no_frames(source_uri, misnamed.num_rows, manifest.misnamed)
     check = GroupCheck()

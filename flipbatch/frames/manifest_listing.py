@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 from flipbatch import storage
 from flipbatch.frames.names import Root, parse_frame
+from flipbatch.frames.notes import Notes
 from flipbatch.frames.row_batches import NamedFile, Rows, row_batches
 from flipbatch.storage.listing import ListedFile, list_files, listing_root
 
 
-def listed_rows(uri: str) -> Iterator[Rows]:
+def listed_rows(uri: str, notes: Notes) -> Iterator[Rows]:
     """Return the rows of all files below a directory or pattern, in the order of the listing.
 
     Raises

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from flipbatch import storage
 from flipbatch.errors import InputError
 from flipbatch.frames.names import FrameName, Root, Word, parse_frame, read_folders
+from flipbatch.frames.notes import Notes
 from flipbatch.frames.row_batches import ROWS_PER_BATCH, NamedFile, Rows, row_batches
 from flipbatch.schema import MANIFEST, Label, Split
 from flipbatch.storage.listing import ListedFile
@@ -29,7 +30,7 @@ _Cells = dict[str, str | None]
 """One row of a table: its text by column, None where a cell is null or empty."""
 
 
-def table_rows(uri: str) -> Iterator[Rows]:
+def table_rows(uri: str, notes: Notes) -> Iterator[Rows]:
     """Return the rows of a table, in its order.
 
     Raises

@@ -19,8 +19,9 @@ import pyarrow as pa
 from flipbatch import storage
 from flipbatch.frames.external_sort import ExternalSort
 from flipbatch.frames.groups import GroupCheck
-from flipbatch.frames.manifest import Rows, manifest_rows, no_frames, source
+from flipbatch.frames.manifest import Rows, manifest_rows, no_frames, note_misnamed, source
 from flipbatch.frames.manifest_fingerprint import ManifestFingerprint
+from flipbatch.frames.notes import Notes
 from flipbatch.runtime.subprocess_worker import run_in_subprocess
 from flipbatch.schema import MANIFEST, MISNAMED, MISNAMED_ORDER, ORDER, SCHEMA_VERSION
 from flipbatch.scoring.manifest_parts import write_parts
@@ -47,6 +48,8 @@ class BuiltManifest:
         How it is cut.
     folder : str
         Its folder, relative to the run's directory.
+    notes : tuple of str
+        What users should know about it, a sentence each.
     """
 
     manifest_fingerprint: str
@@ -56,6 +59,7 @@ class BuiltManifest:
     labels: dict[str | None, int]
     plan: Plan
     folder: str
+    notes: tuple[str, ...]
 
     @property
     def labelled(self) -> int:
@@ -106,17 +110,25 @@ def build_manifest(
     ------
     InputError, StorageError
     """
-    rows = manifest_rows(frames_uri, manifest_uri)
-    return build_from(rows, source(frames_uri, manifest_uri), limit, folder, scratch)
+    notes = Notes()
+    rows = manifest_rows(frames_uri, manifest_uri, notes)
+    return build_from(rows, notes, source(frames_uri, manifest_uri), limit, folder, scratch)
 
 
 def build_from(
-    rows: Iterable[Rows], source_uri: str, limit: int | None, folder: str | None, scratch: Path
+    rows: Iterable[Rows],
+    notes: Notes,
+    source_uri: str,
+    limit: int | None,
+    folder: str | None,
+    scratch: Path,
 ) -> BuiltManifest:
-    """Build a manifest of rows that come from `source_uri`; else as `build_manifest`."""
+    """Build a manifest of rows that come from `source_uri` with notes; else as `build_manifest`."""
     frames, misnamed = _sort(rows, scratch)
+    first_misnamed = next(misnamed.sorted(), None)
     if not frames.rows:
-        raise no_frames(source_uri, misnamed.rows, next(misnamed.sorted(), None))
+        raise no_frames(source_uri, misnamed.rows, first_misnamed)
+    note_misnamed(notes, misnamed.rows, first_misnamed)
     count = frames.rows if limit is None else min(limit, frames.rows)
     # Read twice: the metadata of each file has the fingerprint of all rows.
     tally = _tally(_first(count, frames.sorted()))
@@ -128,7 +140,16 @@ def build_from(
         groups = write_parts(groups, whole, metadata)
     plan = plan_of(groups)
     labels = dict(tally.labels)
-    return BuiltManifest(tally.fingerprint, count, tally.videos, misnamed.rows, labels, plan, own_folder)
+    return BuiltManifest(
+        tally.fingerprint,
+        count,
+        tally.videos,
+        misnamed.rows,
+        labels,
+        plan,
+        own_folder,
+        tuple(notes.lines()),
+    )
 
 
 def _metadata(fingerprint: str) -> dict[str, str]:

@@ -106,18 +106,26 @@ def score(options: ScoreOptions, write_report: WriteReport) -> dict[str, Any]:
     if found is not None:
         require_same_identity(directory.uri, found, identity)
         directory.require_resumable()
-        if (finished := _finished_metrics(read_run(directory), options)) is not None:
+        run = read_run(directory)
+        if (finished := _finished_metrics(run, options)) is not None:
             return finished
-        require_engine_of_driver(directory, options.device, options.allow_mixed_engines)
+        if options.retry_errors or run.missing_shards():
+            require_engine_of_driver(directory, options.device, options.allow_mixed_engines)
     with _building(options, directory.uri, found) as building, _executor(options) as executor:
         if building is not None:
-            start_run(directory, identity, building())
+            start_run(directory, identity, _with_notes(building()))
         return _complete(read_run(directory), models, options, executor, write_report)
 
 
 def _identity(options: ScoreOptions, models: Sequence[ScoringModel]) -> dict[str, Any]:
     digest = options.manifest and storage.digest(storage.normalise(options.manifest), "the manifest")
     return run_identity(options.frames, options.manifest, options.limit, models, digest)
+
+
+def _with_notes(built: BuiltManifest) -> BuiltManifest:
+    for note in built.notes:
+        log.warning("%s", note)
+    return built
 
 
 def _finished_metrics(run: ScoringRun, options: ScoreOptions) -> dict[str, Any] | None:
@@ -176,11 +184,11 @@ def _score_missing_shards(executor: Executor, work: Work) -> None:
     run = work.run
     if run.directory.is_finished:
         return
-    committed = run.committed()
+    missing = run.missing_shards()
+    committed = run.plan.shards - len(missing)
     if committed:
-        log.info("Resuming: %d of %d shards are committed.", len(committed), run.plan.shards)
-    done = round(run.frames * len(committed) / run.plan.shards)
-    missing = [shard for shard in range(run.plan.shards) if shard not in committed]
+        log.info("Resuming: %d of %d shards are committed.", committed, run.plan.shards)
+    done = round(run.frames * committed / run.plan.shards)
     _score_shards(executor, work, missing, Progress(run.frames, done))
 
 
@@ -233,7 +241,7 @@ def _would_start(options: ScoreOptions, directory: RunDirectory) -> list[str]:
     return [
         f"would write to {directory.uri}",
         f"frames: {manifest.frames} of {manifest.videos} videos: {_labels(manifest)}",
-        f"files that are not frames: {manifest.misnamed}",
+        *manifest.notes,
         f"shards: {manifest.plan.shards}",
     ]
 

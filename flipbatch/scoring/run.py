@@ -101,6 +101,11 @@ class ScoringRun:
         names = storage.names_in(self.directory.path(_SHARDS_FOLDER))
         return {int(match["shard"]) for match in map(_SHARD.fullmatch, names) if match}
 
+    def missing_shards(self) -> list[int]:
+        """Return the shards that are not committed, in order."""
+        committed = self.committed()
+        return [shard for shard in range(self.plan.shards) if shard not in committed]
+
     def metadata(self, *models: str) -> dict[str, str]:
         """Return the schema metadata of a table of these models, by default of all."""
         fingerprints = {
@@ -158,6 +163,7 @@ def start_run(directory: RunDirectory, identity: Mapping[str, Any], built: Built
         "shards": built.plan.shards,
         "first_shards": list(built.plan.first_shards),
         "folder": built.folder,
+        "notes": list(built.notes),
     }
     directory.start(identity, manifest=facts)
 

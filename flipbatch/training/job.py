@@ -140,9 +140,7 @@ def _start(
         require_same_identity(directory.uri, found, identity)
     if options.folds is None:
         _log_splits(splits[0])
-    if misnamed := manifest.misnamed.num_rows:
-        log.warning("%d files are no frames: they are listed in %s.", misnamed, MISNAMED_FILE)
-    for warning in warnings:
+    for warning in [*manifest.notes, *warnings]:
         log.warning("%s", warning)
 
 

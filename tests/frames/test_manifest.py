@@ -17,6 +17,7 @@ from flipbatch.frames.manifest import (
     source,
 )
 from flipbatch.frames.names import FrameName, Root, parse_frame
+from flipbatch.frames.notes import Notes
 from flipbatch.schema import MANIFEST, MISNAMED
 from flipbatch.storage.listing import ListedFile
 from tests.frames.manifests import csv, gathered, rows, touch
@@ -64,7 +65,7 @@ def test_rows_come_in_batches_from_a_listing_and_from_a_table(tmp_path, monkeypa
     touch(tmp_path, *names)
     table = csv(tempfile.mkdtemp(dir=tmp_path.parent), "uri", *(f"{tmp_path}/{name}" for name in names))
     for uris in ((str(tmp_path), None), (None, table)):
-        pieces = list(manifest_rows(*uris))
+        pieces = list(manifest_rows(*uris, Notes()))
         assert [piece.frames.num_rows + piece.misnamed.num_rows for piece in pieces] == [2, 2, 1]
         assert sum(piece.frames.num_rows for piece in pieces) == 3
 

@@ -16,6 +16,7 @@ from flipbatch.evaluation.calibration import Calibration
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.manifest import Manifest, Rows
 from flipbatch.frames.names import default_group
+from flipbatch.frames.notes import Notes
 from flipbatch.models.architectures import architecture
 from flipbatch.models.bundle import Bundle, as_arrays, save_bundle
 from flipbatch.models.cnn_model import CnnModel
@@ -58,7 +59,7 @@ def build(folder: str, manifest: Manifest) -> BuiltManifest:
     """Write a run's manifest, in this process."""
     rows = Rows(_batch(manifest.frames), _batch(manifest.misnamed))
     with tempfile.TemporaryDirectory() as scratch:
-        return build_from([rows], "/frames", None, folder, Path(scratch))
+        return build_from([rows], Notes(), "/frames", None, folder, Path(scratch))
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:

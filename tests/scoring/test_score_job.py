@@ -259,7 +259,7 @@ def test_an_output_that_a_worker_cannot_write_is_one_sentence_and_resumes(
     assert contents(tmp_path / "out") == before
 
 
-def test_a_run_with_another_engine_is_refused_before_it_resumes(
+def test_a_run_with_another_engine_is_refused_only_if_shards_are_missing(
     frames: Path, bundles: tuple[str, str], tmp_path: Path
 ) -> None:
     options = local(frames=str(frames), models=bundles[:1], out=str(tmp_path / "out"), limit=5)
@@ -268,6 +268,9 @@ def test_a_run_with_another_engine_is_refused_before_it_resumes(
     engine["versions"]["simplejpeg"] = "0.1"
     (tmp_path / "out" / "engine.json").write_text(json.dumps(engine))
     (tmp_path / "out" / "_SUCCESS").unlink()
+    score(options)  # only the merge is left, which no engine takes part in
+    (tmp_path / "out" / "_SUCCESS").unlink()
+    (tmp_path / "out" / "shards" / "000000000.parquet").unlink()
     with pytest.raises(OutputError, match=r"simplejpeg 0\.1.*add --allow-mixed-engines"):
         score(options)
     score(dataclasses.replace(options, allow_mixed_engines=True))

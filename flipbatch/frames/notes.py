@@ -1,0 +1,47 @@
+"""What users should know about a manifest before the work starts: each fact once, with a number and examples.
+
+Whoever lists, reads or names files counts; a driver logs `Notes.lines`. Knows no storage and no table.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+EXAMPLES = 3
+"""How many examples a line names."""
+
+
+class Notes:
+    """Counts by sentence, in the order of their first count. Memory holds three examples a sentence."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._examples: dict[str, list[str]] = {}
+
+    def count(self, sentence: str, example: str, number: int = 1) -> None:
+        """Count a fact.
+
+        Parameters
+        ----------
+        sentence : str
+            Contains ``{count}`` and ``{examples}``, such as ``{count} folders were passed over: {examples}.``
+        example : str
+            A path or a word. The first `EXAMPLES` different ones are named.
+        number : int
+            How often the fact occurred, at least 1.
+        """
+        self._counts[sentence] += number
+        examples = self._examples.setdefault(sentence, [])
+        if example not in examples and len(examples) <= EXAMPLES:
+            examples.append(example)
+
+    def lines(self) -> list[str]:
+        """Return one line per sentence."""
+        return [
+            sentence.replace("{count}", f"{count:,}").replace("{examples}", self._named(sentence))
+            for sentence, count in self._counts.items()
+        ]
+
+    def _named(self, sentence: str) -> str:
+        examples = self._examples[sentence]
+        return ", ".join(examples[:EXAMPLES]) + (", …" if len(examples) > EXAMPLES else "")

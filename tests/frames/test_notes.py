@@ -1,0 +1,29 @@
+"""Facts about `flipbatch.frames.notes`."""
+
+from __future__ import annotations
+
+from flipbatch.frames.notes import Notes
+
+SENTENCE = "{count} folders were passed over: {examples}."
+
+
+def test_a_fact_is_one_line_with_its_number_and_examples():
+    notes = Notes()
+    for name in ("a", "b", "a"):
+        notes.count(SENTENCE, name)
+    assert notes.lines() == ["3 folders were passed over: a, b."]
+
+
+def test_three_examples_are_named():
+    notes = Notes()
+    for number in range(2000):
+        notes.count(SENTENCE, f"{number}")
+    assert notes.lines() == ["2,000 folders were passed over: 0, 1, 2, …."]
+
+
+def test_lines_are_in_the_order_of_the_first_count():
+    notes = Notes()
+    notes.count("{count} later: {examples}", "{count}", 5)
+    notes.count(SENTENCE, "x")
+    notes.count("{count} later: {examples}", "y")
+    assert notes.lines() == ["6 later: {count}, y", "1 folders were passed over: x."]
