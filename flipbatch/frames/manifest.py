@@ -107,8 +107,9 @@ def load_manifest(frames_uri: str | None, manifest_uri: str | None) -> Manifest:
 def manifest_rows(frames_uri: str | None, manifest_uri: str | None, notes: Notes) -> Iterator[Rows]:
     """Return the rows of a manifest unsorted, at most `ROWS_PER_BATCH` at a time.
 
-    What users should know is counted in `notes` while rows are taken. There may be no frame among them: `no_frames` is the error for that. A video may be in two groups:
-    `groups.GroupCheck` refuses that once the rows are sorted.
+    What users should know is counted in `notes` while rows are taken. There may be no frame among them:
+    `no_frames` is the error for that. A video may be in two groups: `groups.GroupCheck` refuses that once the
+    rows are sorted.
 
     Raises
     ------
