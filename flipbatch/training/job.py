@@ -135,7 +135,7 @@ def _start(
         write_table(manifest.misnamed, directory.path(MISNAMED_FILE))
         if options.folds is None:
             write_table(splits[0].table(), directory.path(SPLITS_FILE))
-        directory.start(identity, warnings=[*options.notes, *warnings])
+        directory.start(identity, warnings=[*options.notes, *manifest.notes, *warnings])
     else:
         require_same_identity(directory.uri, found, identity)
     if options.folds is None:
