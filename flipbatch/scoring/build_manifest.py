@@ -127,7 +127,7 @@ def build_from(
     frames, misnamed = _sort(rows, scratch)
     first_misnamed = next(misnamed.sorted(), None)
     if not frames.rows:
-        raise no_frames(source_uri, misnamed.rows, first_misnamed)
+        raise no_frames(source_uri, notes, misnamed.rows, first_misnamed)
     note_misnamed(notes, misnamed.rows, first_misnamed)
     count = frames.rows if limit is None else min(limit, frames.rows)
     # Read twice: the metadata of each file has the fingerprint of all rows.
