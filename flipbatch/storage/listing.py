@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from typing import NamedTuple, TypeVar
+from urllib.parse import unquote
 
 from flipbatch.errors import StorageError
 from flipbatch.storage.backends import Backend, backend_of
@@ -25,6 +26,9 @@ from flipbatch.storage.system_folders import is_passed_over
 from flipbatch.storage.uris import is_local, parent, start_of_names
 
 LISTINGS_IN_FLIGHT = 16
+
+_WEB = ("http://", "https://")
+"""Names in these URIs are quoted, such as ``%40eaDir``."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -153,7 +157,7 @@ class Listing:
 
     def _folders_of(self, page: Page, report: Report) -> Iterator[str]:
         """Yield the folders of a page that are listed next."""
-        for folder in page.directories:
+        for folder in sorted(page.directories):
             path = folder[self.start :]
             if self.pattern is not None and not self.pattern.leads_into(path):
                 self.explained += 1
@@ -164,7 +168,8 @@ class Listing:
                 yield folder
 
     def _is_passed_over(self, path: str) -> bool:
-        if not is_passed_over(path.rpartition("/")[2]):
+        name = path.rpartition("/")[2]
+        if not is_passed_over(unquote(name) if self.root.startswith(_WEB) else name):
             return False
         return self.pattern is None or not self.pattern.spells_out(path)
 
@@ -186,10 +191,10 @@ class Listing:
         except PermissionError as error:
             if folder == self.root:
                 raise
-            right = "chmod +rx" if is_local(folder) else "the right to list it"
+            way_out = "make it readable (chmod +rx)" if is_local(folder) else "get the right to list it"
             raise StorageError(
-                f"Can't list {self.uri}: permission was denied for {folder} ({first_line(error)}); make that "
-                f"folder readable ({right}), or give a glob pattern that does not match its name."
+                f"Can't list {self.uri}: permission was denied for {folder} ({first_line(error)}); "
+                f"{way_out}, or give a glob pattern that does not match its name."
             ) from error
 
 

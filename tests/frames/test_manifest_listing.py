@@ -6,11 +6,13 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import boto3
 import fsspec
 import pytest
 from fsspec.config import conf as fsspec_settings
+from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -243,12 +245,30 @@ def test_patterns_find_empty_names(bucket, pattern, keys):
     assert sorted(manifest.frames["uri"].to_pylist()) == sorted(f"{bucket}/f/{key}" for key in keys)
 
 
-def test_a_folder_of_an_empty_name_that_a_storage_can_not_list_is_refused(remote):
-    fsspec.filesystem("memory").store[f"/{remote[9:]}//a_1.jpg"] = None
-    fsspec.filesystem("memory").pipe_file(f"/{remote[9:]}/a_1.jpg", b"")
-    with pytest.raises(StorageError, match=r"it has a folder of an empty name .*; rename that folder\.$"):
-        list_frames(remote)
-    del fsspec.filesystem("memory").store[f"/{remote[9:]}//a_1.jpg"]
+def test_any_storage_that_finds_files_below_an_empty_name_has_them_as_rows(remote):
+    for name in ("flip/a_1.jpg", "/flip/a_1.jpg", "flip//x/a_1.jpg", "/.cache/a_1.jpg"):
+        storage.write(f"{remote}/{name}", b"1")
+    assert rows(list_frames(remote), "video_id") == [("/flip/a",), ("flip//x/a",), ("flip/a",)]
+
+
+class BlindStorage(MemoryFileSystem):
+    """A storage that names folders of an empty name and finds nothing in them."""
+
+    protocol = "blind"
+
+    def find(self, path, **options) -> Any:
+        found: Any = super().find(path, **options)
+        return {name: one for name, one in found.items() if "//" not in name}
+
+
+def test_a_folder_of_an_empty_name_that_a_storage_can_not_list_is_refused():
+    fsspec.register_implementation("blind", BlindStorage, clobber=True)
+    for name in ("flip/a_1.jpg", "flip//a_1.jpg"):
+        storage.write(f"blind://frames/{name}", b"1")
+    with pytest.raises(
+        StorageError, match=r"^Can't list blind://frames/flip: it has .*; rename that folder\.$"
+    ):
+        list_frames("blind://frames")
 
 
 def test_a_manifest_that_lacks_what_the_storage_listed_is_refused(tmp_path, monkeypatch):

@@ -175,9 +175,7 @@ def test_one_directory_without_permission_refuses_the_whole_listing(public_folde
     error = errors_as_nobody(f"list(listing.list_files({str(public_folder) + pattern!r}))")
     assert f"Can't list {public_folder}{pattern}: permission was denied" in error
     assert f"{public_folder}/secret" in error
-    assert (
-        "make that folder readable (chmod +rx), or give a glob pattern that does not match its name" in error
-    )
+    assert "make it readable (chmod +rx), or give a glob pattern that does not match its name" in error
 
 
 def test_both_ways_out_of_a_folder_without_permission_work(public_folder):

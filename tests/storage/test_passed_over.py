@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
 import boto3
 import pytest
 
 from flipbatch import storage
-from flipbatch.storage.listing import PassedOver, open_listing
+from flipbatch.storage.listing import PassedOver, list_files, open_listing
 from flipbatch.storage.system_folders import is_passed_over
 from tests.conftest import errors_as_nobody
+from tests.proxy import running
 
 FOLDERS = [
     ".snapshot",
@@ -121,3 +125,20 @@ def test_a_second_name_of_a_folder_is_passed_over_and_reported(tmp_path):
         ["flip/a_1.jpg"],
         [(PassedOver.LINK, "zzz"), (PassedOver.LINK, "flip/up")],
     )
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format, *args):
+        pass
+
+
+def test_names_on_the_web_are_quoted_and_passed_over_as_well(tmp_path):
+    for name in ("flip/a b_1.jpg", "@eaDir/a_1.jpg", "System Volume Information/a_1.jpg", ".x/a_1.jpg"):
+        storage.write(f"{tmp_path}/{name}", b"1")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path)))
+    with running(server):
+        address = f"http://127.0.0.1:{server.server_port}"
+        files, passed = listed(address)
+        assert (files, len(passed)) == (["flip/a%20b_1.jpg"], 3)
+        assert [file.uri for file in list_files(f"{address}/{files[0]}")] == [f"{address}/{files[0]}"]
+        assert storage.read(f"{address}/{files[0]}") == b"1"
