@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
+from itertools import starmap
 from typing import NamedTuple, TypeVar
 from urllib.parse import unquote
 
@@ -146,12 +147,18 @@ class Listing:
     def _files_of(self, page: Page, report: Report) -> Iterator[ListedFile]:
         self.named += page.entries
         self.explained += page.others
+        files = starmap(ListedFile, page.files)
+        return self._chosen(files, page, report) if self.pattern or page.is_flat else files
+
+    def _chosen(self, files: Iterator[ListedFile], page: Page, report: Report) -> Iterator[ListedFile]:
+        """Yield the files that match the pattern and lie in no folder that is passed over."""
         start, pattern = self.start, self.pattern
-        for file, version in page.files:
-            if (pattern is None or pattern.matches(file[start:])) and not (
-                page.is_flat and self._is_below_passed_over(file[start:], report)
+        for file in files:
+            path = file.uri[start:]
+            if (pattern is None or pattern.matches(path)) and not (
+                page.is_flat and self._is_below_passed_over(path, report)
             ):
-                yield ListedFile(file, version)
+                yield file
             else:
                 self.explained += 1
 

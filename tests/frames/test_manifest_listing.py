@@ -256,8 +256,8 @@ class BlindStorage(MemoryFileSystem):
 
     protocol = "blind"
 
-    def find(self, path, **options) -> Any:
-        found: Any = super().find(path, **options)
+    def find(self, path, maxdepth=None, withdirs=False, detail=False, **options) -> Any:
+        found: Any = super().find(path, maxdepth, withdirs, detail, **options)
         return {name: one for name, one in found.items() if "//" not in name}
 
 
