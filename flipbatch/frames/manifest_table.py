@@ -123,7 +123,7 @@ def _absolute(base: str, uri: str | None) -> str:
     if "\0" in uri:
         raise InputError(f"The manifest's uri {uri!r} holds a zero byte: correct it or remove the row.")
     relative = "://" not in uri and not uri.startswith(("/", "~"))
-    return storage.normalise(storage.resolve(base, uri) if relative else uri)
+    return storage.normalise_file(storage.resolve(base, uri) if relative else uri)
 
 
 def _common_directory(uris: Iterator[str]) -> str:
