@@ -13,7 +13,8 @@ from flipbatch.errors import OutputError
 from flipbatch.frames.manifest import Manifest, load_manifest
 from flipbatch.frames.manifest_fingerprint import manifest_fingerprint
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
-from flipbatch.schema import Label, Split
+from flipbatch.schema import COLUMNS, Label, Split
+from flipbatch.storage.hive_folders import column_notes
 from flipbatch.storage.parquet import write_table
 from flipbatch.training.comparison import compare, leak_of
 from flipbatch.training.fold_results import summarise_folds
@@ -132,6 +133,7 @@ def _start(
     warnings = list(dict.fromkeys(warning for one in splits for warning in one.warnings))
     if options.folds is not None:
         warnings += ignored_splits(manifest.frames)
+    warnings += column_notes(directory.uri, COLUMNS)
     if found is None:
         write_table(manifest.misnamed, directory.path(MISNAMED_FILE))
         if options.folds is None:
