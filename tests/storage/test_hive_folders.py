@@ -61,13 +61,13 @@ def test_pandas_reads_an_integer_for_a_name_that_is_no_text(tmp_path: Path, valu
     assert set(pd.read_parquet(table_below(tmp_path, value)).model) == {int(value, 0 if "x" in value else 10)}
 
 
-@pytest.mark.parametrize("value", ["1e5", "1_000", "2026-11-26", "epoch", "null"])
+@pytest.mark.parametrize("value", ["1", "2026-11-26", "epoch", "inf"])
 def test_duckdb_reads_a_value_for_a_name_that_is_no_text(tmp_path: Path, value: str) -> None:
     assert read_by_duckdb(table_below(tmp_path, value)) != {value}
 
 
 @given(st.text(ALPHABET, min_size=1, max_size=12))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_whatever_duckdb_casts_or_pyarrow_parses_is_no_text(value: str) -> None:
     casts = ", ".join(f"TRY_CAST($1 AS {kind})" for kind in ("DATE", "TIMESTAMP", "BIGINT", "DOUBLE"))
     if any(one is not None for one in duckdb.execute(f"SELECT {casts}", [value]).fetchall()[0]):
