@@ -123,7 +123,7 @@ def digests(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     Image.fromarray(pixels).save(root / "v_0.png")
     shutil.copy(root / "v_0.png", root / "w_1.png")
     Image.fromarray(pixels).save(root / "v_2.png", dpi=(72, 72))
-    pixels[3, 3, 0] ^= 1
+    pixels[4, 3, 0] ^= 1
     Image.fromarray(pixels).save(root / "v_3.png")
     (root / "v_4.png").write_bytes((root / "v_0.png").read_bytes()[:200])
     table = manifest(("v", "flip", "train", 5))
