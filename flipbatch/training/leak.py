@@ -145,8 +145,11 @@ def repeats(leaks: Sequence[Leak]) -> list[str]:
     """
     total = reduce(add, leaks)
     chosen = Split if len(leaks) == 1 else (Split.TEST,)
-    counts = [f"{total.repeated[split]:,} {split} frames" for split in chosen if total.repeated[split]]
+    counts = [
+        f"{number:,} {split} frame{'' if number == 1 else 's'}"
+        for split in chosen
+        if (number := total.repeated[split])
+    ]
     if not counts:
         return []
-    where = f"Over the {len(leaks)} folds, " if len(leaks) > 1 else ""
-    return [f"{where}{', '.join(counts)} repeat a picture of their split: it counts as often as it is there."]
+    return [f"Copies within a split: {', '.join(counts)}. A picture counts as often as it is there."]

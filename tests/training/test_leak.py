@@ -79,8 +79,13 @@ def test_copies_within_a_split_are_repeated_frames_and_no_leak():
     assert leak.repeated == {"train": 2, "val": 0, "test": 1}
     assert leak_warnings([leak]) == []
     assert repeats([leak]) == [
-        "2 train frames, 1 test frames repeat a picture of their split: it counts as often as it is there."
+        "Copies within a split: 2 train frames, 1 test frame. A picture counts as often as it is there."
     ]
+
+
+def test_copies_within_folds_are_those_of_their_test_splits():
+    (said,) = repeats(leaks_of("aabb", "ttee", "eett"))
+    assert said.startswith("Copies within a split: 2 test frames.")
 
 
 def test_without_copies_nothing_is_said():
