@@ -128,7 +128,7 @@ def build_from(
     first_misnamed = next(misnamed.sorted(), None)
     if not frames.rows:
         raise no_frames(source_uri, misnamed.rows, first_misnamed)
-    note_misnamed(notes, misnamed.rows, first_misnamed)
+    note_misnamed(notes, source_uri, misnamed.rows, first_misnamed)
     count = frames.rows if limit is None else min(limit, frames.rows)
     # Read twice: the metadata of each file has the fingerprint of all rows.
     tally = _tally(_first(count, frames.sorted()))
