@@ -5,7 +5,7 @@ Knows ``metrics.json`` and ``comparison.json``. Knows no tables and no files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flipbatch.errors import printable
@@ -26,16 +26,15 @@ def summary_lines(metrics: Metrics) -> list[str]:
     frames = metrics["frames"]
     lines = [f"{frames['scored']:,} of {frames['total']:,} frames of {metrics['videos']:,} videos scored"]
     lines += [f"  {count:,} {status}" for status, count in frames["errors"].items() if count]
-    lines += _misnamed_lines(frames)
+    lines += _misnamed_lines(frames["misnamed"], metrics.get("misnamed_examples", []))
     if metrics["note"]:
         return [*lines, metrics["note"]]
     table = score_table(metrics["models"], "video F1", lambda model: (model["videos"] or {}).get("f1"))
     return [*lines, *table, *_difference_lines(metrics)]
 
 
-def _misnamed_lines(frames: Metrics) -> list[str]:
+def _misnamed_lines(number: int, first: Sequence[str]) -> list[str]:
     """Return the number of files that are not frames, and a line for each of the first ones."""
-    number, first = frames["misnamed"], frames.get("misnamed_examples", [])
     if not number:
         return []
     what = "file is not a frame" if number == 1 else "files are not frames"

@@ -84,7 +84,8 @@ def _metrics(run: ScoringRun, totals: PartTotals, misnamed: list[str]) -> dict[s
     }
     return {
         "schema_version": SCHEMA_VERSION,
-        "frames": {**_frames(run, totals), "misnamed_examples": misnamed},
+        "frames": _frames(run, totals),
+        "misnamed_examples": misnamed,
         "videos": totals.videos,
         "models": models,
         "note": None if totals.labelled else no_label,
