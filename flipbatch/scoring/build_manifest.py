@@ -21,7 +21,7 @@ from flipbatch.frames.external_sort import ExternalSort
 from flipbatch.frames.groups import GroupCheck
 from flipbatch.frames.manifest import Rows, manifest_rows, no_frames, note_misnamed, source
 from flipbatch.frames.manifest_fingerprint import ManifestFingerprint
-from flipbatch.frames.notes import Notes
+from flipbatch.frames.notes import EXAMPLES, Notes
 from flipbatch.runtime.subprocess_worker import run_in_subprocess
 from flipbatch.schema import MANIFEST, MISNAMED, MISNAMED_ORDER, ORDER, SCHEMA_VERSION
 from flipbatch.scoring.manifest_parts import write_parts
@@ -125,7 +125,8 @@ def build_from(
 ) -> BuiltManifest:
     """Build a manifest of rows that come from `source_uri` with notes; else as `build_manifest`."""
     frames, misnamed = _sort(rows, scratch)
-    first_misnamed = next(misnamed.sorted(), None)
+    some = _first(min(EXAMPLES + 1, misnamed.rows), misnamed.sorted())
+    first_misnamed = pa.Table.from_batches(some, MISNAMED)
     if not frames.rows:
         raise no_frames(source_uri, misnamed.rows, first_misnamed)
     note_misnamed(notes, source_uri, misnamed.rows, first_misnamed)
