@@ -119,7 +119,7 @@ def test_hidden_files_that_no_reader_opens_are_passed_over(run, folder, name):
     rows = run.frames * len(run.models)
     tables = run.directory.path("predictions")
     assert pq.read_table(tables).num_rows == rows
-    assert duckdb.sql(f"SELECT count(*) FROM '{tables}/*/*.parquet'").fetchall() == [(rows,)]
+    assert duckdb.execute(f"SELECT count(*) FROM '{tables}/*/*.parquet'").fetchall() == [(rows,)]
 
 
 @pytest.mark.parametrize(
