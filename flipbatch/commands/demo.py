@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flipbatch.errors import OutputError, WeightsError
 from flipbatch.runtime.command_line import non_negative_integer
+from flipbatch.runtime.standard_streams import show
 
 log = logging.getLogger("flipbatch.demo")
 
@@ -95,21 +96,22 @@ def _train(out: Path, seed: int, weights: str, notes: tuple[str, ...]) -> None:
         frames=str(out / "frames"), out=str(out / "train"), weights=weights, settings=settings, notes=notes
     )
     comparison = train(options)
-    print("\nHeld-out videos (train/comparison.json):")
-    print("\n".join(comparison_lines(comparison)))
+    show(["", "Held-out videos (train/comparison.json):", *comparison_lines(comparison)])
 
 
 def _score(out: Path) -> None:
+    from flipbatch import storage
     from flipbatch.report.page import write_report
     from flipbatch.report.terminal import summary_lines
     from flipbatch.scoring.job import ScoreOptions, score
+    from flipbatch.storage.system_names import is_stray
 
-    models = tuple(str(path) for path in sorted((out / "train" / "models").iterdir()))
+    folder = str(out / "train" / "models")
+    models = tuple(storage.join(folder, name) for name in storage.names_in(folder) if not is_stray(name))
     metrics = score(
         ScoreOptions(frames=str(out / "frames"), models=models, out=str(out / "score")), write_report
     )
-    print("\nAll frames, those of training too (score/metrics.json):")
-    print("\n".join(summary_lines(metrics)))
+    show(["", "All frames, those of training too (score/metrics.json):", *summary_lines(metrics)])
 
 
 def _where(out: Path) -> list[str]:
@@ -128,19 +130,21 @@ def _where(out: Path) -> list[str]:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the demo; return the exit code."""
+    from flipbatch import storage
     from flipbatch.runtime.ray_connection import connected
     from flipbatch.runtime.submitted_job import refuse_relative
+    from flipbatch.storage.system_names import is_stray
 
     refuse_relative(out=str(arguments.out))
     out: Path = arguments.out.absolute()
-    if out.exists() and any(out.iterdir()):
+    if not all(map(is_stray, storage.names_in(str(out)))):
         raise OutputError(f"{out} is not empty: choose another --out, or remove it.")
     _render(out / "frames", arguments.seed)
     weights, notes = _weights()
     with connected():
         _train(out, arguments.seed, weights, notes)
         _score(out)
-    print("\n".join(["\nWritten:", *_where(out)]))
+    show(["", "Written:", *_where(out)])
     for note in notes:
         log.warning("*** %s", note)
     return 0

@@ -6,10 +6,17 @@ Parses, calls the library and sets the exit code.
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
-from flipbatch.runtime.command_line import DONE, TOO_MANY_ERRORS, add_frames, fraction, positive_integer
+from flipbatch.runtime.command_line import (
+    DONE,
+    TOO_MANY_ERRORS,
+    add_frames,
+    fraction,
+    positive_integer,
+    print_error,
+)
+from flipbatch.runtime.standard_streams import show
 
 if TYPE_CHECKING:
     from flipbatch.scoring.job import ScoreOptions
@@ -85,11 +92,10 @@ def main(arguments: argparse.Namespace) -> int:
     _refuse_relative_paths(arguments)
     options = _options(arguments)
     if arguments.dry_run:
-        print("\n".join(dry_run(options)))
+        show(dry_run(options))
         return DONE
     metrics = score(options, write_report)
-    print("\n".join(summary_lines(metrics)))
-    print(f"written to {redacted(arguments.out)}")
+    show([*summary_lines(metrics), f"written to {redacted(arguments.out)}"])
     return _exit_code(metrics, arguments.max_error_rate)
 
 
@@ -124,9 +130,8 @@ def _exit_code(metrics: dict[str, Any], max_error_rate: float) -> int:
 
     if error_rate(metrics) <= max_error_rate:
         return DONE
-    print(
-        f"error: {error_rate(metrics):.1%} of the frames failed, more than --max-error-rate "
-        f"{max_error_rate:.1%}: see status and error in predictions/.",
-        file=sys.stderr,
+    print_error(
+        f"{error_rate(metrics):.1%} of the frames failed, more than --max-error-rate "
+        f"{max_error_rate:.1%}: see status and error in predictions/."
     )
     return TOO_MANY_ERRORS

@@ -136,12 +136,13 @@ def main(arguments: argparse.Namespace) -> int:
     """Train; return the exit code."""
     from flipbatch.errors import redacted
     from flipbatch.report.terminal import comparison_lines, folds_lines
+    from flipbatch.runtime.standard_streams import show
     from flipbatch.training.job import train
 
     options = _options(arguments)
     result = train(options)
-    print("\n".join((comparison_lines if options.folds is None else folds_lines)(result)))
-    print(f"written to {redacted(arguments.out)}")
+    lines = comparison_lines(result) if options.folds is None else folds_lines(result)
+    show([*lines, f"written to {redacted(arguments.out)}"])
     return 0
 
 

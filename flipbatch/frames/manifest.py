@@ -21,6 +21,7 @@ from flipbatch.frames.manifest_table import table_rows
 from flipbatch.frames.notes import EXAMPLES, Notes
 from flipbatch.frames.row_batches import ROWS_PER_BATCH, Rows
 from flipbatch.schema import MANIFEST, MISNAMED, MISNAMED_ORDER, ORDER
+from flipbatch.storage.patterns import WILDCARD
 
 __all__ = [
     "Manifest",
@@ -33,7 +34,10 @@ __all__ = [
     "source",
 ]
 
-_MISNAMED = "{count} files are not frames, misnamed.parquet lists them with reasons: {examples}."
+_MISNAMED = (
+    "{count} {file is not a frame|files are not frames}, misnamed.parquet lists "
+    "{it with the reason|them with reasons}: {examples}."
+)
 _WIDE = {pa.string(): pa.large_string()}
 
 
@@ -163,13 +167,24 @@ def no_frames(
     )
 
 
-def note_misnamed(notes: Notes, number: int, first: pa.Table | pa.RecordBatch | None) -> None:
-    """Count the files that are not frames; `number` and `first` are as in `no_frames`."""
+def note_misnamed(
+    notes: Notes, source_uri: str, number: int, first: pa.Table | pa.RecordBatch | None
+) -> None:
+    """Count the files that are not frames: `number` of them. The other arguments are as in `no_frames`."""
     if not number or first is None:
         return
     uris = first.column("uri").slice(0, EXAMPLES + 1).to_pylist()
     for index, uri in enumerate(uris):
-        notes.count(_MISNAMED, uri, number - len(uris) + 1 if index == 0 else 1)
+        notes.count(_MISNAMED, _below(source_uri, uri), number - len(uris) + 1 if index == 0 else 1)
+
+
+def _below(source_uri: str, uri: str) -> str:
+    """Return a URI without the directory of its source, which is a directory, a pattern or a table."""
+    directory = WILDCARD.split(source_uri, maxsplit=1)[0].rpartition("/")[0]
+    for root in (source_uri, directory):
+        if root and uri.startswith(prefix := storage.join(root, "")):
+            return uri.removeprefix(prefix)
+    return uri
 
 
 def _gather(rows: Iterable[Rows], source_uri: str, notes: Notes) -> Manifest:
@@ -179,7 +194,7 @@ def _gather(rows: Iterable[Rows], source_uri: str, notes: Notes) -> Manifest:
     misnamed = _sorted(misnamed, MISNAMED_ORDER)
     if not frames.num_rows:
         raise no_frames(source_uri, notes, misnamed.num_rows, misnamed)
-    note_misnamed(notes, misnamed.num_rows, misnamed)
+    note_misnamed(notes, source_uri, misnamed.num_rows, misnamed)
     manifest = Manifest(_sorted(frames, ORDER), misnamed, tuple(notes.lines()))
     check = GroupCheck()
     for batch in manifest.frames.to_batches():

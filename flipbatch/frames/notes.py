@@ -5,10 +5,15 @@ Whoever lists, reads or names files counts; a driver logs `Notes.lines`. Knows n
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+
+from flipbatch.errors import printable, redacted
 
 EXAMPLES = 3
 """How many examples a line names."""
+
+_FORMS = re.compile(r"\{(?P<one>[^{}|]*)\|(?P<many>[^{}|]*)\}")
 
 
 class Notes:
@@ -24,9 +29,11 @@ class Notes:
         Parameters
         ----------
         sentence : str
-            Contains ``{count}`` and ``{examples}``, such as ``{count} folders were passed over: {examples}.``
+            Contains ``{count}`` and ``{examples}``, and words for one fact and for several, such as
+            ``{count} {folder was|folders were} passed over: {examples}.``
         example : str
-            A path or a word. The first `EXAMPLES` different ones are named.
+            A path or a word. The first `EXAMPLES` different ones are named, without credentials and without
+            characters that move a cursor.
         number : int
             How often the fact occurred, at least 1.
         """
@@ -38,10 +45,16 @@ class Notes:
     def lines(self) -> list[str]:
         """Return one line per sentence."""
         return [
-            sentence.replace("{count}", f"{count:,}").replace("{examples}", self._named(sentence))
+            _numbered(sentence, count).replace("{examples}", self._named(sentence))
             for sentence, count in self._counts.items()
         ]
 
     def _named(self, sentence: str) -> str:
-        examples = self._examples[sentence]
+        examples = [printable(redacted(example)) for example in self._examples[sentence]]
         return ", ".join(examples[:EXAMPLES]) + (", …" if len(examples) > EXAMPLES else "")
+
+
+def _numbered(sentence: str, count: int) -> str:
+    """Fill in a count, and choose the words that go with it."""
+    chosen = _FORMS.sub(lambda forms: forms["one" if count == 1 else "many"], sentence)
+    return chosen.replace("{count}", f"{count:,}")

@@ -47,6 +47,11 @@ class Report:
     videos: Mapping[str, VideoFigures]
     errors: tuple[FrameError, ...]
 
+    @property
+    def notes(self) -> list[str]:
+        """What ``run.json`` says about the manifest, a sentence each; nothing in files of older versions."""
+        return [str(note) for note in look(self.run, "manifest", "notes") or ()]
+
 
 def gather(run: ScoringRun, metrics: Json, model_cards: Mapping[str, Json], totals: PartTotals) -> Report:
     """Return the contents of a run's report.

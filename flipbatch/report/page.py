@@ -52,7 +52,7 @@ def render(report: Report) -> str:
         report=report,
         metrics=report.metrics,
         stylesheet=files("flipbatch.report").joinpath("report.css").read_text("utf-8"),
-        warnings=warnings(report.metrics, report.model_cards),
+        warnings=warnings(report.metrics, report.model_cards, report.notes),
         pairs=by_pair(differences(report.metrics)),
         no_difference=NO_DIFFERENCE,
         views=views,

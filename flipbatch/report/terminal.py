@@ -5,9 +5,10 @@ Knows ``metrics.json`` and ``comparison.json``. Knows no tables and no files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flipbatch.errors import printable
 from flipbatch.report.differences import NO_DIFFERENCE, by_pair, differences
 from flipbatch.report.score_table import score_table
 
@@ -25,12 +26,25 @@ def summary_lines(metrics: Metrics) -> list[str]:
     frames = metrics["frames"]
     lines = [f"{frames['scored']:,} of {frames['total']:,} frames of {metrics['videos']:,} videos scored"]
     lines += [f"  {count:,} {status}" for status, count in frames["errors"].items() if count]
-    if frames["misnamed"]:
-        lines.append(f"  {frames['misnamed']:,} files are not frames: see misnamed.parquet")
+    lines += _misnamed_lines(frames["misnamed"], metrics.get("misnamed_examples", []))
     if metrics["note"]:
         return [*lines, metrics["note"]]
     table = score_table(metrics["models"], "video F1", lambda model: (model["videos"] or {}).get("f1"))
     return [*lines, *table, *_difference_lines(metrics)]
+
+
+def _misnamed_lines(number: int, first: Sequence[str]) -> list[str]:
+    """Return the number of files that are not frames, and a line for each of the first ones."""
+    if not number:
+        return []
+    what = "file is not a frame" if number == 1 else "files are not frames"
+    lines = [f"  {number:,} {what}: see misnamed.parquet"]
+    lines += [f"    {_end(printable(uri), 76)}" for uri in first]
+    return [*lines, "    …"] if first and number > len(first) else lines
+
+
+def _end(uri: str, width: int) -> str:
+    return uri if len(uri) <= width else "…" + uri[1 - width :]
 
 
 def comparison_lines(comparison: Metrics) -> list[str]:

@@ -1,11 +1,11 @@
 """Warnings about a run's numbers, one sentence each.
 
-Knows ``metrics.json`` and model cards. Knows no tables and no markup.
+Knows ``metrics.json``, model cards and the notes of a run. Knows no tables and no markup.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from flipbatch.evaluation.calibration import TEMPERATURES
 from flipbatch.evaluation.counts import Counts
@@ -15,7 +15,9 @@ from flipbatch.report.terminal import error_rate
 from flipbatch.schema import Label
 
 
-def warnings(metrics: Json, model_cards: Mapping[str, Json]) -> dict[str, list[str]]:
+def warnings(
+    metrics: Json, model_cards: Mapping[str, Json], notes: Sequence[str] = ()
+) -> dict[str, list[str]]:
     """Return what a reader must know before trusting the numbers.
 
     Parameters
@@ -24,13 +26,15 @@ def warnings(metrics: Json, model_cards: Mapping[str, Json]) -> dict[str, list[s
         The content of ``metrics.json``.
     model_cards : mapping of str to mapping
         The content of each model's ``model.json``, by name. Any key may be missing.
+    notes : sequence of str
+        What ``run.json`` says about the manifest, a sentence each.
 
     Returns
     -------
     dict of str to list of str
         Each sentence with the names of the models that it is about; none if it is about the run.
     """
-    found: dict[str, list[str]] = {sentence: [] for sentence in _about_run(metrics)}
+    found: dict[str, list[str]] = {sentence: [] for sentence in [*_about_run(metrics), *notes]}
     for name, model in metrics["models"].items():
         for sentence in [*_about_model_card(model_cards.get(name, {})), *_about_result(model)]:
             found.setdefault(sentence, []).append(name)

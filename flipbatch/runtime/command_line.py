@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from flipbatch.errors import FlipbatchError, redacted
+from flipbatch.runtime.standard_streams import fitted, secure_standard_streams
 
 DONE, FAILED, WRONG_ARGUMENTS, TOO_MANY_ERRORS = 0, 1, 2, 3
 
@@ -78,11 +79,11 @@ def _number(text: str) -> float:
 
 
 class RedactingFormatter(logging.Formatter):
-    """Formats log records, tracebacks included, without credentials."""
+    """Formats log records, tracebacks included, without credentials, and fitted to standard error."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the text of a record, redacted."""
-        return redacted(super().format(record))
+        """Return the text of a record, redacted and fitted."""
+        return fitted(redacted(super().format(record)), sys.stderr)
 
 
 def add_logging(command: argparse.ArgumentParser) -> None:
@@ -103,16 +104,22 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None)
     arguments : sequence of str, optional
         Default: those of the process.
     """
+    secure_standard_streams()
     parsed = parser.parse_args(arguments)
     _start_logging(parsed)
     try:
         return parsed.main(parsed)
     except FlipbatchError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print_error(str(error))
         return FAILED
     except KeyboardInterrupt:
-        print("error: Interrupted: finished work is kept.", file=sys.stderr)
+        print_error("Interrupted: finished work is kept.")
         return FAILED
+
+
+def print_error(sentence: str) -> None:
+    """Print why the exit code is not 0."""
+    print(fitted(f"error: {sentence}", sys.stderr), file=sys.stderr)
 
 
 def _start_logging(parsed: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from flipbatch import storage
 from flipbatch.errors import OutputError
 from flipbatch.runtime.versions import versions
 from flipbatch.schema import SCHEMA_VERSION
+from flipbatch.storage.system_names import is_stray
 
 RUN_FILE = "run.json"
 SUCCESS_FILE = "_SUCCESS"
@@ -93,7 +94,7 @@ class RunDirectory:
         names = set(storage.names_in(self.uri))
         if RUN_FILE in names:
             return self.read_run_file()["identity"]
-        if strangers := sorted(names - before_run_file):
+        if strangers := sorted(name for name in names - before_run_file if _is_stranger(name)):
             raise OutputError(
                 f"{self.uri} holds {strangers[0]} and no {RUN_FILE}: it belongs to something else. Choose an "
                 "empty or new directory for --out."
@@ -158,6 +159,11 @@ class RunDirectory:
         if not storage.create(self.path(RUN_FILE), _json(run)):
             self.require_resumable()
             require_same_identity(self.uri, self.read_run_file()["identity"], identity)
+
+
+def _is_stranger(name: str) -> bool:
+    """Return whether a name shows that a directory belongs to something else."""
+    return name == SUCCESS_FILE or not is_stray(name)
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

@@ -11,9 +11,10 @@ from itertools import combinations
 from typing import Any
 
 from flipbatch import storage
-from flipbatch.errors import OutputError, StorageError
+from flipbatch.errors import OutputError, StorageError, redacted
 from flipbatch.evaluation.paired import model_difference
 from flipbatch.evaluation.tally import ModelTally
+from flipbatch.frames.notes import EXAMPLES
 from flipbatch.schema import SCHEMA_VERSION, Status
 from flipbatch.scoring.attempts import ATTEMPTS_FOLDER
 from flipbatch.scoring.build_manifest import MISNAMED_FILE
@@ -21,6 +22,7 @@ from flipbatch.scoring.engines import engines_as_json
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.totals import PartTotals
 from flipbatch.scoring.verify import require_only_parts
+from flipbatch.storage.parquet import parse_table
 
 METRICS_FILE = "metrics.json"
 
@@ -52,7 +54,7 @@ def finish_run(run: ScoringRun, totals: PartTotals, write_report: WriteRunReport
     require_only_parts(run)
     misnamed = storage.read_required(run.misnamed_path(), "the list of misnamed files")
     storage.write(run.directory.path(MISNAMED_FILE), misnamed)
-    metrics = _metrics(run, totals)
+    metrics = _metrics(run, totals, _first_uris(run, misnamed))
     run.directory.write_json(METRICS_FILE, metrics)
     write_report(run, metrics, totals)
     run.directory.finish()
@@ -69,7 +71,12 @@ def _require_all_frames(run: ScoringRun, totals: PartTotals) -> None:
         )
 
 
-def _metrics(run: ScoringRun, totals: PartTotals) -> dict[str, Any]:
+def _first_uris(run: ScoringRun, misnamed: bytes) -> list[str]:
+    uris = parse_table(misnamed, run.misnamed_path()).column("uri").slice(0, EXAMPLES)
+    return [redacted(uri) for uri in uris.to_pylist()]
+
+
+def _metrics(run: ScoringRun, totals: PartTotals, misnamed: list[str]) -> dict[str, Any]:
     no_label = "No frame has a label: precision, recall and F1 can't be measured."
     models = {
         name: {"threshold": run.thresholds[name], **model.tally.to_json()}
@@ -78,6 +85,7 @@ def _metrics(run: ScoringRun, totals: PartTotals) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "frames": _frames(run, totals),
+        "misnamed_examples": misnamed,
         "videos": totals.videos,
         "models": models,
         "note": None if totals.labelled else no_label,

@@ -33,6 +33,7 @@ from flipbatch.scoring.models import ScoringModel, load_models
 from flipbatch.scoring.progress import Progress
 from flipbatch.scoring.run import BEFORE_RUN_FILE, ScoringRun, model_names, read_run, run_identity, start_run
 from flipbatch.scoring.totals import PartTotals
+from flipbatch.scoring.verify import require_only_parts
 from flipbatch.storage.hive_folders import column_notes
 
 log = logging.getLogger(__name__)
@@ -115,18 +116,15 @@ def score(options: ScoreOptions, write_report: WriteReport) -> dict[str, Any]:
     with _building(options, directory.uri, found) as building, _executor(options) as executor:
         if building is not None:
             _log_notes(column_notes(directory.uri, COLUMNS))
-            start_run(directory, identity, _with_notes(building()))
-        return _complete(read_run(directory), models, options, executor, write_report)
+            start_run(directory, identity, building())
+        run = read_run(directory)
+        _log_notes(run.notes)
+        return _complete(run, models, options, executor, write_report)
 
 
 def _identity(options: ScoreOptions, models: Sequence[ScoringModel]) -> dict[str, Any]:
     digest = options.manifest and storage.digest(storage.normalise(options.manifest), "the manifest")
     return run_identity(options.frames, options.manifest, options.limit, models, digest)
-
-
-def _with_notes(built: BuiltManifest) -> BuiltManifest:
-    _log_notes(built.notes)
-    return built
 
 
 def _log_notes(notes: Iterable[str]) -> None:
@@ -172,6 +170,7 @@ def _complete(
     executor: Executor,
     write_report: WriteReport,
 ) -> dict[str, Any]:
+    require_only_parts(run)  # of a finished run, before it is reopened
     bundles = [model.bundle for model in models]
     work = Work(run, bundles, options.device, options.allow_mixed_engines)
     _score_missing_shards(executor, work)
@@ -188,9 +187,11 @@ def _complete(
 
 def _score_missing_shards(executor: Executor, work: Work) -> None:
     run = work.run
-    if run.directory.is_finished:
-        return
     missing = run.missing_shards()
+    if run.directory.is_finished:
+        if not missing:
+            return
+        run.directory.reopen()  # a damaged shard of a finished run was deleted
     committed = run.plan.shards - len(missing)
     if committed:
         log.info("Resuming: %d of %d shards are committed.", committed, run.plan.shards)
@@ -201,8 +202,11 @@ def _score_missing_shards(executor: Executor, work: Work) -> None:
 def _score_failed_frames(executor: Executor, work: Work) -> None:
     """Read the frames again whose storage failed. The predictions of all others stay as they are."""
     failed = _all_failed_frames(executor, work.run)
+    if not failed:
+        log.info("No frame is missing or unreadable: no frame is read again.")
+        return
     frames = sum(failed.values())
-    log.info("%d frames failed in storage: they are read again.", frames)
+    log.info("Frames whose storage failed, which are read again: %d", frames)
     work.run.directory.reopen()  # merged again, whatever another command has merged meanwhile
     _score_shards(executor, replace(work, retry=True), sorted(failed), Progress(frames))
 
@@ -261,7 +265,8 @@ def _labels(manifest: BuiltManifest) -> str:
 
 def _would_resume(options: ScoreOptions, run: ScoringRun) -> list[str]:
     act = "has finished" if run.directory.is_finished else "would resume"
-    lines = [f"{act} {run.directory.uri}", f"shards: {run.plan.shards}, {len(run.committed())} committed"]
+    committed = len(run.committed())
+    lines = [f"{act} {run.directory.uri}", *run.notes, f"shards: {run.plan.shards}, {committed} committed"]
     if options.retry_errors:
         failed = _all_failed_frames(LocalExecutor(), run)
         lines.append(f"frames to read again: {sum(failed.values())}")

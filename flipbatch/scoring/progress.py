@@ -12,6 +12,8 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from flipbatch.runtime.standard_streams import unstoppable
+
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -39,7 +41,7 @@ class Progress:
     ) -> None:
         self._total, self._before, self._done = total, done, done
         self._errors = self._retries = 0
-        self._stream = stream or sys.stderr
+        self._stream = unstoppable(stream or sys.stderr)
         self._clock = clock
         self._started = self._last_line = clock()
         self._bar = self._terminal_bar() if self._stream.isatty() else None

@@ -16,6 +16,7 @@ from flipbatch.errors import OutputError
 from flipbatch.runtime.run_directory import RunDirectory
 from flipbatch.scoring.run import PREDICTIONS_FOLDER, VIDEOS_FOLDER
 from flipbatch.storage.parquet import read_table
+from flipbatch.storage.system_names import is_hidden
 
 _MODEL_FOLDER = "model="
 
@@ -62,7 +63,8 @@ def _chosen(directory: RunDirectory, models: list[str], model: str | None) -> li
 
 
 def _read_parts(folder: str) -> pa.Table:
-    parts = (name for name in storage.names_in(folder) if name.endswith(".parquet"))
+    names = storage.names_in(folder)
+    parts = (name for name in names if name.endswith(".parquet") and not is_hidden(name))
     return _concatenated(read_table(storage.join(folder, name)) for name in parts)
 
 

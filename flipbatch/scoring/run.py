@@ -46,6 +46,8 @@ class ScoringRun:
         By model.
     thresholds : dict of str to float
         By model.
+    notes : tuple of str
+        What users should know about the manifest, a sentence each.
     """
 
     directory: RunDirectory
@@ -58,6 +60,7 @@ class ScoringRun:
     run_fingerprint: str
     bundle_fingerprints: Mapping[str, str]
     thresholds: Mapping[str, float]
+    notes: tuple[str, ...] = ()
 
     @property
     def models(self) -> list[str]:
@@ -208,6 +211,7 @@ def _parse_run(directory: RunDirectory, run: Mapping[str, Any]) -> ScoringRun:
         run_fingerprint=str(run["fingerprint"]),
         bundle_fingerprints={_model_name(name): str(model["bundle"]) for name, model in models.items()},
         thresholds={name: float(model["threshold"]) for name, model in models.items()},
+        notes=tuple(map(str, manifest.get("notes", ()))),
     )
 
 

@@ -17,11 +17,13 @@ from flipbatch.scoring.manifest_parts import part_path
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.shards import video_starts
 from flipbatch.storage.parquet import OpenTable, open_table
+from flipbatch.storage.system_names import is_hidden
 
 FRAME_KEYS = ["video_id", "frame_number", "uri", "label"]
 """The columns that a manifest and predictions have in common."""
 
 _ROWS_AT_A_TIME = 65_536
+_TABLE = ".parquet"
 
 
 def verify_part(run: ScoringRun, part: int) -> None:
@@ -53,18 +55,31 @@ def _verify_part(run: ScoringRun, part: int) -> None:
 
 
 def require_only_parts(run: ScoringRun) -> None:
-    """Require that the folders of a run's tables hold no other file: readers would count its rows.
+    """Require that the folders of a run's tables hold no other file that a reader of the tables would open.
+
+    The tables need not be there yet.
 
     Raises
     ------
     OutputError
     """
     for folder, names in run.table_folders().items():
-        if others := sorted(set(storage.names_in(folder)) - names):
-            raise OutputError(
-                f"{storage.join(folder, others[0])} is not a file of this run: move it away, and run the "
-                "command again."
-            )
+        for name in storage.names_in(folder):
+            if name not in names and _is_read(folder, name):
+                raise OutputError(
+                    f"{storage.join(folder, name)} is not a file of this run: move it away or remove it, "
+                    "because readers of the tables would open it, and run the command again."
+                )
+
+
+def _is_read(folder: str, name: str) -> bool:
+    """Return whether a reader of a folder opens a file, or a file directly in a folder, of this name.
+
+    ``predictions/*/*.parquet`` matches hidden names, too.
+    """
+    if not is_hidden(name) or name.endswith(_TABLE):
+        return True
+    return any(inner.endswith(_TABLE) for inner in storage.names_in(storage.join(folder, name)))
 
 
 def _require_own(run: ScoringRun, path: str, table: OpenTable, models: list[str]) -> None:

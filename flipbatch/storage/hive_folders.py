@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection
 
 _NUMBER = re.compile(
-    r"""[+-]? (?: [0-9][0-9_]* \.? [0-9_]* | \.[0-9_]+ ) (?: e[+-]?[0-9_]+ )? [dfl]?  # Java takes 1d and 2.5f
+    r"""[+-]? [0-9_.]+ (?: e[+-]?[0-9_.]+ )? [dfl]?  # Java takes 1d and 2.5f, DuckDB 1e5.
     |   [+-]? 0x [0-9a-f_.]+ (?: p[+-]?[0-9]+ )? [dfl]?
     |   [+-]? (?: 0b[01_]+ | 0o[0-7_]+ )
     """,

@@ -23,7 +23,7 @@ from flipbatch.storage.directory import Directory, Page
 from flipbatch.storage.patterns import WILDCARD, Pattern
 from flipbatch.storage.reasons import first_line, storage_errors
 from flipbatch.storage.retries import with_retries
-from flipbatch.storage.system_folders import is_passed_over
+from flipbatch.storage.system_names import is_passed_over
 from flipbatch.storage.uris import is_local, parent, start_of_names
 
 LISTINGS_IN_FLIGHT = 16

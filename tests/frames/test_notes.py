@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flipbatch.frames.notes import Notes
 
-SENTENCE = "{count} folders were passed over: {examples}."
+SENTENCE = "{count} {folder was|folders were} passed over: {examples}."
 
 
 def test_a_fact_is_one_line_with_its_number_and_examples():
@@ -26,4 +26,10 @@ def test_lines_are_in_the_order_of_the_first_count():
     notes.count("{count} later: {examples}", "{count}", 5)
     notes.count(SENTENCE, "x")
     notes.count("{count} later: {examples}", "y")
-    assert notes.lines() == ["6 later: {count}, y", "1 folders were passed over: x."]
+    assert notes.lines() == ["6 later: {count}, y", "1 folder was passed over: x."]
+
+
+def test_an_example_has_neither_credentials_nor_characters_that_move_a_cursor():
+    notes = Notes()
+    notes.count(SENTENCE, "ftp://me:pass@host/\x1b[2J\udcff\n")
+    assert notes.lines() == ["1 folder was passed over: ftp://***@host/\\x1b[2J\\udcff\\n."]

@@ -69,7 +69,7 @@ def metrics_of(videos, models):
     }
 
 
-def make_run(out, videos, models=None, parts=1, frames="/frames"):
+def make_run(out, videos, models=None, parts=1, frames="/frames", **facts):
     """A run's directory as scoring leaves it, and its metrics."""
     models = models or {"cnn_model": 0.5}
     directory = RunDirectory.at(str(out))
@@ -77,7 +77,7 @@ def make_run(out, videos, models=None, parts=1, frames="/frames"):
     identity["models"] = {name: {"bundle": "b" * 64, "threshold": t} for name, t in models.items()}
     manifest = {"fingerprint": "c" * 64, "shards": 1, "first_shards": [0], "folder": "manifest/0"}
     counts = {"frames": 1, "videos": 1, "labelled": 1, "misnamed": 0}
-    directory.start(identity, manifest=manifest | counts)
+    directory.start(identity, manifest=manifest | counts | facts)
     return read_run(directory), metrics_of(videos, models), totals_of(videos, models, parts)
 
 
@@ -313,6 +313,14 @@ def test_a_run_without_problems_has_no_warning(tmp_path):
     fine = {"temperature": 1.2, "architecture": "mobilenet_v2", "training": {"weights": "imagenet"}}
     assert said(GOOD, fine) == ""
     assert "Before you read on" not in page_of(tmp_path, GOOD, {"cnn_model": fine})
+
+
+def test_notes_about_the_manifest_are_warnings(tmp_path):
+    run, metrics, totals = make_run(tmp_path, GOOD, notes=["1 folder was <passed> over: a."])
+    write_report(run, metrics, {}, totals)
+    page = storage.read(run.directory.path("report.html")).decode()
+    assert page.index("Before you read on") < page.index("1 folder was &lt;passed&gt; over: a.")
+    assert run.notes == ("1 folder was <passed> over: a.",)
 
 
 def test_an_unlabelled_run_says_so_and_shows_decisions_only(tmp_path):

@@ -45,6 +45,25 @@ def test_errors_are_listed_by_kind():
     assert lines[1:4] == ["  1 missing", "  2 corrupt", "  4 files are not frames: see misnamed.parquet"]
 
 
+@pytest.mark.parametrize(
+    ("number", "lines"),
+    [
+        (1, ["  1 file is not a frame: see misnamed.parquet", "    /f/a\\x1b.txt"]),
+        (2, ["  2 files are not frames: see misnamed.parquet", "    /f/a\\x1b.txt", "    …"]),
+    ],
+)
+def test_files_that_are_not_frames_are_named(number, lines):
+    named = metrics(misnamed=number) | {"misnamed_examples": ["/f/a\x1b.txt"]}
+    assert summary_lines(named)[1 : 1 + len(lines)] == lines
+
+
+def test_a_long_name_keeps_its_end():
+    named = metrics(misnamed=1) | {"misnamed_examples": ["/f" * 90 + "/cover.jpg"]}
+    line = summary_lines(named)[2]
+    assert len(line) == 80
+    assert line.endswith("/f/cover.jpg")
+
+
 def test_without_labels_a_summary_says_why_there_is_no_f1():
     assert summary_lines(metrics(note="No frame has a label."))[-1] == "No frame has a label."
 

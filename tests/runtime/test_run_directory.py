@@ -69,6 +69,20 @@ def test_files_of_an_interrupted_start_are_not_another_run(directory):
     assert directory.read_identity(LEFT_BEFORE) is None
 
 
+@pytest.mark.parametrize(
+    "name", [".DS_Store", "._x", ".nfs0001", "_temporary", "Thumbs.db", "desktop.ini", "lost+found"]
+)
+def test_what_file_managers_and_file_systems_leave_is_nothing(directory, name):
+    storage.write(directory.path(name, "file"), b"")
+    assert directory.read_identity(LEFT_BEFORE) is None
+
+
+def test_a_finished_run_of_something_else_is_refused(directory):
+    directory.finish()
+    with pytest.raises(OutputError, match=r"out holds _SUCCESS and no run\.json"):
+        directory.read_identity(LEFT_BEFORE)
+
+
 def test_a_directory_of_something_else_is_refused(directory):
     storage.write(directory.path("thesis.tex"), b"")
     with pytest.raises(OutputError, match=r"out holds thesis\.tex and no run\.json: it belongs to something"):

@@ -32,6 +32,15 @@ def test_metrics_count_frames_by_status(tmp_path):
     assert metrics["note"] is None
 
 
+def test_metrics_name_the_first_files_that_are_not_frames(tmp_path):
+    uris = ["ftp://me:pass@h/a.txt", *(f"/f/{name}.txt" for name in "bcd")]
+    named = finished(scored(tmp_path, TWO_VIDEOS, misnamed=uris))["misnamed_examples"]
+    assert named == ["/f/b.txt", "/f/c.txt", "/f/d.txt"]
+    assert finished(scored(tmp_path / "two", TWO_VIDEOS, misnamed=uris[:1]))["misnamed_examples"] == [
+        "ftp://***@h/a.txt"
+    ]
+
+
 def test_metrics_of_a_model_are_those_of_its_decisions(run):
     metrics = finished(run)["models"]["cnn_model"]
     assert metrics["threshold"] == 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -55,6 +56,18 @@ def test_a_run_imports_neither_ray_nor_torch(
     command = [sys.executable, "-c", IMPORTS_OF_A_RUN, *arguments(manifest, bundles[0], tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1] == "set()"
+
+
+def test_a_run_ends_as_ever_though_its_log_is_lost_and_its_name_is_not_in_the_encoding_of_the_terminal(
+    manifest: Path, bundles: tuple[str, str], tmp_path: Path
+) -> None:
+    out = tmp_path / "ö\udcff"
+    command = [sys.executable, "-m", "flipbatch.cli", *arguments(manifest, bundles[0], out)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, env=environment, check=True)
+    assert done.stdout.endswith(rb"/\xf6\udcff" + b"\n")
+    assert (out / "_SUCCESS").exists()
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

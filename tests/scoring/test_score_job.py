@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import shutil
 from functools import partial
 from pathlib import Path
@@ -167,6 +168,46 @@ def test_retrying_errors_reads_only_frames_whose_storage_failed(
     next((out / "predictions").rglob("*.parquet")).unlink()
     score(dataclasses.replace(options, retry_errors=True))
     assert contents(out) == before
+
+
+def test_a_retry_without_failed_frames_says_so_and_leaves_the_run_finished(
+    scored: Path,
+    frames: Path,
+    bundles: tuple[str, str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(RunDirectory, "reopen")
+    before = contents(scored)
+    with caplog.at_level(logging.INFO, "flipbatch"):
+        score(local(frames=str(frames), models=bundles, out=str(scored), retry_errors=True))
+    assert contents(scored) == before
+    assert "No frame is missing or unreadable: no frame is read again." in caplog.messages
+    assert caplog.messages[0].startswith("1 file is not a frame, misnamed.parquet lists it")
+    assert caplog.messages[0].endswith("with the reason: flip/cover.jpg.")
+
+
+def test_a_finished_run_with_a_file_of_somebody_else_stays_finished(
+    scored: Path, frames: Path, bundles: tuple[str, str]
+) -> None:
+    stranger = scored / "predictions" / "Thumbs.db"
+    stranger.touch()
+    before = contents(scored)
+    with pytest.raises(OutputError, match=r"Thumbs\.db is not a file of this run: move it away or remove it"):
+        score(local(frames=str(frames), models=bundles, out=str(scored), retry_errors=True))
+    assert contents(scored) == before
+    stranger.unlink()
+
+
+def test_a_retry_scores_a_shard_that_was_deleted(
+    manifest: Path, bundles: tuple[str, str], tmp_path: Path
+) -> None:
+    options = local(manifest=str(manifest), models=bundles[:1], out=str(tmp_path / "out"))
+    score(options)
+    before = contents(tmp_path / "out")
+    next((tmp_path / "out" / "shards").iterdir()).unlink()
+    score(dataclasses.replace(options, retry_errors=True))
+    assert contents(tmp_path / "out") == before
 
 
 def test_a_finished_run_is_left_as_it_is(scored: Path, frames: Path, bundles: tuple[str, str]) -> None:

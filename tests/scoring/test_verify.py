@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flipbatch import storage
 from flipbatch.errors import OutputError
 from flipbatch.scoring import verify
 from flipbatch.scoring.merge import merge_part
@@ -95,6 +98,39 @@ def test_a_file_too_many_is_noticed(run, name):
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(b"")
     with pytest.raises(OutputError, match=r"is not a file of this run: move it away"):
+        require_only_parts(run)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".DS_Store",
+        "._part",
+        ".nfs0001",
+        "_temporary/0/x",
+        ".ipynb_checkpoints/x.csv",
+        ".snapshot/daily/x.parquet",
+    ],
+)
+@pytest.mark.parametrize("folder", ["predictions", "predictions/model=cnn_model", "videos"])
+def test_hidden_files_that_no_reader_opens_are_passed_over(run, folder, name):
+    storage.write(run.directory.path(folder, name), b"x")
+    require_only_parts(run)
+    rows = run.frames * len(run.models)
+    tables = run.directory.path("predictions")
+    assert pq.read_table(tables).num_rows == rows
+    assert duckdb.execute(f"SELECT count(*) FROM '{tables}/*/*.parquet'").fetchall() == [(rows,)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Thumbs.db", "desktop.ini", "._part-00000.parquet", ".x.parquet", "_x.parquet", ".snapshot/x.parquet"],
+)
+def test_files_that_a_reader_opens_are_noticed(run, name):
+    storage.write(run.directory.path("predictions", "model=cnn_model", name), b"x")
+    with pytest.raises(
+        OutputError, match=rf"{re.escape(name.split('/')[0])} is not a file of this run: move"
+    ):
         require_only_parts(run)
 
 

@@ -17,8 +17,24 @@ from flipbatch.storage.hive_folders import column_notes, is_text
 ALPHABET = "0123456789.-_+eETZfdxbpnaIi"
 TEXT = ["cnn_model", "second-try.v2", "2nd", "v1", "1a", "e5", "x1f", "3x3", "240x135_cnn", "2026-11-26-cnn"]
 TEXT += ["resnet50", "none2", "nano", "infinite", "T5", "trueish", "d1", "1e", "b01", "_a", "a_1.0"]
-NUMBERS = ["1", "02", "-7", "+7", "007", "1.5", ".5", "5.", "1e5", "1E-5", "1_000", "1d", "2.5F", "7L"]
-NUMBERS += ["1e5d", "0x1F", "-0xA", "0b101", "0x1.8p1", "99999999999999999999999"]
+NUMBERS = [
+    "1",
+    "02",
+    "-7",
+    "+7",
+    "007",
+    "1.5",
+    ".5",
+    "5.",
+    "1e5",
+    "1E-5",
+    "0E0.",
+    "1_000",
+    "1d",
+    "2.5F",
+    "7L",
+]
+NUMBERS += ["1", "1e5d", "0x1F", "-0xA", "0b101", "0x1.8p1", "99999999999999999999999"]
 DATES = ["2026-11-26", "2026-1-1", "2026-11", "26-11-2026", "20261126", "2026.11.26", "20261126T101500"]
 DATES += ["2026-11-26T10.15Z", "epoch", "Today"]
 OTHERS = ["true", "FALSE", "null", "None", "nan", "-NaN", "inf", "-Infinity", "NA", "NaT", "", "-", "_", ".."]

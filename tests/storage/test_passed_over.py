@@ -10,7 +10,7 @@ import pytest
 
 from flipbatch import storage
 from flipbatch.storage.listing import PassedOver, list_files, open_listing
-from flipbatch.storage.system_folders import is_passed_over
+from flipbatch.storage.system_names import is_passed_over
 from tests.conftest import errors_as_nobody
 from tests.proxy import running
 

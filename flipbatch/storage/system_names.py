@@ -1,7 +1,7 @@
-"""Hidden and system folders: what operating systems, file servers and clients keep beside files of users.
+"""Names of files and folders that operating systems, file servers and file managers add to a user's folders.
 
-Trash, snapshots, thumbnails and caches hold copies of a user's files, which are no files of their own. Knows
-names alone; looks at no folder.
+Trash, snapshots, thumbnails and caches contain copies of a user's files. Knows names only. Does not look at
+files or folders.
 """
 
 from __future__ import annotations
@@ -24,6 +24,22 @@ _SYSTEM_FOLDERS = frozenset(
     }
 )
 """In lower case: Windows, macOS and most file servers don't distinguish it."""
+
+
+_SYSTEM_FILES = frozenset({"desktop.ini", "icon\r", "thumbs.db"})
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a reader that is given a folder of Parquet files passes over a file or folder.
+
+    Arrow, pandas and Spark do so. A glob pattern for ``*.parquet``, as in DuckDB, may still match it.
+    """
+    return name.startswith((".", "_"))
+
+
+def is_stray(name: str) -> bool:
+    """Return whether a name, such as ``.DS_Store`` or ``lost+found``, does not say whose a folder is."""
+    return is_hidden(name) or name.lower() in _SYSTEM_FOLDERS | _SYSTEM_FILES
 
 
 def is_passed_over(name: str) -> bool:
