@@ -27,10 +27,11 @@ class FlipbatchError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(_printable(redacted(message)))
+        super().__init__(printable(redacted(message)))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Return a text with its control characters, and other characters that can't be printed, escaped."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 

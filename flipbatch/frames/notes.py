@@ -6,6 +6,9 @@ Whoever lists, reads or names files counts; a driver logs `Notes.lines`. Knows n
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+
+from flipbatch.errors import printable
 
 EXAMPLES = 3
 """How many examples a line names."""
@@ -26,14 +29,20 @@ class Notes:
         sentence : str
             Contains ``{count}`` and ``{examples}``, such as ``{count} folders were passed over: {examples}.``
         example : str
-            A path or a word. The first `EXAMPLES` different ones are named.
+            A path or a word. The first `EXAMPLES` different ones are named, control characters escaped.
         number : int
             How often the fact occurred, at least 1.
         """
         self._counts[sentence] += number
         examples = self._examples.setdefault(sentence, [])
+        example = printable(example)
         if example not in examples and len(examples) <= EXAMPLES:
             examples.append(example)
+
+    def count_all(self, sentence: str, examples: Sequence[str], number: int) -> None:
+        """Count a fact `number` times; `examples` are the first of them, at least one."""
+        for index, example in enumerate(examples):
+            self.count(sentence, example, number - len(examples) + 1 if index == 0 else 1)
 
     def lines(self) -> list[str]:
         """Return one line per sentence."""

@@ -12,6 +12,7 @@ from flipbatch.frames.manifest import (
     Manifest,
 )
 from flipbatch.frames.names import FrameName
+from flipbatch.frames.notes import Notes
 from flipbatch.frames.row_batches import row_batches
 from flipbatch.storage.listing import ListedFile
 
@@ -45,5 +46,5 @@ LAST = "\U0010ffff" * 3
 def gathered(named):
     """Return the manifest of named files; it may be empty."""
     last = (ListedFile(LAST, None), FrameName(LAST, 0, None, None))
-    manifest = module._gather(row_batches([*named, last]), "/f")
+    manifest = module._gather(row_batches([*named, last]), "/f", Notes())
     return Manifest(manifest.frames.slice(0, manifest.frames.num_rows - 1), manifest.misnamed)
