@@ -86,7 +86,7 @@ def read_manifest(uri: str) -> Manifest:
     ------
     InputError
         Where the file is not a table; where a column, a uri, a label, a split or a frame number can't be
-        read; where a uri is in two rows; or where a video is in two groups.
+        read; where a frame is in two rows; or where a video is in two groups.
     StorageError
         Where the file can't be read.
     """

@@ -16,7 +16,7 @@ from flipbatch.frames.names import FrameName, Root, Word, composed, parse_frame,
 from flipbatch.frames.notes import Notes
 from flipbatch.frames.row_batches import ROWS_PER_BATCH, NamedFile, Rows, row_batches
 from flipbatch.frames.table_text import read_text_table
-from flipbatch.frames.table_uris import absolute, check_uris, common_directory
+from flipbatch.frames.table_uris import RepeatedFiles, absolute, common_directory, refuse_windows_paths
 from flipbatch.frames.words import label_of, split_of
 from flipbatch.schema import Label, Split
 from flipbatch.storage.listing import ListedFile
@@ -48,8 +48,9 @@ def table_rows(uri: str, notes: Notes) -> Iterator[Rows]:
     if not text.num_rows:
         raise InputError(f"The manifest {uri} has no rows: nothing can be read.")
     uris = _absolute_uris(uri.rpartition("/")[0], text)
-    check_uris(lambda: _values(uris))
-    return row_batches(_named_files(text.set_column(text.schema.get_field_index("uri"), "uri", uris)))
+    refuse_windows_paths(_values(uris))
+    text = text.set_column(text.schema.get_field_index("uri"), "uri", uris)
+    return row_batches(_named_files(text, RepeatedFiles(_values(uris), notes)))
 
 
 def _absolute_uris(base: str, text: pa.Table) -> pa.ChunkedArray:
@@ -83,13 +84,16 @@ def _cells(text: pa.Table) -> Iterator[_Cells]:
 # ---------------------------------------------------------------------------------------- rows
 
 
-def _named_files(text: pa.Table) -> Iterator[NamedFile]:
+def _named_files(text: pa.Table, repeated: RepeatedFiles) -> Iterator[NamedFile]:
     root = common_directory(_values(text["uri"]))
     prefix, known = len(root) + 1 if root else 0, Root.of(root)
     for row in _cells(text):
         uri = row["uri"]
         assert uri is not None
-        yield ListedFile(uri, None), _frame_name(uri, uri[prefix:], known, row)
+        name = _frame_name(uri, uri[prefix:], known, row)
+        if isinstance(name, FrameName):
+            repeated.check(uri, name.video_id, name.frame_number)
+        yield ListedFile(uri, None), name
 
 
 def _frame_name(uri: str, relative_path: str, root: Root, cells: _Cells) -> FrameName | str:

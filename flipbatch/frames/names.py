@@ -111,10 +111,9 @@ def parse_frame(relative_path: str, root: Root) -> FrameName | str:
     name = relative_path.rpartition("/")[2]
     if name.startswith("."):
         return "hidden: its name starts with a dot"
-    stem, dot, extension = name.rpartition(".")
-    if not dot or extension.lower() not in IMAGE_EXTENSIONS:
+    if not is_image(name):
         return "not an image: its extension is none of " + ", ".join(sorted(IMAGE_EXTENSIONS))
-    match = _STEM.fullmatch(stem)
+    match = _STEM.fullmatch(name.rpartition(".")[0])
     if match is None:
         return "not named VideoID_FrameNumber: an underscore and at most 18 digits must end the name"
     folders = read_folders(relative_path, root)
@@ -125,6 +124,12 @@ def parse_frame(relative_path: str, root: Root) -> FrameName | str:
         split=folders.split,
         folders=folders,
     )
+
+
+def is_image(name: str) -> bool:
+    """Return whether the name of a file ends as that of an image does."""
+    _, dot, extension = name.rpartition(".")
+    return bool(dot) and extension.lower() in IMAGE_EXTENSIONS
 
 
 def composed(text: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from flipbatch import storage
 from flipbatch.errors import InputError
+from flipbatch.frames.names import is_image
 from flipbatch.frames.notes import Notes
 from flipbatch.frames.words import hive
 from flipbatch.storage.backends import backend_of
@@ -67,7 +68,7 @@ def table_parts(uri: str, notes: Notes) -> list[TablePart]:
     Raises
     ------
     InputError
-        Where a directory holds no file, is still being written, or is a table with a log of its own.
+        Where a directory holds no file or an image, is still being written, or is a table with a log.
     StorageError
         Where there is no such file or directory.
     """
@@ -79,6 +80,10 @@ def table_parts(uri: str, notes: Notes) -> list[TablePart]:
     data = [path for path in paths if path and not _is_hidden(path)]
     if not data:
         raise InputError(f"The manifest {uri} is a directory without tables: give a table or its directory.")
+    if image := next((path for path in data if is_image(path)), None):
+        raise InputError(
+            f"The manifest {uri} holds {image}, an image: give directories of frames as --frames."
+        )
     for path in paths:
         if _is_hidden(path) and not _is_usual(path):
             notes.count(_PASSED_OVER, path)

@@ -1,4 +1,4 @@
-"""The URIs of a table's rows: made absolute, each one once, none of them a Windows path.
+"""The URIs of a table's rows: made absolute, one row for each frame, none of them a Windows path.
 
 Knows URIs; knows no columns, labels or frames. Opens no file, and looks for at most one.
 """
@@ -6,14 +6,20 @@ Knows URIs; knows no columns, labels or frames. Opens no file, and looks for at 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 
 from flipbatch import storage
 from flipbatch.errors import InputError
+from flipbatch.frames.notes import Notes
 
 _DRIVE = re.compile(r"(file:/*)?[A-Za-z]:[\\/]|\\\\", re.IGNORECASE)
+
+_ANOTHER_FRAME = (
+    "{count} rows of the manifest have a file that an earlier row has as another frame, and count as well: "
+    "{examples}."
+)
 
 
 def absolute(base: str, uri: str | None) -> str:
@@ -34,27 +40,25 @@ def absolute(base: str, uri: str | None) -> str:
     if _DRIVE.match(uri):
         raise _windows_path(uri)
     relative = "://" not in uri and not uri.startswith(("/", "~"))
-    resolved = storage.normalise(storage.resolve(base, uri) if relative else uri)
+    resolved = storage.normalise(_below(base, uri) if relative else uri)
     return resolved[1:] if resolved.startswith("//") else resolved  # POSIX keeps two leading slashes
 
 
-def check_uris(uris: Callable[[], Iterable[str]]) -> None:
-    """Check the absolute URIs of all rows.
+def _below(base: str, path: str) -> str:
+    """Return the URI of a relative path; ``.`` is the directory itself on any storage."""
+    return storage.resolve(base, "/".join(part for part in path.split("/") if part != "."))
 
-    Parameters
-    ----------
-    uris : callable
-        Returns the URIs, again at each call; a few bytes of each are held.
+
+def refuse_windows_paths(uris: Iterable[str]) -> None:
+    """Refuse absolute URIs if the first one with a backslash is no file.
 
     Raises
     ------
     InputError
-        Where a URI is in two rows, or the first with a backslash is no file: it is a Windows path.
     StorageError
         Where storage can't be asked for that file.
     """
-    _require_distinct(uris)
-    with_backslash = next((uri for uri in uris() if "\\" in uri), None)
+    with_backslash = next((uri for uri in uris if "\\" in uri), None)
     if with_backslash is not None and not storage.exists(with_backslash):
         raise _windows_path(with_backslash, "has a backslash, as paths of Windows, and is no file")
 
@@ -66,19 +70,44 @@ def _windows_path(uri: str, what: str = "is a Windows path") -> InputError:
     )
 
 
-def _require_distinct(uris: Callable[[], Iterable[str]]) -> None:
-    hashes, counts = np.unique(np.fromiter(map(hash, uris()), np.int64), return_counts=True)
-    repeated = set(hashes[counts > 1].tolist())
-    seen: set[str] = set()
-    for uri in uris() if repeated else ():
-        if hash(uri) in repeated:
-            if uri in seen:
-                others = f" and of {len(repeated) - 1:,} other files" if len(repeated) > 1 else ""
-                raise InputError(
-                    f"The manifest has more than one row of {uri}{others}: leave one row of each file; of "
-                    "predictions by several models, the rows of one."
-                )
-            seen.add(uri)
+class RepeatedFiles:
+    """Refuses two rows of one frame, and counts other rows of one file.
+
+    Parameters
+    ----------
+    uris : iterable of str
+        Absolute, of all rows. 8 bytes of each are held, and the rows of files that more than one row has.
+    notes : Notes
+        Gets the rows of a file that is another frame in another row.
+    """
+
+    def __init__(self, uris: Iterable[str], notes: Notes) -> None:
+        hashes, counts = np.unique(np.fromiter(map(hash, uris), np.int64), return_counts=True)
+        self._repeated = frozenset(hashes[counts > 1].tolist())
+        self._files: set[str] = set()
+        self._frames: set[tuple[str, str, int]] = set()
+        self._notes = notes
+
+    def check(self, uri: str, video_id: str, frame_number: int) -> None:
+        """Check the next row.
+
+        Raises
+        ------
+        InputError
+            Where an earlier row has the same file, video and frame number.
+        """
+        if not self._repeated or hash(uri) not in self._repeated:
+            return
+        frame = (uri, video_id, frame_number)
+        if frame in self._frames:
+            raise InputError(
+                f"The manifest has more than one row of {uri}: leave one row of each frame; of predictions "
+                "by several models, the rows of one."
+            )
+        if uri in self._files:
+            self._notes.count(_ANOTHER_FRAME, uri)
+        self._frames.add(frame)
+        self._files.add(uri)
 
 
 def common_directory(uris: Iterable[str]) -> str:

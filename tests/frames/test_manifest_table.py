@@ -74,7 +74,7 @@ def test_relative_uris_are_below_the_manifest_and_absolute_ones_are_not(tmp_path
 
 
 def test_a_remote_manifest_has_remote_relative_uris():
-    storage.write("memory://lists/v1/m.csv", b"uri\nflip/a_1.jpg\n../frames/flip/b_1.jpg\n")
+    storage.write("memory://lists/v1/m.csv", b"uri\n./flip/./a_1.jpg\n../frames/flip/b_1.jpg\n")
     assert sorted(read_manifest("memory://lists/v1/m.csv").frames["uri"].to_pylist()) == [
         "memory://lists/frames/flip/b_1.jpg",
         "memory://lists/v1/flip/a_1.jpg",
@@ -100,9 +100,18 @@ def test_misnamed_files_are_frames_where_the_table_names_them(tmp_path):
 
 @pytest.mark.parametrize("again", ["a_1.jpg", "./a_1.jpg", "x/../a_1.jpg", "{}/a_1.jpg", "file://{}/a_1.jpg"])
 def test_a_frame_that_is_listed_twice_is_refused(tmp_path, again):
-    path = csv(tmp_path, "uri,video_id", "a_1.jpg,", "b_1.jpg,", f"{again.format(tmp_path)},v")
+    path = csv(tmp_path, "uri,video_id", "a_1.jpg,", "b_1.jpg,", f"{again.format(tmp_path)},a")
     with pytest.raises(InputError, match=f"more than one row of {tmp_path}/a_1.jpg: leave one row"):
         read_manifest(path)
+
+
+def test_a_file_that_a_table_names_as_several_frames_is_said(tmp_path):
+    manifest = read_manifest(csv(tmp_path, "uri,video_id", "a_1.jpg,", "a_1.jpg,v", "a_1.jpg,w", "b_1.jpg,"))
+    assert manifest.videos == 4
+    assert manifest.notes == (
+        "2 rows of the manifest have a file that an earlier row has as another frame, and count as well: "
+        f"{tmp_path}/a_1.jpg.",
+    )
 
 
 def test_rows_are_sorted_in_any_order_of_the_table(tmp_path):

@@ -227,6 +227,7 @@ def test_the_root_is_not_part_of_the_video_id():
         ("/data/testing/flip", Root(Label.FLIP, Split.TEST)),
         ("s3://bucket/flip/train", Root(Label.FLIP, Split.TRAIN)),
         ("/data/notflip/", Root(Label.NOTFLIP)),
+        ("/data/split=dev/label=flip", Root(Label.FLIP, Split.VAL)),
         ("/data/testing", Root(split=Split.TEST)),
         ("/train/test", Root(split=Split.TEST)),
         ("/flip/testing/book", Root()),

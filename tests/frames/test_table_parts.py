@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -41,6 +42,15 @@ def test_a_remote_directory_of_parts_is_a_table():
     part("memory://parts/t/part-1.parquet", uri=["b_1.jpg"])
     manifest = read_manifest("memory://parts/t")
     assert rows(manifest, "uri") == [("memory://parts/a_1.jpg",), ("memory://parts/b_1.jpg",)]
+
+
+def test_a_directory_of_parts_on_s3_is_a_table_and_a_file_of_that_name_goes_before_it(s3_server):
+    boto3.client("s3", endpoint_url=s3_server).create_bucket(Bucket="parts")
+    storage.write("s3://parts/x/t.parquet/", b"")  # a placeholder
+    part("s3://parts/x/t.parquet/part-0", uri=["a_1.jpg"])
+    assert rows(read_manifest("s3://parts/x/t.parquet"), "uri") == [("s3://parts/x/a_1.jpg",)]
+    part("s3://parts/x/t.parquet", uri=["b_1.jpg"])
+    assert rows(read_manifest("s3://parts/x/t.parquet"), "uri") == [("s3://parts/x/b_1.jpg",)]
 
 
 def test_a_directory_of_csv_files_is_a_table(tmp_path):
@@ -93,6 +103,7 @@ def test_parts_with_other_types_are_refused_and_nulls_have_any_type(tmp_path):
     [
         ("_temporary/0/part-2.parquet", "its writer has not finished, or has failed"),
         ("_delta_log/0.json", "is a Delta table"),
+        ("flip/a_1.jpg", "holds flip/a_1.jpg, an image: give directories of frames as --frames"),
         ("notes.txt", "notes.txt .*has no column uri|notes.txt is neither Parquet nor CSV"),
         ("empty.parquet", "empty.parquet is neither Parquet nor CSV with a header: Empty CSV file"),
     ],

@@ -67,6 +67,7 @@ def test_a_run_is_read_as_it_was_started(start_at):
         "shards": 1,
         "first_shards": [0],
         "folder": facts["folder"],
+        "notes": [],
     }
     assert run.manifest == run.directory.path(facts["folder"])
     assert facts["folder"].startswith(f"manifest/{facts['fingerprint'][:16]}-")
