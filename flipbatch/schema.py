@@ -126,3 +126,8 @@ FAILURES = pa.schema(
     ]
 )
 """Training frames that could not be decoded, with the reason."""
+
+COLUMNS = frozenset(
+    {"model"}.union(*(table.names for table in (PREDICTIONS, VIDEOS, SPLITS, FAILURES, MISNAMED)))
+)
+"""Of all tables that users read; ``model`` is also the key of the folders of predictions."""

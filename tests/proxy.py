@@ -45,12 +45,12 @@ class ProxyHandler(BaseHTTPRequestHandler):
         pass
 
 
-AnyProxy = TypeVar("AnyProxy", bound=Proxy)
+AnyServer = TypeVar("AnyServer", bound=ThreadingHTTPServer)
 
 
 @contextmanager
-def running(proxy: AnyProxy) -> Iterator[AnyProxy]:
-    """Run a proxy until the end of the block."""
+def running(proxy: AnyServer) -> Iterator[AnyServer]:
+    """Run a proxy, or any server, until the end of the block."""
     thread = threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:

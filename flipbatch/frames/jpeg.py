@@ -1,19 +1,38 @@
 """A JPEG becomes pixels at the smallest scale that covers the input, and is rejected at any sign of damage.
 
-Knows the layout of JPEG files, and simplejpeg, which decodes them; knows no other format.
+A strict decoder refuses a file for anything that its library warns of. Some of that moves no pixel: such a
+file is decoded again, as strictly, without it. `jpeg_plain` says what it is, docs/decisions.md why.
+
+Knows how files are decoded and what decoders complain of; the layout of a file is in `jpeg_segments`. Knows
+no other format.
 """
 
 from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from io import BytesIO
 from itertools import islice
 
 import numpy as np
 import simplejpeg
+from PIL.JpegImagePlugin import JpegImageFile
 
 from flipbatch.frames.fitting import ORIENTATION_TAG, UPRIGHT, InputSize, known_orientation, place, plan_fit
+from flipbatch.frames.jpeg_plain import plain_jpeg
+from flipbatch.frames.jpeg_segments import (
+    APP1,
+    APPLICATION,
+    DHT,
+    FRAMES,
+    SOF0,
+    SOF1,
+    SOS,
+    Frame,
+    Segment,
+    read_frame,
+    segments,
+)
 from flipbatch.frames.rejection import RejectedError, check_pixels, decoder_errors
 from flipbatch.schema import Status
 
@@ -23,21 +42,28 @@ MAX_SCANS = 500
 MAX_SEGMENTS = 1000
 """No real JPEG has more segments before its pixels: the largest colour profile, 16 MB, takes 255."""
 
-# Markers. Source: ITU-T T.81 (1992), table B.1.
-_SOF0, _SOF1, _DHT, _SOS, _APP1, _END = 0xC0, 0xC1, 0xC4, 0xDA, 0xE1, b"\xff\xd9"
-_ARITHMETIC = {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
-_APPLICATION = {*range(0xE0, 0xF0), 0xFE}
-_FILL = re.compile(rb"\xff+")
+_END = b"\xff\xd9"
 _SCAN = b"\xff\xda"
+_ARITHMETIC = {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 
 _SECTOR = 512  # bytes of a disk's sector: the smallest gap in a file
+
+# What libjpeg-turbo (jerror.h) says first of files that may be whole; of all others, it says something else
+# first. Both need more than these words: damage may follow.
+_LEFT_OVER = "extraneous bytes before marker"
+_NO_HEIGHT = "a JPEG whose header does not say its height"
+_UNUSUAL = "a JPEG of unusual chroma subsampling"
+_MAY_BE_WHOLE = re.compile(
+    f"{_LEFT_OVER}|{_UNUSUAL}|{_NO_HEIGHT}|unknown JFIF revision|bad ICC marker"
+    "|Adobe color transform|Invalid SOS parameters for sequential|two SOI markers"
+)
 
 
 def decode_jpeg(canvas: np.ndarray, data: bytes, size: InputSize) -> None:
     """Decode any JPEG strictly, CMYK included; straight into the canvas where the scale gives its size.
 
-    There is no second decoder: of the files that simplejpeg refuses, Pillow reads damaged ones only. The
-    fast options are off: they change neither pixels nor time at 1/8, and add 0.3 grey levels of error at 1/2.
+    The fast options of the decoder are off: they change neither pixels nor time at 1/8, and add 0.3 grey
+    levels of error at 1/2.
 
     Parameters
     ----------
@@ -52,10 +78,20 @@ def decode_jpeg(canvas: np.ndarray, data: bytes, size: InputSize) -> None:
     ------
     RejectedError
     """
+    try:
+        _decode(canvas, data, size)
+    except RejectedError as refused:
+        if not _MAY_BE_WHOLE.search(refused.rejection.error):
+            raise
+        _decode_plain(canvas, data, size, refused)
+
+
+def _decode(canvas: np.ndarray, data: bytes, size: InputSize, orientation: int | None = None) -> None:
+    """Decode a file strictly; its own orientation counts where none is given."""
     height, width = _read_size(data)
     check_pixels(height, width)
     _check_effort(data)
-    plan = plan_fit(height, width, _orientation(data), size)
+    plan = plan_fit(height, width, orientation or _orientation(data), size)
     direct = plan.fills(size)
     pixels = _decode_scaled(data, plan.scaled, canvas if direct else None)
     if _has_hole(data):
@@ -71,6 +107,64 @@ def _decode_scaled(data: bytes, scaled: InputSize, buffer: np.ndarray | None) ->
         return simplejpeg.decode_jpeg(data, "RGB", **least, buffer=buffer, strict=True)
 
 
+# ---------------------------------------------------------------------------------------- refused files
+
+
+def _decode_plain(canvas: np.ndarray, data: bytes, size: InputSize, refused: RejectedError) -> None:
+    """Decode a refused file without what moves no pixel, or refuse it again.
+
+    Where bytes are left in a scan, or only Pillow has its sampling, its code is read, which takes about 0.1 s
+    for a frame of 0.3 MB.
+    """
+    _check_effort(data)
+    orientation = _orientation(data)
+    try:
+        plain = plain_jpeg(data)
+    except ValueError as error:
+        raise RejectedError(Status.CORRUPT, f"{refused.rejection.error} ({error})") from error
+    doubt = _decode_or_doubt(canvas, plain, size, orientation)
+    if doubt is None:
+        return
+    try:
+        whole = plain_jpeg(plain, check_code=True)
+    except ValueError as error:
+        raise RejectedError(doubt.rejection.status, f"{doubt.rejection.error} ({error})") from error
+    if _UNUSUAL in doubt.rejection.error:
+        _decode_unusual(canvas, whole, size, orientation)
+    else:
+        _decode(canvas, whole, size, orientation)
+
+
+def _decode_or_doubt(
+    canvas: np.ndarray, data: bytes, size: InputSize, orientation: int
+) -> RejectedError | None:
+    """Decode a file strictly; return the refusal where only reading its code can tell whether it is right."""
+    try:
+        _decode(canvas, data, size, orientation)
+    except RejectedError as error:
+        if not re.search(f"{_LEFT_OVER}|{_UNUSUAL}", error.rejection.error):
+            raise
+        return error
+    return None
+
+
+def _decode_unusual(canvas: np.ndarray, data: bytes, size: InputSize, orientation: int) -> None:
+    """Decode by Pillow, which is not strict, a file whose code was read and found whole.
+
+    It is averaged, not decoded at a scale: libjpeg would lose detail that luma has in one direction only.
+    """
+    frame = _frame(data)
+    if len(frame.components) != 3:
+        raise RejectedError(Status.UNSUPPORTED, f"a JPEG of {len(frame.components)} components")
+    check_pixels(frame.height, frame.width)
+    plan = plan_fit(frame.height, frame.width, orientation, size)
+    try:
+        pixels = np.asarray(JpegImageFile(BytesIO(data)).convert("RGB").reduce(8 // plan.eighths))
+    except OSError as error:  # the file is whole, so it is one that the library doesn't know
+        raise RejectedError(Status.UNSUPPORTED, _UNUSUAL) from error
+    place(canvas, pixels, plan)
+
+
 # ---------------------------------------------------------------------------------------- header
 
 
@@ -78,58 +172,47 @@ def _read_size(data: bytes) -> tuple[int, int]:
     """Return the height and width of the stored picture."""
     try:
         with decoder_errors("JPEG"):
-            height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=True)
+            try:
+                height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=True)
+            except KeyError:  # it decodes 4:4:1, but has no name for it
+                height, width = _frame(data)[2:4]
     except RejectedError as error:
         if "subsampling" not in error.rejection.error:  # the decoder says this of any unusable header
             raise
+        if any(segment.marker in FRAMES and segment.payload[1:3] == bytes(2) for segment in segments(data)):
+            raise RejectedError(Status.UNSUPPORTED, _NO_HEIGHT) from error
         if _has_whole_header(data):
-            raise RejectedError(Status.UNSUPPORTED, "a JPEG of unusual chroma subsampling") from error
+            raise RejectedError(Status.UNSUPPORTED, _UNUSUAL) from error
         raise RejectedError(Status.CORRUPT, "the JPEG's header is broken or cut short") from error
     return int(height), int(width)
 
 
+def _frame(data: bytes) -> Frame:
+    """Return the header of the picture; the decoder has read it before."""
+    return next(read_frame(segment) for segment in segments(data) if segment.marker in FRAMES)
+
+
 def _has_whole_header(data: bytes) -> bool:
     """Return whether the header goes all the way to the pixels."""
-    return any(marker == _SOS and end < len(data) for marker, _, end in _segments(data))
-
-
-def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Yield (marker, payload, end) of the header's segments; the end of a truncated one is past the data."""
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if marker == 0xFF:
-            position = _after_fill(data, position) - 1
-            continue
-        end = position + 2 + int.from_bytes(data[position + 2 : position + 4])
-        yield marker, data[position + 4 : end], end
-        if marker == _SOS:
-            return
-        position = max(end, position + 2)
-
-
-def _after_fill(data: bytes, position: int) -> int:
-    """Return where bytes of 0xFF end; any number of them may stand before a marker."""
-    fill = _FILL.match(data, position)
-    return fill.end() if fill else position
+    return any(segment.marker == SOS and segment.end < len(data) for segment in segments(data))
 
 
 def _check_effort(data: bytes) -> None:
     """Reject files that no camera makes, and whose few bytes would take minutes to decode."""
-    segments = list(islice(_segments(data), MAX_SEGMENTS + 1))
-    if len(segments) > MAX_SEGMENTS:
+    found = list(islice(segments(data), MAX_SEGMENTS + 1))
+    if len(found) > MAX_SEGMENTS:
         raise RejectedError(Status.UNSUPPORTED, f"a JPEG of more than {MAX_SEGMENTS} segments")
     # An arithmetic decoder never runs out of data: it decodes a file without pixels, too.
-    if any(marker in _ARITHMETIC for marker, _, _ in segments):
+    if any(segment.marker in _ARITHMETIC for segment in found):
         raise RejectedError(Status.UNSUPPORTED, "an arithmetic-coded JPEG")
     # Counting the scans of every file would cost a tenth of decoding: most files have one, of all components.
-    if not _is_one_scan(segments) and data.count(_SCAN) > MAX_SCANS:
+    if not _is_one_scan(found) and data.count(_SCAN) > MAX_SCANS:
         raise RejectedError(Status.UNSUPPORTED, f"a JPEG of more than {MAX_SCANS} scans")
 
 
-def _is_one_scan(segments: list[tuple[int, bytes, int]]) -> bool:
-    components = next((payload[5:6] for marker, payload, _ in segments if marker in {_SOF0, _SOF1}), None)
-    return components is not None and segments[-1][1][:1] == components
+def _is_one_scan(found: list[Segment]) -> bool:
+    components = next((segment.payload[5:6] for segment in found if segment.marker in {SOF0, SOF1}), None)
+    return components is not None and found[-1].payload[:1] == components
 
 
 # ---------------------------------------------------------------------------------------- damage
@@ -145,12 +228,12 @@ def _has_hole(data: bytes) -> bool:
         return False
     first_symbols: dict[int, int] = {}
     components = 0
-    for marker, payload, end in _segments(data):
-        if marker == _DHT:
+    for marker, payload, _, end, _ in segments(data):
+        if marker == DHT:
             first_symbols |= _first_symbols(payload)
-        elif marker in {_SOF0, _SOF1}:
+        elif marker in {SOF0, SOF1}:
             components = payload[5]
-        elif marker == _SOS and payload[0] == components:
+        elif marker == SOS and payload[0] == components:
             tables = {0x10 | selector & 0x0F for selector in payload[2 : 2 + 2 * components : 2]}
             flat = all(first_symbols.get(table, 0) == 0 for table in tables)
             return not flat and data.find(bytes(_SECTOR), end, data.find(_END, end)) >= 0
@@ -175,10 +258,10 @@ def _first_symbols(tables: bytes) -> dict[int, int]:
 
 def _orientation(data: bytes) -> int:
     """Return the Exif orientation; Exif must be among the application segments, before the tables."""
-    for marker, payload, _ in _segments(data):
-        if marker not in _APPLICATION:
+    for marker, payload, _, _, _ in segments(data):
+        if marker not in APPLICATION:
             break
-        if marker == _APP1 and payload.startswith(b"Exif\0\0"):
+        if marker == APP1 and payload.startswith(b"Exif\0\0"):
             return _exif_orientation(payload[6:])
     return UPRIGHT
 

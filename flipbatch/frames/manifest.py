@@ -135,20 +135,30 @@ def source(frames_uri: str | None, manifest_uri: str | None) -> str:
     return storage.normalise(uri)
 
 
-def no_frames(source_uri: str, misnamed: int, first: pa.Table | pa.RecordBatch | None) -> InputError:
+def no_frames(
+    source_uri: str, notes: Notes, misnamed: int, first: pa.Table | pa.RecordBatch | None
+) -> InputError:
     """Return the error that no frame was found.
 
     Parameters
     ----------
     source_uri : str
+    notes : Notes
+        Say what was passed over.
     misnamed : int
         Number of rows of `schema.MISNAMED`.
     first : pyarrow.Table or pyarrow.RecordBatch or None
         The first of them, sorted; None where there are none.
     """
     if not misnamed or first is None:
-        return InputError(f"No files were found below {source_uri}: check the path.")
+        return InputError(
+            " ".join([f"No files were found below {source_uri}: check the path.", *notes.lines()])
+        )
     row = first.slice(0, 1).to_pylist()[0]
+    if row["uri"] == source_uri:
+        return InputError(
+            f"{source_uri} is not a frame named VideoID_FrameNumber.jpg: it is {row['reason']}."
+        )
     return InputError(
         f"None of the {misnamed} files below {source_uri} is a frame named VideoID_FrameNumber.jpg: "
         f"{row['uri']} is {row['reason']}."
@@ -167,9 +177,9 @@ def _gather(rows: Iterable[Rows], source_uri: str, notes: Notes) -> Manifest:
     frames = pa.Table.from_batches([piece.frames for piece in pieces], MANIFEST)
     misnamed = pa.Table.from_batches([piece.misnamed for piece in pieces], MISNAMED)
     misnamed = _sorted(misnamed, MISNAMED_ORDER)
-    note_misnamed(notes, misnamed.num_rows, misnamed)
     if not frames.num_rows:
-        raise no_frames(source_uri, misnamed.num_rows, misnamed)
+        raise no_frames(source_uri, notes, misnamed.num_rows, misnamed)
+    note_misnamed(notes, misnamed.num_rows, misnamed)
     frames = _sorted(frames, ORDER)
     check = SortedRowsCheck(notes)
     for batch in frames.to_batches():

@@ -1,36 +1,69 @@
-"""The files below a directory, or those that a glob pattern matches, become rows of a manifest.
+"""What a directory, a glob pattern or the URI of one file lists becomes rows of a manifest.
 
-Knows listings and names; opens no file and knows no table of the user.
+Knows listings and names; opens no file and knows no table of the user. Every name that the storage answered
+is a row, a misnamed file or a folder, or the manifest is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flipbatch import storage
-from flipbatch.frames.names import Root, parse_frame
+from flipbatch.errors import StorageError
+from flipbatch.frames.names import FrameName, Root, parse_frame
 from flipbatch.frames.notes import Notes
 from flipbatch.frames.row_batches import NamedFile, Rows, row_batches
-from flipbatch.storage.listing import ListedFile, list_files, listing_root
+from flipbatch.storage.listing import ListedFile, Listing, PassedOver, open_listing
+
+_PASSED_OVER = {
+    PassedOver.SYSTEM: "{count} hidden or system folders were passed over: {examples}.",
+    PassedOver.LINK: "{count} links to folders that have another name here were passed over: {examples}.",
+}
+_EMPTY_NAMES = (
+    "{count} frames lie in a folder of an empty name (//), which is a part of their video_id: {examples}."
+)
 
 
 def listed_rows(uri: str, notes: Notes) -> Iterator[Rows]:
-    """Return the rows of all files below a directory or pattern, in the order of the listing.
+    """Return the rows of all files that a URI lists, in the order of the listing.
 
     Raises
     ------
     StorageError
-        Where a directory can't be listed.
+        Where a directory can't be listed, or where names that the storage answered are missing in the rows.
     """
-    root = listing_root(uri)
-    prefix, known = len(storage.join(root, "")), Root.of(root)
-    return row_batches(_named(file, prefix, known) for file in list_files(uri))
+    listing = open_listing(uri)
+    files = listing.files(lambda why, folder: notes.count(_PASSED_OVER[why], _printed(folder)))
+    root = Root.of(listing.root)
+    named = (_named(file, listing.start, root, notes) for file in files)
+    return _complete(row_batches(named), listing)
 
 
-def _named(file: ListedFile, prefix: int, root: Root) -> NamedFile:
+def _named(file: ListedFile, start: int, root: Root, notes: Notes) -> NamedFile:
     try:
         file.uri.encode()
     except UnicodeEncodeError:
-        escaped = file.uri.encode(errors="backslashreplace").decode()
-        return ListedFile(escaped, None), "not named in UTF-8, as paths in tables are"
-    return file, parse_frame(file.uri[prefix:], root)
+        return ListedFile(_printed(file.uri), None), "not named in UTF-8, as paths in tables are"
+    path = file.uri[start:]
+    if path.endswith("/") or not path:
+        return file, "without a name: a slash ends its key"
+    name = parse_frame(path, root)
+    if ("//" in path or path[0] == "/") and isinstance(name, FrameName):
+        notes.count(_EMPTY_NAMES, file.uri)
+    return file, name
+
+
+def _printed(path: str) -> str:
+    return path.encode(errors="backslashreplace").decode()
+
+
+def _complete(rows: Iterator[Rows], listing: Listing) -> Iterator[Rows]:
+    """Pass rows on, and compare their number with the storage's own count at the end."""
+    held = 0
+    for some in rows:
+        held += some.frames.num_rows + some.misnamed.num_rows
+        yield some
+    if held != listing.expected:
+        raise StorageError(
+            f"{listing.uri} lists {listing.expected:,} files, but {held:,} of them became rows: this storage "
+            "names files in a way that flipbatch does not know; give a --manifest of their URIs."
+        )

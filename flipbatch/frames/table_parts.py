@@ -15,17 +15,17 @@ from flipbatch.frames.names import is_image
 from flipbatch.frames.notes import Notes
 from flipbatch.frames.words import hive
 from flipbatch.storage.backends import backend_of
-from flipbatch.storage.listing import list_files
+from flipbatch.storage.listing import open_listing
 
 _WHAT = "the manifest"
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _UNFINISHED = "_temporary"
-_LOGS = {"_delta_log": "Delta", "_hudi": "Hudi", ".hoodie": "Hudi"}
+_LOGS = {"_delta_log": "Delta", ".hoodie": "Hudi"}
 
 _NOT_DATA = ("_SUCCESS", "_metadata", "_common_metadata", "_committed_", "_started_")
 _PASSED_OVER = (
-    "{count} files of the manifest are not read, because their names start with a dot or an underscore: "
-    "{examples}."
+    "{count} files or folders of the manifest are not read, because a dot or an underscore starts their "
+    "names: {examples}."
 )
 
 
@@ -74,8 +74,10 @@ def table_parts(uri: str, notes: Notes) -> list[TablePart]:
     """
     if not _is_directory(uri):
         return [TablePart(uri)]
-    paths = sorted(file.uri[len(uri) + 1 :] for file in list_files(uri))
-    for path in paths:
+    hidden: list[str] = []
+    files = open_listing(uri).files(lambda _, folder: hidden.append(folder))
+    paths = sorted(file.uri[len(uri) + 1 :] for file in files)
+    for path in [*paths, *hidden]:
         _refuse_logs(uri, path.split("/"))
     data = [path for path in paths if path and not _is_hidden(path)]
     if not data:
@@ -84,7 +86,7 @@ def table_parts(uri: str, notes: Notes) -> list[TablePart]:
         raise InputError(
             f"The manifest {uri} holds {image}, an image: give directories of frames as --frames."
         )
-    for path in paths:
+    for path in [*paths, *hidden]:
         if _is_hidden(path) and not _is_usual(path):
             notes.count(_PASSED_OVER, path)
     return [TablePart(storage.join(uri, path), _folders(path)) for path in data]

@@ -40,13 +40,8 @@ def absolute(base: str, uri: str | None) -> str:
     if _DRIVE.match(uri):
         raise _windows_path(uri)
     relative = "://" not in uri and not uri.startswith(("/", "~"))
-    resolved = storage.normalise(_below(base, uri) if relative else uri)
+    resolved = storage.normalise_file(storage.resolve(base, uri) if relative else uri)
     return resolved[1:] if resolved.startswith("//") else resolved  # POSIX keeps two leading slashes
-
-
-def _below(base: str, path: str) -> str:
-    """Return the URI of a relative path; ``.`` is the directory itself on any storage."""
-    return storage.resolve(base, "/".join(part for part in path.split("/") if part != "."))
 
 
 def refuse_windows_paths(uris: Iterable[str]) -> None:

@@ -125,10 +125,11 @@ def build_from(
 ) -> BuiltManifest:
     """Build a manifest of rows that come from `source_uri` with notes; else as `build_manifest`."""
     frames, misnamed = _sort(rows, scratch)
-    first_misnamed = _first(min(misnamed.rows, EXAMPLES + 1), misnamed.sorted())
-    first_misnamed = pa.Table.from_batches(first_misnamed, MISNAMED)
+    first_misnamed = pa.Table.from_batches(
+        _first(min(misnamed.rows, EXAMPLES + 1), misnamed.sorted()), MISNAMED
+    )
     if not frames.rows:
-        raise no_frames(source_uri, misnamed.rows, first_misnamed)
+        raise no_frames(source_uri, notes, misnamed.rows, first_misnamed)
     note_misnamed(notes, misnamed.rows, first_misnamed)
     count = frames.rows if limit is None else min(limit, frames.rows)
     # Read twice: the metadata of each file has the fingerprint of all rows.

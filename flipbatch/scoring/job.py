@@ -6,7 +6,7 @@ Knows the order of the steps of a run. Does not know Ray, shard files or tables:
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from flipbatch import storage
 from flipbatch.frames.table_parts import table_digest
 from flipbatch.models.precision import Device
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
-from flipbatch.schema import Label
+from flipbatch.schema import COLUMNS, Label
 from flipbatch.scoring.build_manifest import (
     Building,
     BuiltManifest,
@@ -32,8 +32,9 @@ from flipbatch.scoring.local_executor import LocalExecutor, require_gpu
 from flipbatch.scoring.merge import merge_part
 from flipbatch.scoring.models import ScoringModel, load_models
 from flipbatch.scoring.progress import Progress
-from flipbatch.scoring.run import BEFORE_RUN_FILE, ScoringRun, read_run, run_identity, start_run
+from flipbatch.scoring.run import BEFORE_RUN_FILE, ScoringRun, model_names, read_run, run_identity, start_run
 from flipbatch.scoring.totals import PartTotals
+from flipbatch.storage.hive_folders import column_notes
 
 log = logging.getLogger(__name__)
 
@@ -100,10 +101,10 @@ def score(options: ScoreOptions, write_report: WriteReport) -> dict[str, Any]:
     FlipbatchError
         The message says what to do.
     """
-    models = load_models(options.models, options.threshold)
     directory = RunDirectory.at(options.out)
-    identity = _identity(options, models)
     found = directory.read_identity(BEFORE_RUN_FILE)
+    models = load_models(options.models, options.threshold, model_names(found))
+    identity = _identity(options, models)
     if found is not None:
         require_same_identity(directory.uri, found, identity)
         directory.require_resumable()
@@ -114,6 +115,7 @@ def score(options: ScoreOptions, write_report: WriteReport) -> dict[str, Any]:
             require_engine_of_driver(directory, options.device, options.allow_mixed_engines)
     with _building(options, directory.uri, found) as building, _executor(options) as executor:
         if building is not None:
+            _log_notes(column_notes(directory.uri, COLUMNS))
             start_run(directory, identity, _with_notes(building()))
         return _complete(read_run(directory), models, options, executor, write_report)
 
@@ -124,9 +126,13 @@ def _identity(options: ScoreOptions, models: Sequence[ScoringModel]) -> dict[str
 
 
 def _with_notes(built: BuiltManifest) -> BuiltManifest:
-    for note in built.notes:
-        log.warning("%s", note)
+    _log_notes(built.notes)
     return built
+
+
+def _log_notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        log.warning("%s", note)
 
 
 def _finished_metrics(run: ScoringRun, options: ScoreOptions) -> dict[str, Any] | None:
@@ -223,9 +229,9 @@ def _score_shards(executor: Executor, work: Work, shards: Sequence[int], progres
 
 def dry_run(options: ScoreOptions) -> list[str]:
     """Return what `score` would do, as lines; write nothing."""
-    models = load_models(options.models, options.threshold)
     directory = RunDirectory.at(options.out)
     found = directory.read_identity(BEFORE_RUN_FILE)
+    models = load_models(options.models, options.threshold, model_names(found))
     if found is None:
         lines = _would_start(options, directory)
     else:
@@ -241,6 +247,7 @@ def _would_start(options: ScoreOptions, directory: RunDirectory) -> list[str]:
         manifest = building()
     return [
         f"would write to {directory.uri}",
+        *column_notes(directory.uri, COLUMNS),
         f"frames: {manifest.frames} of {manifest.videos} videos: {_labels(manifest)}",
         *manifest.notes,
         f"shards: {manifest.plan.shards}",

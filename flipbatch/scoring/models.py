@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from flipbatch.errors import InputError
 from flipbatch.models.bundle import Bundle, load_bundle
 from flipbatch.schema import PREDICTIONS
+from flipbatch.storage.hive_folders import is_text
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
-_NAME_AND_URI = re.compile(rf"(?P<name>{_NAME.pattern})=(?P<uri>.+)", re.DOTALL)
+_NAME_AND_URI = re.compile(r"(?P<name>[^/=]*)=(?P<uri>.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,18 @@ class ScoringModel:
         return self.bundle.calibration.threshold
 
 
-def load_models(arguments: Sequence[str], threshold: float | None) -> list[ScoringModel]:
+def load_models(
+    arguments: Sequence[str], threshold: float | None, known: Collection[str] = ()
+) -> list[ScoringModel]:
     """Load the bundles of ``--model``, each ``URI`` or ``NAME=URI``.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+    threshold : float or None
+        Replaces each bundle's own.
+    known : collection of str
+        Names of the run that is resumed: they stay as they are.
 
     Returns
     -------
@@ -55,17 +66,14 @@ def load_models(arguments: Sequence[str], threshold: float | None) -> list[Scori
     Raises
     ------
     InputError
-        If two models have one name, or a name can't be a column and a folder.
+        If two models have one name, or names that differ in case only; if a name can't be a column and a
+        folder, or if programs that read the tables would take it for something other than text.
     BundleError, StorageError
     """
     models: dict[str, ScoringModel] = {}
     for argument in arguments:
-        model = _load_model(argument, threshold)
-        if model.name in models:
-            raise InputError(
-                f"Two models are called {model.name}: rename one with --model NAME=URI, for example "
-                f"--model {model.name}_2={name_and_uri(argument)[1]}."
-            )
+        model = _load_model(argument, threshold, known)
+        _require_other_name(model.name, models, argument, known)
         models[model.name] = model
     return [models[name] for name in sorted(models)]
 
@@ -81,13 +89,39 @@ def is_model_name(name: str) -> bool:
     return name not in PREDICTIONS.names and _NAME.fullmatch(name) is not None
 
 
-def _load_model(argument: str, threshold: float | None) -> ScoringModel:
+def _load_model(argument: str, threshold: float | None, known: Collection[str]) -> ScoringModel:
     name, uri = name_and_uri(argument)
+    if name is not None:
+        _require_name(name, uri, known)
     bundle, fingerprint = load_bundle(uri)
     name = name or bundle.name
-    if not is_model_name(name):
-        raise InputError(f"A model can't be called {name!r}: rename it with --model NAME={uri}.")
+    _require_name(name, uri, known)
     calibration = bundle.calibration
     if threshold is not None:
         calibration = dataclasses.replace(calibration, threshold=threshold)
     return ScoringModel(dataclasses.replace(bundle, name=name, calibration=calibration), fingerprint)
+
+
+# ---------------------------------------------------------------------------------------- names
+
+
+def _require_name(name: str, uri: str, known: Collection[str]) -> None:
+    if not is_model_name(name):
+        raise InputError(f"A model can't be called {name!r}: rename it with --model NAME={uri}.")
+    if name not in known and not is_text(name):
+        raise InputError(
+            f"A model can't be called {name!r}, because programs that read the tables take it for a number, "
+            f"a date, a truth value or null: rename it with --model NAME={uri}, for example --model "
+            f"model_{name}={uri}."
+        )
+
+
+def _require_other_name(name: str, others: Collection[str], argument: str, known: Collection[str]) -> None:
+    """Refuse a name that another model has; some file systems and SQL see no difference in case."""
+    for other in others:
+        if other == name or (other.lower() == name.lower() and not {other, name} <= set(known)):
+            both = name if other == name else f"{other} and {name}, which differ in case only"
+            raise InputError(
+                f"Two models are called {both}: rename one with --model NAME=URI, for example "
+                f"--model {name}_2={name_and_uri(argument)[1]}."
+            )

@@ -146,6 +146,12 @@ def run_identity(
     }
 
 
+def model_names(identity: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return the names of the models in a run's identity; none without a run."""
+    models = (identity or {}).get("models")
+    return frozenset(models) if isinstance(models, Mapping) else frozenset()
+
+
 def start_run(directory: RunDirectory, identity: Mapping[str, Any], built: BuiltManifest) -> None:
     """Write ``run.json``, after the manifest. If another command wrote it for the same run, keep that one.
 

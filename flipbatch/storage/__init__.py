@@ -1,17 +1,17 @@
 """Storage: read, write and list any URI, with retries and errors of one sentence.
 
 Other rooms import this module and call ``storage.read(…)``. Tables are in `storage.parquet`, and the files
-below a directory in `storage.listing`. A call goes through `uris`, then `reading`, `writing` or `listing`,
-then `retries`, then one of the `backends`: `local_files`, `s3_objects` or `other_storage`. Nothing here knows
-frames, bundles or runs.
+below a directory in `storage.listing`. A call goes through `uris`, then `reading`, `writing`, `names` or
+`listing`, then `retries`, then one of the `backends`: `local_files`, `s3_objects` or `other_storage`. Nothing
+here knows frames, bundles or runs.
 """
 
 from flipbatch.storage.filesystems import filesystem
-from flipbatch.storage.listing import exists, names_in
+from flipbatch.storage.names import exists, names_in
 from flipbatch.storage.reading import READS_IN_FLIGHT, digest, read, read_many, read_required
 from flipbatch.storage.reasons import reason, storage_errors
 from flipbatch.storage.retries import take_retries, with_retries
-from flipbatch.storage.uris import is_local, join, normalise, redacted_uri, resolve
+from flipbatch.storage.uris import is_local, join, normalise, normalise_file, redacted_uri, resolve
 from flipbatch.storage.versions import ReplacedError, local_version
 from flipbatch.storage.writing import create, remove_file, remove_folder, write
 
@@ -27,6 +27,7 @@ __all__ = [
     "local_version",
     "names_in",
     "normalise",
+    "normalise_file",
     "read",
     "read_many",
     "read_required",

@@ -51,6 +51,10 @@ class Backend(Protocol):
         """Return whether there is a directory."""
         ...
 
+    def version_of(self, uri: str) -> str | None:
+        """Return the version of a file, or None if it has none; raise FileNotFoundError if none is there."""
+        ...
+
     def names_in(self, uri: str) -> Iterable[str]:
         """Return the names directly in a directory; of a file, its own name."""
         ...

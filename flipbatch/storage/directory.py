@@ -16,10 +16,19 @@ class Page(NamedTuple):
         URI and version of each file.
     directories : list of str
         URIs.
+    entries : int
+        How many names the storage answered: files, directories and others.
+    others : int
+        How many of them are neither: placeholders of directories, and the directory itself.
+    is_flat : bool
+        Files may be deeper than the directory: they lie in folders that are not listed on their own.
     """
 
     files: Iterable[tuple[str, str | None]]
     directories: list[str]
+    entries: int
+    others: int = 0
+    is_flat: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,71 +1,38 @@
-"""Listing: whether a file exists, the names in a directory, and every file below one or matching a pattern.
+"""Listing: every file below a directory, every file that a pattern matches, or one file.
 
-Walks directories, many at once, and follows links; knows nothing of what files are.
+Walks directories, many at once, and follows links; passes over hidden folders and those of systems, unless
+they are asked for by name. Counts what the storage names. Knows nothing of what files are.
 """
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import partial
+from itertools import starmap
 from typing import NamedTuple, TypeVar
+from urllib.parse import unquote
 
-from flipbatch.storage.backends import backend_of
+from flipbatch.errors import StorageError
+from flipbatch.storage.backends import Backend, backend_of
+from flipbatch.storage.directory import Directory, Page
 from flipbatch.storage.patterns import WILDCARD, Pattern
-from flipbatch.storage.reasons import storage_errors
+from flipbatch.storage.reasons import first_line, storage_errors
 from flipbatch.storage.retries import with_retries
-from flipbatch.storage.uris import join
+from flipbatch.storage.system_folders import is_passed_over
+from flipbatch.storage.uris import is_local, parent, start_of_names
 
 LISTINGS_IN_FLIGHT = 16
 
+_WEB = ("http://", "https://")
+"""Names in these URIs are quoted, such as ``%40eaDir``."""
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}\.tmp", re.DOTALL)
-
-
-def exists(uri: str) -> bool:
-    """Return whether there is such a file or directory.
-
-    Raises
-    ------
-    StorageError
-        The storage doesn't answer: no credentials, no such bucket.
-    """
-    with storage_errors(f"look at {uri}"):
-        return with_retries(lambda: backend_of(uri).exists(uri))
-
-
-def names_in(uri: str) -> list[str]:
-    """List the names directly in a directory, sorted; a missing directory has none, and a file its own.
-
-    The temporary files of interrupted writes are left out.
-
-    Raises
-    ------
-    StorageError
-    """
-    with storage_errors(f"list {uri}"):
-        try:
-            names = with_retries(lambda: list(backend_of(uri).names_in(uri)))
-        except FileNotFoundError:
-            return []
-        return sorted(name for name in names if name and not _TEMPORARY.fullmatch(name))
-
-
-def listing_root(uri: str) -> str:
-    """Return the directory that a glob pattern starts from, or the URI itself if it is no pattern."""
-    wildcard = WILDCARD.search(uri)
-    if wildcard is None or _is_directory(uri):
-        return uri
-    root = uri[: uri.rindex("/", 0, wildcard.start()) + 1]
-    return root if root.endswith("://") else root.rstrip("/") or "/"
-
-
-def _is_directory(uri: str) -> bool:
-    with storage_errors(f"look at {uri}"):
-        return with_retries(lambda: backend_of(uri).is_directory(uri))
 
 
 class ListedFile(NamedTuple):
@@ -83,42 +50,201 @@ class ListedFile(NamedTuple):
     version: str | None
 
 
-def list_files(uri: str) -> Iterator[ListedFile]:
-    """List every file below a directory, or every file that a glob pattern matches.
+class PassedOver(Enum):
+    """Why a folder is passed over."""
 
-    Directories are listed side by side. Links are followed, and each local directory is listed once: under
-    the shortest of its names, of equally deep ones the first. Memory does not grow with the number of objects
-    in a directory of S3.
+    SYSTEM = "hidden, or of a system"
+    LINK = "listed under another name"
+
+
+Report = Callable[[PassedOver, str], None]
+"""Is given each folder that is passed over, relative to the root."""
+
+
+def _keep_quiet(_: PassedOver, __: str) -> None:
+    pass
+
+
+@dataclass
+class Listing:
+    """What a URI asks for.
+
+    Attributes
+    ----------
+    uri : str
+    root : str
+        The directory: that of a pattern is before its first wildcard, that of a file holds it.
+    pattern : Pattern or None
+    file : ListedFile or None
+        The one file, if the URI names a file.
+    named : int
+        How many names the storage answered, so far.
+    explained : int
+        How many of them are no files that `files` should yield.
+    """
+
+    uri: str
+    root: str
+    pattern: Pattern | None = None
+    file: ListedFile | None = None
+    named: int = 0
+    explained: int = 0
+    _flat_folders: set[str] = field(default_factory=set)
+
+    @property
+    def start(self) -> int:
+        """The number of characters in front of paths relative to the root."""
+        return len(start_of_names(self.root))
+
+    @property
+    def expected(self) -> int:
+        """The number of files that `files` should have yielded, by the storage's own count."""
+        return self.named - self.explained
+
+    def files(self, report: Report = _keep_quiet) -> Iterator[ListedFile]:
+        """Yield the files, once.
+
+        Directories are listed side by side. Links are followed, and each local directory is listed once:
+        under the shortest of its names, of equally deep ones the first. Memory does not grow with the number
+        of objects in a directory of S3.
+
+        Raises
+        ------
+        StorageError
+            Any directory can't be listed: a part of the frames is never taken for the whole.
+        """
+        if self.file is not None:
+            self.named += 1
+            yield self.file
+            return
+        with storage_errors(f"list {self.uri}"):
+            yield from self._walk(report)
+
+    def _walk(self, report: Report) -> Iterator[ListedFile]:
+        """Walk breadth first, level by level, so that the order never depends on which listing is quicker."""
+        seen, level = set(), [self.root]
+        listed = partial(self._list, backend_of(self.root))
+        with ThreadPoolExecutor(LISTINGS_IN_FLIGHT, thread_name_prefix="list") as pool:
+            while level:
+                following: list[str] = []
+                directories = _in_order(pool, listed, level, LISTINGS_IN_FLIGHT)
+                for folder, directory in zip(level, directories, strict=True):
+                    self.explained += folder != self.root
+                    if directory.identity in seen:
+                        report(PassedOver.LINK, folder[self.start :])
+                        continue
+                    seen.add(directory.identity)
+                    with self._refusals(folder):
+                        for page in _one_ahead(pool, directory.pages):
+                            yield from self._files_of(page, report)
+                            following += self._folders_of(page, report)
+                level = sorted(following)
+
+    def _list(self, backend: Backend, folder: str) -> Directory:
+        with self._refusals(folder):
+            return backend.list_directory(folder)
+
+    def _files_of(self, page: Page, report: Report) -> Iterator[ListedFile]:
+        self.named += page.entries
+        self.explained += page.others
+        files = starmap(ListedFile, page.files)
+        return self._chosen(files, page, report) if self.pattern or page.is_flat else files
+
+    def _chosen(self, files: Iterator[ListedFile], page: Page, report: Report) -> Iterator[ListedFile]:
+        """Yield the files that match the pattern and lie in no folder that is passed over."""
+        start, pattern = self.start, self.pattern
+        for file in files:
+            path = file.uri[start:]
+            if (pattern is None or pattern.matches(path)) and not (
+                page.is_flat and self._is_below_passed_over(path, report)
+            ):
+                yield file
+            else:
+                self.explained += 1
+
+    def _folders_of(self, page: Page, report: Report) -> Iterator[str]:
+        """Yield the folders of a page that are listed next."""
+        for folder in sorted(page.directories):
+            path = folder[self.start :]
+            if self.pattern is not None and not self.pattern.leads_into(path):
+                self.explained += 1
+            elif self._is_passed_over(path):
+                self.explained += 1
+                report(PassedOver.SYSTEM, path)
+            else:
+                yield folder
+
+    def _is_passed_over(self, path: str) -> bool:
+        name = path.rpartition("/")[2]
+        if not is_passed_over(unquote(name) if self.root.startswith(_WEB) else name):
+            return False
+        return self.pattern is None or not self.pattern.spells_out(path)
+
+    def _is_below_passed_over(self, file: str, report: Report) -> bool:
+        """Return whether a folder above a file is passed over, and report each such folder once."""
+        folders = file.split("/")[:-1]
+        paths = ("/".join(folders[:depth]) for depth in range(1, len(folders) + 1))
+        found = next((path for path in paths if self._is_passed_over(path)), None)
+        if found is not None and found not in self._flat_folders:
+            self._flat_folders.add(found)
+            report(PassedOver.SYSTEM, found)
+        return found is not None
+
+    @contextmanager
+    def _refusals(self, folder: str) -> Iterator[None]:
+        """Name the folder below the root that may not be listed, and the way out."""
+        try:
+            yield
+        except PermissionError as error:
+            if folder == self.root:
+                raise
+            way_out = "make it readable (chmod +rx)" if is_local(folder) else "get the right to list it"
+            raise StorageError(
+                f"Can't list {self.uri}: permission was denied for {folder} ({first_line(error)}); "
+                f"{way_out}, or give a glob pattern that does not match its name."
+            ) from error
+
+
+def open_listing(uri: str) -> Listing:
+    """Find out whether a normalised URI is a directory, a file or a glob pattern.
+
+    What is missing, or may not be looked at, is taken for a directory: listing it says what is wrong.
+
+    Raises
+    ------
+    StorageError
+        The storage doesn't answer.
+    """
+    with storage_errors(f"list {uri}"):
+        backend, wildcard = backend_of(uri), WILDCARD.search(uri)
+        if _answer(lambda: backend.is_directory(uri)):
+            return Listing(uri, uri)
+        if (file := _answer(lambda: ListedFile(uri, backend.version_of(uri)))) is not None:
+            return Listing(uri, parent(uri), file=file)
+        if wildcard is None:
+            return Listing(uri, uri)
+        root = parent(uri[: wildcard.start()])
+        while root.endswith("/") and start_of_names(root) != root:
+            root = root[:-1]  # empty components are a part of the pattern
+        return Listing(uri, root, Pattern(uri[len(start_of_names(root)) :]))
+
+
+def _answer(act: Callable[[], Result]) -> Result | None:
+    try:
+        return with_retries(act)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return None
+
+
+def list_files(uri: str) -> Iterator[ListedFile]:
+    """List every file below a directory, every file that a glob pattern matches, or one file.
 
     Raises
     ------
     StorageError
         Any directory can't be listed: a part of the frames is never taken for the whole.
     """
-    with storage_errors(f"list {uri}"):
-        root = listing_root(uri)
-        pattern = None if root == uri else Pattern(uri[len(join(root, "")) :])
-        yield from _walk(root, pattern)
-
-
-def _walk(uri: str, pattern: Pattern | None) -> Iterator[ListedFile]:
-    """Walk breadth first, level by level, so that the order never depends on which listing is quicker."""
-    backend, start, seen, level = backend_of(uri), len(join(uri, "")), set(), [uri]
-    with ThreadPoolExecutor(LISTINGS_IN_FLIGHT, thread_name_prefix="list") as pool:
-        while level:
-            following: list[str] = []
-            for directory in _in_order(pool, backend.list_directory, level, LISTINGS_IN_FLIGHT):
-                if directory.identity in seen:
-                    continue
-                seen.add(directory.identity)
-                for page in _one_ahead(pool, directory.pages):
-                    for file, version in page.files:
-                        if pattern is None or pattern.matches(file[start:]):
-                            yield ListedFile(file, version)
-                    following += (
-                        one for one in page.directories if pattern is None or pattern.leads_into(one[start:])
-                    )
-            level = sorted(following)
+    yield from open_listing(uri).files()
 
 
 def _in_order(

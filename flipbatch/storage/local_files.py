@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import uuid
 from array import array
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from flipbatch.storage.directory import Directory, Page
+from flipbatch.storage.uris import start_of_names
 from flipbatch.storage.versions import local_version, require_version
 
 
@@ -97,6 +99,14 @@ def is_directory(uri: str) -> bool:
     return os.path.isdir(uri)
 
 
+def version_of(uri: str) -> str:
+    """Return the version of a file; raise FileNotFoundError where there is none, or a directory."""
+    status = os.stat(uri)
+    if not stat.S_ISREG(status.st_mode):
+        raise FileNotFoundError(uri)
+    return local_version(status.st_size)
+
+
 def names_in(uri: str) -> Iterable[str]:
     """Return the names directly in a directory; of a file, its own name."""
     return [os.path.basename(uri)] if os.path.isfile(uri) else os.listdir(uri)
@@ -105,9 +115,10 @@ def names_in(uri: str) -> Iterable[str]:
 def list_directory(uri: str) -> Directory:
     """List what is directly in a directory; links are followed."""
     status = os.stat(uri)
-    names, sizes, directories, prefix = [], array("q"), [], os.path.join(uri, "")
-    with os.scandir(uri) as entries:
-        for entry in entries:
+    names, sizes, directories, entries, prefix = [], array("q"), [], 0, start_of_names(uri)
+    with os.scandir(uri) as found:
+        for entry in found:
+            entries += 1
             if _leads_to_directory(entry):
                 directories.append(entry.path)
             else:
@@ -116,7 +127,7 @@ def list_directory(uri: str) -> Directory:
     # Names and sizes of a million files in one directory are held, but no million paths.
     versions = (None if size < 0 else local_version(size) for size in sizes)
     files = zip((prefix + name for name in names), versions, strict=True)
-    return Directory((status.st_dev, status.st_ino), iter([Page(files, directories)]))
+    return Directory((status.st_dev, status.st_ino), iter([Page(files, directories, entries)]))
 
 
 def _size(entry: os.DirEntry[str]) -> int:
@@ -130,8 +141,11 @@ def _size(entry: os.DirEntry[str]) -> int:
 def _leads_to_directory(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
+    except PermissionError:
+        # A link to where this user may not look: a name with an extension is taken for that of a file.
+        return not os.path.splitext(entry.name)[1]
     except OSError as error:
-        # A link to itself is a file that can't be read.
-        if error.errno == errno.ELOOP:
+        # A link to itself, or below a file, is a file that can't be read.
+        if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG):
             return False
         raise

@@ -11,11 +11,12 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from flipbatch.errors import StorageError
 from flipbatch.storage.directory import Directory, Page
 from flipbatch.storage.filesystems import filesystem
 from flipbatch.storage.ranges import RangeFile
 from flipbatch.storage.retries import with_retries
-from flipbatch.storage.uris import join
+from flipbatch.storage.uris import join, start_of_names
 from flipbatch.storage.versions import require_version
 
 
@@ -109,18 +110,61 @@ def names_in(uri: str) -> Iterator[str]:
             yield one.rstrip("/").rpartition("/")[2]
 
 
-def list_directory(uri: str) -> Directory:
-    """List what is directly in a directory."""
+def version_of(uri: str) -> str | None:
+    """Return the ETag of a file, if the storage has such; raise FileNotFoundError where there is no file."""
     storage, path = filesystem(uri)
-    files, directories = [], []
-    for entry in with_retries(lambda: storage.ls(path, detail=True)):
+    found = storage.info(path)
+    if found["type"] != "file":
+        raise FileNotFoundError(uri)
+    return found.get("ETag")
+
+
+def list_directory(uri: str) -> Directory:
+    """List what is directly in a directory, and all that is below an empty name in it, such as ``a//b``.
+
+    fsspec's filesystems take ``a/`` for ``a``: they list no directory of an empty name, but find all files.
+
+    Raises
+    ------
+    StorageError
+        The filesystem knows a directory of an empty name, but does not find its files.
+    """
+    storage, path = filesystem(uri)
+    own = path.rstrip("/")
+    entries = with_retries(lambda: storage.ls(path, detail=True))
+    files, directories, selves = [], [], []
+    for entry in entries:
         name = entry["name"].rstrip("/")
-        # Object stores list the placeholder of a directory among its files.
-        if name == path.rstrip("/"):
-            continue
         one = join(uri, name.rpartition("/")[2])
-        if entry["type"] == "directory":
+        if name == own:
+            selves.append(entry)
+        elif entry["type"] == "directory":
             directories.append(one)
         else:
             files.append((one, entry.get("ETag")))
-    return Directory(path, iter([Page(files, directories)]))
+    if [entry["name"] for entry in entries] == [own] and entries[0]["type"] == "file":
+        raise NotADirectoryError(uri)
+    page = Page(files, directories, len(entries), len(selves))
+    return Directory(path, iter([page, *_below_empty_name(uri, storage, own, selves)]))
+
+
+def _below_empty_name(uri: str, storage: Any, own: str, selves: list[dict[str, Any]]) -> Iterator[Page]:
+    """Yield the files below an empty name, if entries of the directory's own name say that there is one."""
+    with_bytes = [(uri + "/", one.get("ETag")) for one in selves if one["type"] == "file" and one["size"]]
+    if with_bytes:
+        yield Page(with_bytes, [], len(with_bytes))
+    # In a page of the web, a name that ends with a slash is the directory itself.
+    if uri.startswith("http") or not any(one["type"] == "directory" for one in selves):
+        return
+    found = with_retries(lambda: storage.find(own, detail=True))
+    files = [
+        (start_of_names(uri) + name[len(own) + 1 :], one.get("ETag"))
+        for name, one in found.items()
+        if name.startswith(own + "//") and (one["size"] or not name.endswith("/"))
+    ]
+    if not files and any(one["name"] == own + "/" for one in selves if one["type"] == "directory"):
+        raise StorageError(
+            f"Can't list {uri}: it has a folder of an empty name ({uri}//…), which this storage can't list; "
+            "rename that folder."
+        )
+    yield Page(files, [], len(files), is_flat=True)

@@ -30,3 +30,14 @@ class Pattern:
         if "**" in self._components[:depth]:
             return True
         return depth < len(self._components) and bool(self._depths[depth - 1].fullmatch(directory))
+
+    def spells_out(self, directory: str) -> bool:
+        """Return whether the pattern gives a directory's own name, or at least the dot that starts it."""
+        depth, name = directory.count("/"), directory.rpartition("/")[2]
+        folders = self._components[:-1]
+        deep = folders.index("**") if "**" in folders else len(folders)
+        candidates = folders[depth : depth + 1] if depth < deep else folders[deep:]
+        return any(
+            one == name or (one.startswith(".") and re.fullmatch(glob_translate(one), name))
+            for one in candidates
+        )

@@ -41,7 +41,8 @@ def reason(error: BaseException) -> str:
         return "it is not a directory"
     if kind == "NoCredentialsError" or "Unable to locate credentials" in text:
         return (
-            "no credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile or role"
+            "no credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or role, "
+            "or FSSPEC_S3_ANON=true if the bucket is public"
         )
     if isinstance(error, PermissionError) or any(word in text for word in _FORBIDDEN):
         return f"permission was denied; check the credentials and rights ({text})"

@@ -71,13 +71,16 @@ class Keys(NamedTuple):
         are left out unless they are asked for.
     prefixes : list of str
         With a trailing slash.
-    is_empty : bool
-        There is nothing at all, not even a placeholder.
+    entries : int
+        How many keys and prefixes S3 answered.
+    placeholders : int
+        How many of them were left out.
     """
 
     objects: list[tuple[str, str | None]]
     prefixes: list[str]
-    is_empty: bool
+    entries: int
+    placeholders: int
 
 
 def list_keys(
@@ -122,4 +125,5 @@ def _keys_of(answer: dict[str, Any], *, placeholders: bool) -> Keys:
         for one in objects
         if placeholders or one["Size"] or not one["Key"].endswith("/")
     ]
-    return Keys(files, [one["Prefix"] for one in prefixes], not (objects or prefixes))
+    left_out = len(objects) - len(files)
+    return Keys(files, [one["Prefix"] for one in prefixes], len(objects) + len(prefixes), left_out)

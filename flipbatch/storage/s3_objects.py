@@ -11,7 +11,6 @@ from functools import partial
 from itertools import chain
 from types import ModuleType
 
-from fsspec.config import conf as fsspec_settings
 from fsspec.core import split_protocol
 
 from flipbatch.storage import s3_by_botocore, s3_by_obstore
@@ -20,19 +19,18 @@ from flipbatch.storage.ranges import RangeFile
 from flipbatch.storage.retries import with_retries
 from flipbatch.storage.s3_by_botocore import Keys, list_keys
 from flipbatch.storage.s3_errors import ConditionError
+from flipbatch.storage.s3_fsspec import PROTOCOLS, has_others
 from flipbatch.storage.s3_settings import Bucket, opened
 from flipbatch.storage.versions import ReplacedError, require_version
 
-_PROTOCOLS = ("s3", "s3a")
-
 
 def takes(uri: str) -> bool:
-    """Return whether a URI is of S3, and all settings are where AWS clients look.
+    """Return whether a URI is of S3, and all settings are known here.
 
-    Settings of fsspec's own, and access points, are known to s3fs alone.
+    Most settings of fsspec's own, and access points, are known to s3fs alone.
     """
     protocol, path = split_protocol(uri)
-    if protocol not in _PROTOCOLS or fsspec_settings.get(protocol):
+    if protocol not in PROTOCOLS or has_others():
         return False
     return not path.startswith(("arn:", "/")) and path != ""
 
@@ -121,7 +119,15 @@ def is_directory(uri: str) -> bool:
         keys = next(list_keys(bucket, prefix, delimiter="", most=1))
     except FileNotFoundError:
         return False
-    return not (keys.is_empty and prefix)
+    return keys.entries > 0 or not prefix
+
+
+def version_of(uri: str) -> str | None:
+    """Return the ETag of an object; raise FileNotFoundError if there is none."""
+    bucket, key = _split(uri)
+    if not key:
+        raise FileNotFoundError(uri)
+    return _client(key).head(bucket, key)[1]
 
 
 def list_directory(uri: str) -> Directory:
@@ -129,7 +135,7 @@ def list_directory(uri: str) -> Directory:
     bucket, key = _split(uri)
     pages = list_keys(bucket, _prefix(uri))
     first = next(pages)
-    if first.is_empty and _prefix(uri):
+    if not first.entries and _prefix(uri):
         if _is_object(bucket, key):
             raise NotADirectoryError(uri)
         raise FileNotFoundError(uri)
@@ -140,7 +146,8 @@ def list_directory(uri: str) -> Directory:
 
 def _page(root: str, keys: Keys) -> Page:
     files = ((root + key, version) for key, version in keys.objects)
-    return Page(files, [root + prefix[:-1] for prefix in keys.prefixes])
+    directories = [root + prefix[:-1] for prefix in keys.prefixes]
+    return Page(files, directories, keys.entries, keys.placeholders)
 
 
 def names_in(uri: str) -> Iterator[str]:
@@ -148,7 +155,7 @@ def names_in(uri: str) -> Iterator[str]:
     bucket, key = _split(uri)
     start = len(prefix := _prefix(uri))
     for keys in list_keys(bucket, prefix):
-        if keys.is_empty and key and _is_object(bucket, key):
+        if not keys.entries and key and _is_object(bucket, key):
             yield key.rpartition("/")[2]
         yield from (key[start:] for key, _ in keys.objects)
         yield from (one[start:-1] for one in keys.prefixes)

@@ -1,7 +1,7 @@
 """Buckets of S3, opened: an obstore store and a botocore client with the same settings.
 
-Credentials, region, endpoint and certificates come from botocore, which looks where all AWS clients look.
-Knows no objects and no URIs.
+Credentials, region, endpoint and certificates come from botocore, which looks where all AWS clients look;
+public buckets are opened without credentials if fsspec's settings say so. Knows no objects and no URIs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from botocore.session import Session
@@ -21,6 +22,7 @@ from botocore.utils import parse_timestamp
 from obstore.store import S3Store
 
 from flipbatch.storage.s3_errors import BROKEN, s3_errors
+from flipbatch.storage.s3_fsspec import is_anonymous
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Credential
@@ -104,7 +106,7 @@ def _store(session: Session, client: Any, bucket: str) -> S3Store:
         bucket,
         region=client.meta.region_name,
         **_address(client, bucket),
-        credential_provider=_Credentials(session),
+        **_signature(session),
         client_options=_TIMEOUTS | {"allow_http": True} | _certificates(session),
         retry_config=_RETRIES,
         disable_bulk_delete=True,  # some servers know only the deletion of one object
@@ -121,11 +123,12 @@ def _timestamp(value: Any) -> datetime:
 
 def _client(session: Session, bucket: str) -> Any:
     """Return a client of the bucket's region: Amazon's other regions only answer where the bucket is not."""
-    client = session.create_client("s3", config=_CLIENT)
+    config = _CLIENT.merge(Config(signature_version=UNSIGNED)) if is_anonymous() else _CLIENT
+    client = session.create_client("s3", config=config)
     if (urlsplit(client.meta.endpoint_url).hostname or "").endswith(_AMAZON):
         region = _region_of(client, bucket)
         if region not in (None, client.meta.region_name):
-            return session.create_client("s3", region_name=region, config=_CLIENT)
+            return session.create_client("s3", region_name=region, config=config)
     return client
 
 
@@ -146,6 +149,10 @@ def _address(client: Any, bucket: str) -> dict[str, Any]:
         "endpoint": endpoint.replace("://", f"://{bucket}.", 1),
         "virtual_hosted_style_request": True,
     }
+
+
+def _signature(session: Session) -> dict[str, Any]:
+    return {"skip_signature": True} if is_anonymous() else {"credential_provider": _Credentials(session)}
 
 
 def _certificates(session: Session) -> ClientConfig:

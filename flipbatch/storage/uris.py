@@ -7,7 +7,6 @@ working directory finds the same file. This module knows no storage: it never lo
 from __future__ import annotations
 
 import os
-import posixpath
 
 from fsspec.core import split_protocol
 
@@ -30,6 +29,20 @@ def normalise(uri: str) -> str:
     return f"{protocol}://{path.rstrip('/')}"
 
 
+def normalise_file(uri: str) -> str:
+    """Return the one spelling of a file's URI; a slash at the end of a remote one is part of its name.
+
+    Raises
+    ------
+    InputError
+        The URI is empty.
+    """
+    normal = normalise(uri)
+    if is_local(normal):
+        return normal
+    return normal + uri[len(uri.rstrip("/")) :]
+
+
 def redacted_uri(uri: str | None) -> str | None:
     """Return a normalised URI without credentials, as run.json holds it; return None for None.
 
@@ -46,12 +59,34 @@ def join(uri: str, *parts: str) -> str:
     return (uri if uri.endswith("://") else uri.rstrip("/") + "/") + "/".join(parts)
 
 
+def start_of_names(directory: str) -> str:
+    """Return what the URIs of all files in a directory start with.
+
+    ``s3://bucket/a`` and ``s3://bucket/a/`` are two directories: the last component of the second is empty.
+    """
+    return directory if directory.endswith("://") or directory == "/" else directory + "/"
+
+
+def parent(uri: str) -> str:
+    """Return the directory that holds a file or a directory."""
+    directory = uri[: uri.rindex("/")]
+    return directory + "/" if directory == "" or directory.endswith(":/") else directory
+
+
 def resolve(directory: str, path: str) -> str:
-    """Return the URI of a path relative to a directory; ``..`` leads up on any storage."""
-    if ".." not in path.split("/"):
-        return join(directory, path)
+    """Return the URI of a path relative to a directory; ``.`` stays there and ``..`` leads up on any storage.
+
+    Empty components stay: on S3 they are names.
+    """
     protocol, base = split_protocol(directory)
-    resolved = posixpath.normpath(posixpath.join(base, path))
+    top = 1 if protocol is None or base.startswith("/") else 0  # the empty component before the first slash
+    parts = base.split("/") if base.strip("/") else [""] * top
+    for one in path.split("/"):
+        if one == "..":
+            del parts[max(top, len(parts) - 1) :]
+        elif one != ".":
+            parts.append(one)
+    resolved = "/".join(parts)
     return resolved if protocol is None else f"{protocol}://{resolved}"
 
 

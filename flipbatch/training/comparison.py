@@ -34,6 +34,9 @@ def compare(provenances: Mapping[str, Provenance], tallies: Mapping[str, ModelTa
         - ``best``: the name of the model with the largest frame F1 on validation at its own threshold; of
           equals the one with the lower validation loss, then the first.
         - ``chosen_by``: what chose it.
+        - ``leak``: for each split its decoded ``frames``, how many of them are ``repeated`` (copies of
+          another frame of the split), and how many of val and test are ``in_train``, or ``in_val``, too. None
+          if an older version trained the model.
         - ``models``: for each the test metrics ``frames``, ``videos`` and ``per_video``, with ``validation``,
           ``test_unseen_videos`` and ``test_unseen_groups`` beside them.
         - ``differences``: of the best model to each other model on the test split, see
@@ -43,9 +46,15 @@ def compare(provenances: Mapping[str, Provenance], tallies: Mapping[str, ModelTa
     return {
         "best": best,
         "chosen_by": CHOSEN_BY,
+        "leak": leak_of(provenances[best]),
         "models": {name: _entry(one["metrics"]) for name, one in provenances.items()},
         "differences": [model_difference(tallies, best, other) for other in provenances if other != best],
     }
+
+
+def leak_of(provenance: Provenance) -> dict[str, Any] | None:
+    """Return what a bundle says of equal pictures; None if an older version trained it."""
+    return provenance.get("data", {}).get("leak")
 
 
 def _entry(metrics: Provenance) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Every labelled frame is decoded once for all models and folds; frames that fail are listed.
+"""Every labelled frame is decoded once for all models and folds; failures and copies are said.
 
 Knows an executor and the checks before training; knows no pixels and no network.
 """
@@ -15,9 +15,10 @@ from flipbatch import storage
 from flipbatch.errors import InputError, StorageError
 from flipbatch.frames.decode import InputSize
 from flipbatch.runtime.run_directory import RunDirectory
-from flipbatch.schema import FAILURES, TRANSIENT, Label, Split, Status
+from flipbatch.schema import FAILURES, TRANSIENT, Label, Split
 from flipbatch.storage.parquet import write_table
-from flipbatch.training.frame_cache import cache_rows
+from flipbatch.training.frame_cache import cache_rows, is_ok
+from flipbatch.training.leak import count_leaks, leak_warnings, repeats
 from flipbatch.training.splits import SplitFrames
 from flipbatch.training.trainer import DecodedFrames, Trainer
 
@@ -42,7 +43,7 @@ class DecodeOnce:
     """
 
     def __init__(self, trainer: Trainer, splits: list[SplitFrames], directory: RunDirectory) -> None:
-        self._trainer, self._directory = trainer, directory
+        self._trainer, self._splits, self._directory = trainer, splits, directory
         frames = splits[0].frames
         self._rows = cache_rows(frames).take(pa.array(_dealing_order(frames, [one.names for one in splits])))
         self._decoded: dict[InputSize, DecodedFrames] = {}
@@ -59,6 +60,7 @@ class DecodeOnce:
             decoded = self._trainer.decode(self._rows, size)
             _write_failures(self._directory, decoded.outcomes)
             _require_storage(decoded.outcomes)
+            _log_equal_pictures(decoded.outcomes, self._splits)
             self._decoded[size] = decoded
         return self._decoded[size]
 
@@ -89,11 +91,6 @@ def decoded_counts(outcomes: pa.Table, splits: SplitFrames) -> dict[str, dict[st
     }
 
 
-def is_ok(outcomes: pa.Table) -> npt.NDArray[np.bool_]:
-    """Return which frames were decoded, (N,)."""
-    return np.array([status == Status.OK for status in outcomes["status"].to_pylist()], dtype=bool)
-
-
 def _dealing_order(frames: pa.Table, splits: list[npt.NDArray[np.str_]]) -> npt.NDArray[np.int64]:
     """Return rows shuffled, then sorted by splits and labels: dealt in turn, they give even shares."""
     labels = np.array(frames["label"].to_pylist(), dtype=str)
@@ -109,6 +106,14 @@ def _write_failures(directory: RunDirectory, outcomes: pa.Table) -> None:
         log.warning("%d frames can't be decoded: they are listed in %s.", failures.num_rows, FAILURES_FILE)
     else:
         storage.remove_file(directory.path(FAILURES_FILE))  # an earlier attempt may have left it
+
+
+def _log_equal_pictures(outcomes: pa.Table, splits: list[SplitFrames]) -> None:
+    leaks = count_leaks(outcomes, splits)
+    for warning in leak_warnings(leaks):
+        log.warning("%s", warning)
+    for line in repeats(leaks):
+        log.info("%s", line)
 
 
 def _require_storage(outcomes: pa.Table) -> None:

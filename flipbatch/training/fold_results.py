@@ -24,7 +24,10 @@ Tallies = Mapping[str, ModelTally]
 
 
 def summarise_folds(
-    plan: FoldPlan, splits: Sequence[SplitFrames], tallies: Sequence[Tallies]
+    plan: FoldPlan,
+    splits: Sequence[SplitFrames],
+    tallies: Sequence[Tallies],
+    leaks: Sequence[Mapping[str, Any] | None] | None = None,
 ) -> dict[str, Any]:
     """Return the content of ``folds.json``.
 
@@ -35,13 +38,16 @@ def summarise_folds(
         One per fold.
     tallies : sequence of mapping of str to ModelTally
         One per fold: each model's tally of the groups that were held out. Each group is in one fold.
+    leaks : sequence of mapping or None, optional
+        One per fold: what its bundles say of equal pictures.
 
     Returns
     -------
     dict
         - ``plan``: the number of folds, or ``leave-one-out``.
-        - ``folds``: for each ``fold`` (from 1), ``frames``, ``groups``, ``held_out`` (their names) and
-          ``models``: ``frames``, ``videos`` and ``per_video`` as in metrics.json.
+        - ``folds``: for each ``fold`` (from 1), ``frames``, ``groups``, ``held_out`` (their names),
+          ``leak`` as in comparison.json, and ``models``: ``frames``, ``videos`` and ``per_video`` as in
+          metrics.json.
         - ``models``: for each ``mean``, ``spread`` (the standard deviation over folds) and ``defined_for``
           (folds) of ``f1`` and ``balanced_accuracy`` over frames; and ``pooled``, as in metrics.json: each
           frame is decided by the model that did not see its group, and intervals are by group.
@@ -52,7 +58,10 @@ def summarise_folds(
     pooled = {name: reduce(add, (fold[name] for fold in tallies)) for name in tallies[0]}
     return {
         "plan": str(plan),
-        "folds": [_fold(*fold) for fold in zip(range(1, len(splits) + 1), splits, tallies, strict=True)],
+        "folds": [
+            _fold(number, *fold)
+            for number, fold in enumerate(zip(splits, tallies, leaks or [None] * len(splits), strict=True), 1)
+        ],
         "models": {
             name: {**_over_folds([fold[name] for fold in tallies]), "pooled": pooled[name].to_json()}
             for name in pooled
@@ -61,7 +70,9 @@ def summarise_folds(
     }
 
 
-def _fold(number: int, splits: SplitFrames, tallies: Tallies) -> dict[str, Any]:
+def _fold(
+    number: int, splits: SplitFrames, tallies: Tallies, leak: Mapping[str, Any] | None
+) -> dict[str, Any]:
     held_out = splits.of(Split.TEST)
     groups = sorted(held_out["group"].unique().to_pylist())
     return {
@@ -69,6 +80,7 @@ def _fold(number: int, splits: SplitFrames, tallies: Tallies) -> dict[str, Any]:
         "frames": held_out.num_rows,
         "groups": len(groups),
         "held_out": groups,
+        "leak": leak,
         "models": {name: tally.to_json() for name, tally in tallies.items()},
     }
 

@@ -13,9 +13,10 @@ from flipbatch.errors import OutputError
 from flipbatch.frames.manifest import Manifest, load_manifest
 from flipbatch.frames.manifest_fingerprint import manifest_fingerprint
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
-from flipbatch.schema import Label, Split
+from flipbatch.schema import COLUMNS, Label, Split
+from flipbatch.storage.hive_folders import column_notes
 from flipbatch.storage.parquet import write_table
-from flipbatch.training.comparison import compare
+from flipbatch.training.comparison import compare, leak_of
 from flipbatch.training.fold_results import summarise_folds
 from flipbatch.training.folds import ignored_splits, split_folds
 from flipbatch.training.options import TrainOptions
@@ -101,13 +102,14 @@ def _cross_validated(
 ) -> dict[str, Any]:
     """Train all models on each fold; return the results of all folds."""
     assert options.folds is not None
-    tallies = []
+    tallies, leaks = [], []
     for number, fold in enumerate(folds, 1):
         place = RunDirectory(directory.path("folds", f"{number:02d}"))
         write_table(fold.table(), place.path(SPLITS_FILE))
         models.train(fold, place, f"fold {number}/{len(folds)} ")
         tallies.append({name: model_tally(place, name) for name in options.models})
-    return summarise_folds(options.folds, folds, tallies)
+        leaks.append(leak_of(model_provenance(place, options.models[0])))
+    return summarise_folds(options.folds, folds, tallies, leaks)
 
 
 def _found_run(directory: RunDirectory, options: TrainOptions) -> dict[str, Any] | None:
@@ -131,11 +133,12 @@ def _start(
     warnings = list(dict.fromkeys(warning for one in splits for warning in one.warnings))
     if options.folds is not None:
         warnings += ignored_splits(manifest.frames)
+    warnings += column_notes(directory.uri, COLUMNS)
     if found is None:
         write_table(manifest.misnamed, directory.path(MISNAMED_FILE))
         if options.folds is None:
             write_table(splits[0].table(), directory.path(SPLITS_FILE))
-        directory.start(identity, warnings=[*options.notes, *warnings])
+        directory.start(identity, warnings=[*options.notes, *manifest.notes, *warnings])
     else:
         require_same_identity(directory.uri, found, identity)
     if options.folds is None:

@@ -19,7 +19,7 @@ from flipbatch.errors import InputError
 from flipbatch.frames.decode import InputSize
 from flipbatch.training.fit import Checkpoint
 from flipbatch.training.fit_model import FitTask, epoch_line, fit_model
-from flipbatch.training.frame_cache import Batch, collect_splits, decode_rows
+from flipbatch.training.frame_cache import OUTCOMES, Batch, collect_splits, decode_rows
 from flipbatch.training.process_settings import set_up
 
 log = logging.getLogger(__name__)
@@ -71,9 +71,9 @@ class LocalFrames:
 
     @property
     def outcomes(self) -> pa.Table:
-        """Columns ``row``, ``uri``, ``status`` and ``error``, sorted by row."""
-        columns = ("row", "uri", "status", "error")
-        tables = [pa.table({name: batch[name] for name in columns}) for batch in self.batches]
+        """`frame_cache.OUTCOMES`, sorted by row."""
+        columns = OUTCOMES.names
+        tables = [pa.table({name: batch[name] for name in columns}, OUTCOMES) for batch in self.batches]
         return pa.concat_tables(tables).sort_by("row")
 
     def fit(self, task: FitTask) -> None:

@@ -39,7 +39,7 @@ from flipbatch.schema import Split, Status
 from flipbatch.training.distributed import rank
 from flipbatch.training.fit import Checkpoint
 from flipbatch.training.fit_model import FitTask, epoch_line, fit_model
-from flipbatch.training.frame_cache import Batch, collect_splits, decode_rows
+from flipbatch.training.frame_cache import OUTCOMES, Batch, collect_splits, decode_rows
 from flipbatch.training.process_settings import set_up
 
 log = logging.getLogger(__name__)
@@ -49,9 +49,6 @@ FRAMES_A_BLOCK = 64
 COLLECTED_AT_A_TIME = 256
 WORKER_FAILURES = 3
 
-_OUTCOMES = pa.schema(
-    [("row", pa.int64()), ("uri", pa.string()), ("status", pa.string()), ("error", pa.string())]
-)
 _FRAMES = "frames"
 _CHECKPOINT_FILE = "checkpoint.pt"
 _GO_ON = "The same command with --resume goes on after the last epoch."
@@ -102,7 +99,7 @@ class RayFrames:
 
     @property
     def outcomes(self) -> pa.Table:
-        """Columns ``row``, ``uri``, ``status`` and ``error``, sorted by row."""
+        """`frame_cache.OUTCOMES`, sorted by row."""
         return pa.concat_tables(self.shares).sort_by("row")
 
     def fit(self, task: FitTask) -> None:
@@ -149,9 +146,9 @@ def block_cuts(rows: int, workers: int) -> list[int]:
 def _outcomes(dataset: MaterializedDataset, workers: int) -> Iterator[pa.Table]:
     """Return what became of the frames of each worker."""
     for share in dataset.split(workers):
-        columns = share.select_columns(_OUTCOMES.names)
+        columns = share.select_columns(OUTCOMES.names)
         tables = cast(Iterable[pa.Table], columns.iter_batches(batch_format="pyarrow"))
-        yield pa.concat_tables([_OUTCOMES.empty_table(), *(table.cast(_OUTCOMES) for table in tables)])
+        yield pa.concat_tables([OUTCOMES.empty_table(), *(table.cast(OUTCOMES) for table in tables)])
 
 
 # ---------------------------------------------------------------------------------------- fit

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
 from torch import Tensor
 
 from flipbatch import storage
@@ -23,6 +24,7 @@ from flipbatch.schema import Split
 from flipbatch.storage.parquet import read_table
 from flipbatch.training.decode_once import DecodeOnce, decoded_counts
 from flipbatch.training.fit_model import CHECKPOINTS_FOLDER, MODELS_FOLDER, TEST_VIDEOS_FOLDER, FitTask
+from flipbatch.training.leak import count_leaks, leak_warnings
 from flipbatch.training.options import TrainOptions
 from flipbatch.training.splits import SplitFrames
 from flipbatch.training.trainer import Trainer, trainer_for
@@ -87,7 +89,7 @@ class ModelTrainer:
             weights="none" if pretrained is None else redacted(options.weights),
             splits=splits.names,
             out=directory.uri,
-            data={**data_provenance(splits, options.notes), **decoded_counts(frames.outcomes, splits)},
+            data=_data(splits, options.notes, frames.outcomes),
         )
         frames.fit(task)
 
@@ -112,6 +114,18 @@ def data_provenance(splits: SplitFrames, notes: tuple[str, ...]) -> dict[str, An
         "groups": splits.count("group"),
         "shared_videos": [vars(shared) for shared in splits.shared],
         "warnings": [*notes, *splits.warnings],
+    }
+
+
+def _data(splits: SplitFrames, notes: tuple[str, ...], outcomes: pa.Table) -> dict[str, Any]:
+    """Return what a model card says of its frames, decoded."""
+    leaks = count_leaks(outcomes, [splits])
+    before = data_provenance(splits, notes)
+    return {
+        **before,
+        **decoded_counts(outcomes, splits),
+        "leak": leaks[0].to_json(),
+        "warnings": [*before["warnings"], *leak_warnings(leaks)],
     }
 
 

@@ -20,7 +20,7 @@ class DecodedFrames(Protocol):
 
     @property
     def outcomes(self) -> pa.Table:
-        """Columns ``row``, ``uri``, ``status`` and ``error`` of all frames, sorted by row."""
+        """`frame_cache.OUTCOMES` of all frames, sorted by row."""
         ...
 
     def fit(self, task: FitTask) -> None:

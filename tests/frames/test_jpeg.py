@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from flipbatch.frames import jpeg as module
+from flipbatch.frames.jpeg_segments import segments
 from flipbatch.schema import Status
 from tests.frames.pictures import (
     EOI,
@@ -148,4 +149,4 @@ def test_a_jpeg_of_too_many_segments_is_unsupported():
 def test_fill_bytes_in_a_header_are_skipped_at_once():
     filled = FRAME[:2] + b"\xff" * 1000 + FRAME[2:]
     assert np.array_equal(pixels(filled), pixels(FRAME))
-    assert [one[:2] for one in module._segments(filled)] == [one[:2] for one in module._segments(FRAME)]
+    assert [one[:2] for one in segments(filled)] == [one[:2] for one in segments(FRAME)]

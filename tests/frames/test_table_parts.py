@@ -103,6 +103,7 @@ def test_parts_with_other_types_are_refused_and_nulls_have_any_type(tmp_path):
     [
         ("_temporary/0/part-2.parquet", "its writer has not finished, or has failed"),
         ("_delta_log/0.json", "is a Delta table"),
+        (".hoodie/0.commit", "is a Hudi table"),
         ("flip/a_1.jpg", "holds flip/a_1.jpg, an image: give directories of frames as --frames"),
         ("notes.txt", "notes.txt .*has no column uri|notes.txt is neither Parquet nor CSV"),
         ("empty.parquet", "empty.parquet is neither Parquet nor CSV with a header: Empty CSV file"),
@@ -115,10 +116,11 @@ def test_a_directory_with_something_else_is_refused(folder, name, complaint):
 
 
 def test_hidden_parts_are_passed_over_and_said(folder):
-    storage.write(f"{folder}/_part-2.parquet", b"x")
+    for name in ("_part-2.parquet", ".old/part-1.parquet", ".old/part-2.parquet"):
+        storage.write(f"{folder}/{name}", b"x")
     assert read_manifest(folder).notes == (
-        "1 files of the manifest are not read, because their names start with a dot or an underscore: "
-        "_part-2.parquet.",
+        "2 files or folders of the manifest are not read, because a dot or an underscore starts their names: "
+        "_part-2.parquet, .old.",
     )
 
 

@@ -71,6 +71,35 @@ def test_a_model_can_not_be_renamed_to_a_column(saved):
         load_models([f"error={saved('a')}"], None)
 
 
+@pytest.mark.parametrize("name", ["1", "02", "1e5", "2026-11-26", "true", "null", "None", "nan", "epoch"])
+def test_a_name_that_readers_take_for_a_value_is_refused_with_an_example(saved, name):
+    given, own = saved("a"), saved("b", name=name)
+    for argument, uri in ((f"{name}={given}", given), (own, own)):
+        with pytest.raises(InputError) as refused:
+            load_models([argument], None)
+        assert str(refused.value) == (
+            f"A model can't be called '{name}', because programs that read the tables take it for a number, "
+            f"a date, a truth value or null: rename it with --model NAME={uri}, for example --model "
+            f"model_{name}={uri}."
+        )
+
+
+@pytest.mark.parametrize("name", ["", "a%20b", "two words", "ü"])
+def test_what_is_before_an_equals_sign_is_a_name_even_if_it_is_a_bad_one(saved, name):
+    with pytest.raises(InputError, match=f"A model can't be called '{name}': rename it"):
+        load_models([f"{name}={saved('a')}"], None)
+
+
+def test_names_that_differ_in_case_only_are_refused(saved):
+    with pytest.raises(InputError, match="Two models are called A and a, which differ in case only: rename"):
+        load_models([f"A={saved('a')}", f"a={saved('b')}"], None)
+
+
+def test_names_of_a_run_that_is_resumed_stay(saved):
+    arguments = [f"{name}={saved('a')}" for name in ("1", "A", "a")]
+    assert [model.name for model in load_models(arguments, None, {"1", "A", "a"})] == ["1", "A", "a"]
+
+
 def test_a_folder_without_a_bundle_is_refused(tmp_path):
     with pytest.raises(BundleError, match="is not a model bundle"):
         load_models([str(tmp_path)], None)

@@ -21,7 +21,12 @@ from flipbatch.errors import InputError, OutputError, StorageError
 from flipbatch.models import cpu_engine
 from flipbatch.models.bundle import load_bundle
 from flipbatch.models.precision import has_bfloat16
+from flipbatch.runtime.run_directory import RunDirectory
+from flipbatch.scoring.build_manifest import building_here
 from flipbatch.scoring.job import ScoreOptions, dry_run
+from flipbatch.scoring.models import load_models
+from flipbatch.scoring.read_results import read_predictions
+from flipbatch.scoring.run import run_identity, start_run
 from tests.conftest import jpeg, write_frames
 from tests.scoring.conftest import contents, score
 
@@ -214,6 +219,32 @@ def test_two_models_of_one_name_need_a_new_name(
     assert set(score(renamed)["models"]) == {"cnn_model", "second"}
 
 
+def test_a_run_that_an_older_version_started_keeps_its_names(
+    frames: Path, bundles: tuple[str, str], tmp_path: Path
+) -> None:
+    named = (f"1={bundles[0]}", f"true={bundles[0]}")
+    options = local(frames=str(frames), models=named, out=str(tmp_path / "out"), limit=5)
+    with pytest.raises(InputError, match="A model can't be called '1'"):
+        score(options)
+    models, directory = load_models(named, None, {"1", "true"}), RunDirectory.at(options.out)
+    with building_here(options.frames, None, 5, directory.uri) as building:
+        start_run(directory, run_identity(options.frames, None, 5, models), building())
+    assert "models: 1 at threshold 0.500, true at threshold 0.500" in dry_run(options)
+    assert set(score(options)["models"]) == {"1", "true"}
+    assert set(read_predictions(options.out).model) == {"1", "true"}
+
+
+def test_an_output_below_a_folder_of_a_column_is_said_once(
+    frames: Path, bundles: tuple[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = str(tmp_path / "model=x" / "run=3" / "out")
+    score(local(frames=str(frames), models=bundles[:1], out=out, limit=5))
+    assert [record.message for record in caplog.records if "--out has" in record.message] == [
+        "--out has the folder model=x in its path: DuckDB and others that take such folders for columns put "
+        "x in place of the tables' own column model. Choose an --out without it."
+    ]
+
+
 def test_a_limit_scores_the_first_frames_only(frames: Path, bundles: tuple[str, str], tmp_path: Path) -> None:
     metrics = score(local(frames=str(frames), models=bundles[:1], out=str(tmp_path / "out"), limit=5))
     assert metrics["frames"]["total"] == 5
@@ -227,8 +258,9 @@ def test_without_labels_metrics_are_null_and_say_so(bundles: tuple[str, str], tm
 
 
 def test_a_dry_run_writes_nothing(frames: Path, bundles: tuple[str, str], tmp_path: Path) -> None:
-    out = tmp_path / "out"
+    out = tmp_path / "label=x" / "out"
     lines = dry_run(local(frames=str(frames), models=bundles, out=str(out)))
+    assert lines[1].startswith("--out has the folder label=x in its path")
     assert "frames: 27 of 6 videos: 14 flip, 13 notflip, 0 without label" in lines
     assert not out.exists()
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
-from fsspec.implementations.memory import MemoryFileSystem
 
 from flipbatch import storage
 from flipbatch.errors import StorageError
-from flipbatch.storage.listing import LISTINGS_IN_FLIGHT, ListedFile, list_files, listing_root
+from flipbatch.storage.listing import LISTINGS_IN_FLIGHT, ListedFile, list_files, open_listing
 from tests.conftest import errors_as_nobody
 
 TREE = ("a_1.jpg", "flip/b_1.jpg", "flip/deep/c_1.jpg", "notflip/b_1.jpg", "notflip/.hidden", "x.txt")
@@ -84,14 +85,14 @@ def test_a_malformed_pattern_is_refused(tmp_path):
 def test_a_directory_whose_name_looks_like_a_pattern_is_a_directory(tree):
     storage.write(f"{tree}/[x]/d_1.jpg", b"1")
     assert listed(f"{tree}/[x]") == ["d_1.jpg"]
-    assert listing_root(f"{tree}/[x]") == f"{tree}/[x]"
+    assert open_listing(f"{tree}/[x]").root == f"{tree}/[x]"
 
 
 def test_a_pattern_starts_from_the_directory_before_its_first_wildcard():
-    assert listing_root("/data/*/flip/a?.jpg") == "/data"
-    assert listing_root("/*.jpg") == "/"
-    assert listing_root("memory://*.jpg") == "memory://"
-    assert listing_root("/data/frames") == "/data/frames"
+    assert open_listing("/data/*/flip/a?.jpg").root == "/data"
+    assert open_listing("/*.jpg").root == "/"
+    assert open_listing("memory://*.jpg").root == "memory://"
+    assert open_listing("/data/frames").root == "/data/frames"
 
 
 def test_the_root_of_a_storage_can_be_listed(remote):
@@ -119,10 +120,12 @@ def test_a_directory_with_several_names_is_listed_under_the_shortest_then_the_fi
     assert listed(str(tmp_path)) == ["a/a_1.jpg"]
 
 
-def test_a_broken_link_and_a_link_to_itself_are_files(tmp_path):
+def test_a_link_that_is_broken_leads_to_itself_or_below_a_file_is_a_file(tmp_path):
     (tmp_path / "gone_1.jpg").symlink_to(tmp_path / "nowhere")
     (tmp_path / "self_1.jpg").symlink_to("self_1.jpg")
-    assert listed(str(tmp_path)) == ["gone_1.jpg", "self_1.jpg"]
+    (tmp_path / "under_1.jpg").symlink_to("gone.txt/under_1.jpg")
+    (tmp_path / "gone.txt").touch()
+    assert listed(str(tmp_path)) == ["gone.txt", "gone_1.jpg", "self_1.jpg", "under_1.jpg"]
 
 
 def test_an_empty_directory_has_no_files(tmp_path):
@@ -136,12 +139,31 @@ def test_more_directories_than_threads_are_all_listed(tmp_path):
     assert listed(str(tmp_path)) == names
 
 
+@pytest.mark.parametrize("name", ["a_1.jpg", "[x]*_1.jpg", "x.txt"])
+def test_a_file_is_listed_alone_below_its_directory(tree, name):
+    storage.write(f"{tree}/{name}", b"1")
+    storage.write(f"{tree}/x_1.jpg", b"1")
+    assert listed(tree, name) == [name]
+    assert open_listing(f"{tree}/{name}").root == tree
+
+
+def test_a_file_at_the_top_of_a_storage_is_listed():
+    storage.write("memory://top_1.jpg", b"1")
+    listing = open_listing("memory://top_1.jpg")
+    assert (listing.root, list(listing.files())) == ("memory://", [ListedFile("memory://top_1.jpg", None)])
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("none", "there is no such file, directory or bucket"), ("file", "it is not a directory")],
+    [
+        ("none", "there is no such file, directory or bucket"),
+        ("file/below", "it is not a directory"),
+        ("pipe", "it is not a directory"),
+    ],
 )
-def test_a_missing_directory_or_a_file_can_not_be_listed(tmp_path, name, why):
+def test_what_is_neither_file_nor_directory_can_not_be_listed(tmp_path, name, why):
     storage.write(f"{tmp_path}/file", b"1")
+    os.mkfifo(tmp_path / "pipe")
     with pytest.raises(StorageError, match=rf"^Can't list {tmp_path}/{name}: {why}\.$"):
         list(list_files(f"{tmp_path}/{name}"))
 
@@ -153,40 +175,23 @@ def test_one_directory_without_permission_refuses_the_whole_listing(public_folde
     error = errors_as_nobody(f"list(listing.list_files({str(public_folder) + pattern!r}))")
     assert f"Can't list {public_folder}{pattern}: permission was denied" in error
     assert f"{public_folder}/secret" in error
+    assert "make it readable (chmod +rx), or give a glob pattern that does not match its name" in error
 
 
-# ---------------------------------------------------------------------------------------- exists, names
+def test_both_ways_out_of_a_folder_without_permission_work(public_folder):
+    storage.write(f"{public_folder}/open/a_1.jpg", b"1")
+    (public_folder / "open").chmod(0o755)
+    (public_folder / "secret").mkdir(mode=0)
+    assert errors_as_nobody(f"assert len(list(listing.list_files('{public_folder}/[!s]*/*.jpg'))) == 1") == ""
+    (public_folder / "secret").chmod(0o755)
+    assert errors_as_nobody(f"assert len(list(listing.list_files('{public_folder}'))) == 1") == ""
 
 
-def test_files_and_directories_exist(tmp_path, remote):
-    for folder in (str(tmp_path), remote):
-        storage.write(f"{folder}/a/b", b"1")
-        assert storage.exists(f"{folder}/a")
-        assert storage.exists(f"{folder}/a/b")
-        assert not storage.exists(f"{folder}/none")
-
-
-def test_the_placeholder_of_a_directory_is_not_a_name_in_it(remote, monkeypatch):
-    storage.write(f"{remote}/folder/a", b"1")
-    ls = MemoryFileSystem.ls
-    monkeypatch.setattr(
-        MemoryFileSystem, "ls", lambda self, path, detail: [f"{path}/", *ls(self, path, detail=detail)]
-    )
-    assert storage.names_in(f"{remote}/folder") == ["a"]
-
-
-def test_names_in_a_directory_are_sorted(tmp_path, remote):
-    for folder in (str(tmp_path), remote):
-        for name in ("b", "c/d", "a"):
-            storage.write(f"{folder}/{name}", b"1")
-        assert storage.names_in(folder) == ["a", "b", "c"]
-        assert storage.names_in(f"{folder}/none") == []
-
-
-def test_a_storage_without_an_answer_is_a_storage_error(broken):
-    broken(OSError("the disk is on fire."))
-    for act, word in ((storage.exists, "look at"), (storage.names_in, "list")):
-        with pytest.raises(StorageError, match=f"^Can't {word} broken://a: the disk is on fire\\.$"):
-            act("broken://a")
-    with pytest.raises(StorageError, match=r"^Can't write broken://a: the disk is on fire\.$"):
-        storage.write("broken://a", b"1")
+def test_a_link_to_where_one_may_not_look_is_a_file_if_it_has_an_extension(public_folder):
+    (public_folder / "secret").mkdir(mode=0)
+    (public_folder / "open").mkdir()
+    (public_folder / "open/a_1.jpg").symlink_to(public_folder / "secret/a_1.jpg")
+    (public_folder / "open/older").symlink_to(public_folder / "secret/older")
+    assert errors_as_nobody(f"assert len(list(listing.list_files('{public_folder}/open/*.jpg'))) == 1") == ""
+    error = errors_as_nobody(f"list(listing.list_files('{public_folder}/open'))")
+    assert f"Can't list {public_folder}/open: permission was denied for {public_folder}/open/older" in error

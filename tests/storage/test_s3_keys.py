@@ -6,15 +6,14 @@ import boto3
 import pytest
 
 from flipbatch import storage
-from flipbatch.errors import StorageError
-from flipbatch.storage.listing import list_files
+from flipbatch.storage.listing import list_files, open_listing
 from flipbatch.storage.s3_by_botocore import list_keys
 from flipbatch.storage.s3_settings import opened
 
 KEYS = [
     *("a_1.jpg", "flip/a_1.jpg", "flip/a_2.jpg", "flip.jpg", "flip-/a_1.jpg"),
     *("/leading_1.jpg", "//two_1.jpg", "empty//a_1.jpg", "empty///a_1.jpg", "empty/a_1.jpg"),
-    *("./dot_1.jpg", "../dots_1.jpg", "in/./dot_1.jpg", "in/../dots_1.jpg", ".hidden/..a_1.jpg"),
+    *("./dot_1.jpg", "../dots_1.jpg", "in/./dot_1.jpg", "in/../dots_1.jpg", "seen/..a_1.jpg"),
     *("tab\t_1.jpg", "bell\x07/a_1.jpg", "delete\x7f_1.jpg", "next\x85_1.jpg"),
     *("per%20cent_1.jpg", "slash%2Fa_1.jpg", "%_1.jpg", "p+q_1.jpg", "a b_1.jpg", " a_1.jpg", "a_1.jpg "),
     *("q?versionId=1", "h#x_1.jpg", "a&b=c;d:e@f$g!h(i),_1.jpg", "a~b^c|d`e_1.jpg", "<x>'\"\\_1.jpg"),
@@ -74,6 +73,9 @@ def test_an_object_of_any_key_is_written_created_found_and_removed(bucket, key):
         ("empty/**", ["empty///a_1.jpg", "empty//a_1.jpg", "empty/a_1.jpg"]),
         ("f*/a_?.jpg", ["flip-/a_1.jpg", "flip/a_1.jpg", "flip/a_2.jpg"]),
         ("[x]", ["[x]/*_{1}.jpg"]),
+        ("empty//*.jpg", ["empty//a_1.jpg"]),
+        ("e*//*.jpg", ["empty//a_1.jpg"]),
+        ("/*.jpg", ["/leading_1.jpg"]),
     ],
 )
 def test_patterns_match_keys(bucket, pattern, keys):
@@ -99,9 +101,16 @@ def test_a_directory_with_only_a_placeholder_has_no_files(bucket):
     assert storage.exists(f"{bucket}/only")
 
 
-def test_an_object_is_not_a_directory(bucket):
-    with pytest.raises(StorageError, match=r"^Can't list s3://keys/a_1.jpg: it is not a directory\.$"):
-        list(list_files(f"{bucket}/a_1.jpg"))
+@pytest.mark.parametrize("key", ["a_1.jpg", "empty//a_1.jpg", "in/../dots_1.jpg", "[x]/*_{1}.jpg"])
+def test_an_object_is_listed_alone_as_it_is_in_its_directory(bucket, key):
+    (file,) = list_files(f"{bucket}/{key}")
+    assert file in list(list_files(bucket))
+    assert storage.read(file.uri, version=file.version) == key.encode()
+
+
+def test_an_object_at_the_top_of_a_bucket_lies_in_the_bucket(bucket):
+    assert open_listing(f"{bucket}/a_1.jpg").root == bucket
+    assert open_listing(f"{bucket}//leading_1.jpg").root == f"{bucket}/"
 
 
 def test_an_empty_bucket_is_an_empty_directory(s3_server):

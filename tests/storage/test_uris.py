@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from flipbatch import storage
 from flipbatch.errors import InputError, StorageError
 from flipbatch.storage.listing import list_files
+from flipbatch.storage.uris import parent, start_of_names
 
 
 class HostedStorage(MemoryFileSystem):
@@ -78,10 +79,47 @@ def test_joining_appends_components(directory):
 
 
 @pytest.mark.parametrize(
-    ("directory", "resolved"), [("/data/manifests", "/data/a.jpg"), ("s3://b/manifests", "s3://b/a.jpg")]
+    ("directory", "resolved"),
+    [
+        ("/data/manifests", "/data/a.jpg"),
+        ("/", "/a.jpg"),
+        ("s3://b/manifests", "s3://b/a.jpg"),
+        ("s3://b/f//manifests", "s3://b/f//a.jpg"),
+        ("memory://manifests", "memory://a.jpg"),
+        ("memory:///manifests", "memory:///a.jpg"),
+    ],
 )
 def test_a_relative_path_may_lead_up(directory, resolved):
     assert storage.resolve(directory, "../a.jpg") == resolved
+
+
+@pytest.mark.parametrize("directory", ["/data", "s3://b/f", "s3://b/f/", "memory://"])
+def test_a_relative_path_stays_below_its_directory_as_it_is_written(directory):
+    for path in ("./a.jpg", "flip//a.jpg", "x/./../a.jpg"):
+        expected = {"flip//a.jpg": path}.get(path, "a.jpg")
+        assert storage.resolve(directory, path) == start_of_names(directory) + expected
+
+
+@pytest.mark.parametrize(
+    ("uri", "normal"),
+    [
+        ("s3://b/f//a_1.jpg", "s3://b/f//a_1.jpg"),
+        ("s3://b/full/", "s3://b/full/"),
+        ("s3://b/full//", "s3://b/full//"),
+        ("/data//a_1.jpg/", "/data/a_1.jpg"),
+    ],
+)
+def test_a_slash_at_the_end_of_a_remote_file_is_a_part_of_its_name(uri, normal):
+    assert storage.normalise_file(uri) == normal
+
+
+@pytest.mark.parametrize(
+    ("uri", "directory"),
+    [("/a", "/"), ("/a/b", "/a"), ("s3://b/a//c", "s3://b/a/"), ("memory://a", "memory://")],
+)
+def test_a_file_lies_in_its_parent(uri, directory):
+    assert parent(uri) == directory
+    assert uri.removeprefix(start_of_names(directory)) == uri.rpartition("/")[2]
 
 
 def test_an_unknown_protocol_is_refused_in_one_sentence():

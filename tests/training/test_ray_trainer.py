@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,17 +65,26 @@ def test_each_worker_gets_as_many_whole_blocks(rows: int, workers: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def one_worker(labelled_frames: Path, tmp_path_factory: pytest.TempPathFactory, ray_session: None) -> Path:
+def frames_with_copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """8 videos of each label; all that show a flip begin with one picture."""
+    frames = write_frames(tmp_path_factory.mktemp("copies"), videos=8, frames=4)
+    for video in range(1, 8):
+        shutil.copy(frames / "flip/0000_000000000.jpg", frames / f"flip/{video:04d}_000000000.jpg")
+    return frames
+
+
+@pytest.fixture(scope="module")
+def one_worker(frames_with_copies: Path, tmp_path_factory: pytest.TempPathFactory, ray_session: None) -> Path:
     out = tmp_path_factory.mktemp("ray") / "out"
-    train(options(labelled_frames, out, executor="ray", settings=Settings(epochs=3)))
+    train(options(frames_with_copies, out, executor="ray", settings=Settings(epochs=3)))
     return out
 
 
 @pytest.fixture(scope="module")
-def in_this_process(labelled_frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def in_this_process(frames_with_copies: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("local") / "out"
     as_many_threads = LocalTrainer(threads=2, device=torch.device("cpu"))
-    train(options(labelled_frames, out, settings=Settings(epochs=3)), as_many_threads)
+    train(options(frames_with_copies, out, settings=Settings(epochs=3)), as_many_threads)
     torch.set_num_threads(1)
     return out
 
@@ -86,6 +96,13 @@ def test_one_worker_gives_the_metrics_of_training_in_this_process(
     assert ray["metrics"] == local["metrics"]
     assert ray["data"] == local["data"]
     assert ray["training"] == local["training"]
+
+
+def test_both_executors_find_the_same_equal_pictures(one_worker: Path, in_this_process: Path) -> None:
+    leak = record(one_worker)["data"]["leak"]
+    assert leak == record(in_this_process)["data"]["leak"]
+    assert leak["test"] == {"frames": 16, "repeated": 1, "in_train": 2, "in_val": 2}
+    assert leak["train"]["repeated"] == 4
 
 
 def test_its_history_is_the_same_within_rounding(one_worker: Path, in_this_process: Path) -> None:
