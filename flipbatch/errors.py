@@ -31,7 +31,7 @@ class FlipbatchError(Exception):
 
 
 def printable(text: str) -> str:
-    """Return a text with escapes for its control characters and the like, such as line ends."""
+    """Return a text with its control characters, and other characters that can't be printed, escaped."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 

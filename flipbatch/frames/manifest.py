@@ -15,11 +15,12 @@ import pyarrow.compute as pc
 
 from flipbatch import storage
 from flipbatch.errors import InputError
-from flipbatch.frames.groups import GroupCheck
+from flipbatch.frames.folder_notes import with_folder_notes
 from flipbatch.frames.manifest_listing import listed_rows
 from flipbatch.frames.manifest_table import table_rows
 from flipbatch.frames.notes import EXAMPLES, Notes
 from flipbatch.frames.row_batches import ROWS_PER_BATCH, Rows
+from flipbatch.frames.sorted_rows import SortedRowsCheck
 from flipbatch.schema import MANIFEST, MISNAMED, MISNAMED_ORDER, ORDER
 from flipbatch.storage.patterns import WILDCARD
 
@@ -34,10 +35,7 @@ __all__ = [
     "source",
 ]
 
-_MISNAMED = (
-    "{count} {file is not a frame|files are not frames}, misnamed.parquet lists "
-    "{it with the reason|them with reasons}: {examples}."
-)
+_MISNAMED = "{count} {file is not a frame|files are not frames}: {examples}."
 _WIDE = {pa.string(): pa.large_string()}
 
 
@@ -79,17 +77,17 @@ def list_frames(uri: str) -> Manifest:
 
 
 def read_manifest(uri: str) -> Manifest:
-    """Read a manifest in Parquet, or in CSV with a header.
+    """Read a manifest in Parquet, in CSV with a header, or in a directory of such files.
 
-    Only the column ``uri`` is required; a relative one is below the manifest's own directory. Where another
-    column or a cell is missing, the path says the value, as if the directory that all URIs share had been
-    listed. A missing ``group`` is `names.default_group` of the video.
+    Only the column ``uri`` is required; a relative one is below the directory that holds the manifest. Where
+    another column or a cell is missing, the path says the value, as if the directory that all URIs share had
+    been listed. A missing ``group`` is `names.default_group` of the video.
 
     Raises
     ------
     InputError
-        Where the file is not a table; where a column, a label, a split or a frame number can't be read; or
-        where a video is in two groups.
+        Where the file is not a table; where a column, a uri, a label, a split or a frame number can't be
+        read; where a frame is in two rows; or where a video is in two groups.
     StorageError
         Where the file can't be read.
     """
@@ -112,15 +110,16 @@ def manifest_rows(frames_uri: str | None, manifest_uri: str | None, notes: Notes
     """Return the rows of a manifest unsorted, at most `ROWS_PER_BATCH` at a time.
 
     What users should know is counted in `notes` while rows are taken. There may be no frame among them:
-    `no_frames` is the error for that. A video may be in two groups: `groups.GroupCheck` refuses that once the
-    rows are sorted.
+    `no_frames` is the error for that. A video may be in two groups: `sorted_rows.SortedRowsCheck` refuses
+    that once the rows are sorted.
 
     Raises
     ------
     InputError, StorageError
     """
     uri = source(frames_uri, manifest_uri)
-    return table_rows(uri, notes) if manifest_uri is not None else listed_rows(uri, notes)
+    rows = table_rows(uri, notes) if manifest_uri is not None else listed_rows(uri, notes)
+    return with_folder_notes(rows, notes)
 
 
 def source(frames_uri: str | None, manifest_uri: str | None) -> str:
@@ -174,8 +173,7 @@ def note_misnamed(
     if not number or first is None:
         return
     uris = first.column("uri").slice(0, EXAMPLES + 1).to_pylist()
-    for index, uri in enumerate(uris):
-        notes.count(_MISNAMED, _below(source_uri, uri), number - len(uris) + 1 if index == 0 else 1)
+    notes.count_all(_MISNAMED, [_below(source_uri, uri) for uri in uris], number)
 
 
 def _below(source_uri: str, uri: str) -> str:
@@ -195,11 +193,11 @@ def _gather(rows: Iterable[Rows], source_uri: str, notes: Notes) -> Manifest:
     if not frames.num_rows:
         raise no_frames(source_uri, notes, misnamed.num_rows, misnamed)
     note_misnamed(notes, source_uri, misnamed.num_rows, misnamed)
-    manifest = Manifest(_sorted(frames, ORDER), misnamed, tuple(notes.lines()))
-    check = GroupCheck()
-    for batch in manifest.frames.to_batches():
+    frames = _sorted(frames, ORDER)
+    check = SortedRowsCheck(notes)
+    for batch in frames.to_batches():
         check.add(batch)
-    return manifest
+    return Manifest(frames, misnamed, tuple(notes.lines()))
 
 
 def _sorted(table: pa.Table, order: list[tuple[str, str]]) -> pa.Table:

@@ -15,11 +15,13 @@ from flipbatch.frames.row_batches import NamedFile, Rows, row_batches
 from flipbatch.storage.listing import ListedFile, Listing, PassedOver, open_listing
 
 _PASSED_OVER = {
-    PassedOver.SYSTEM: "{count} hidden or system folders were passed over: {examples}.",
-    PassedOver.LINK: "{count} links to folders that have another name here were passed over: {examples}.",
+    PassedOver.SYSTEM: "{count} hidden or system {folder was|folders were} passed over: {examples}.",
+    PassedOver.LINK: "{count} {link to a folder that has|links to folders that have} another name here "
+    "{was|were} passed over: {examples}.",
 }
 _EMPTY_NAMES = (
-    "{count} frames lie in a folder of an empty name (//), which is a part of their video_id: {examples}."
+    "{count} {frame is|frames are} in a folder with an empty name (//), which is part of the video_id: "
+    "{examples}."
 )
 
 

@@ -1,41 +1,50 @@
 """A path becomes a video, a frame number, a label and a split; a video has a default group.
 
-Knows the naming scheme ``VideoID_FrameNumber.ext`` and the words that folders may carry; knows no
-storage and opens no file.
+Knows the naming scheme ``VideoID_FrameNumber.ext`` and which folders count; knows no words (`words` does), no
+storage, and opens no file.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeVar
 
+from flipbatch.frames.words import label_of_folder, split_of_folder
 from flipbatch.schema import Label, Split
 
-IMAGE_EXTENSIONS = frozenset({"jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff"})
-
-LABEL_WORDS = {
-    "flip": Label.FLIP,
-    "notflip": Label.NOTFLIP,
-    "not_flip": Label.NOTFLIP,
-    "not-flip": Label.NOTFLIP,
-}
-SPLIT_WORDS = {
-    "train": Split.TRAIN,
-    "training": Split.TRAIN,
-    "val": Split.VAL,
-    "valid": Split.VAL,
-    "validation": Split.VAL,
-    "test": Split.TEST,
-    "testing": Split.TEST,
-}
+IMAGE_EXTENSIONS = frozenset(
+    {"jpg", "jpeg", "jpe", "jfif", "jif", "pjpeg", "pjp", "png", "webp", "bmp", "dib", "tif", "tiff"}
+)
+"""Files with another extension are not frames. The first bytes tell the format, not the extension."""
 
 Word = TypeVar("Word", Label, Split)
 
 # 18 digits always fit an int64. [0-9] and not \d, which takes the digits of every script.
 _STEM = re.compile(r"(?P<video>.+)_(?P<number>[0-9]{1,18})", re.DOTALL)
+
+
+@dataclass(frozen=True, eq=False)
+class Folders:
+    """What the folders in the path of a frame say about it.
+
+    Attributes
+    ----------
+    path : str
+        The folders below the root, each followed by ``/``.
+    video_prefix : str
+        The start of the video_id: the folders without their split component, each followed by ``/``.
+    label : Label or None
+    split : Split or None
+    """
+
+    path: str
+    video_prefix: str
+    label: Label | None
+    split: Split | None
 
 
 @dataclass(frozen=True)
@@ -45,13 +54,16 @@ class FrameName:
     Attributes
     ----------
     video_id : str
-        The frame's directory below the root, without its split component, ``/``, and the VideoID.
+        The frame's directory below the root, without its split component, ``/``, and the VideoID; in
+        Unicode's form NFC, because one name may be stored in two forms.
     frame_number : int
         What follows the last underscore, 0 to 10**18 - 1.
     label : Label or None
     split : Split or None
     group : str or None
         Book, place or recording, where a table gives it; None means `default_group` of the video.
+    folders : Folders or None
+        The folders that were read; None where there is no path.
     """
 
     video_id: str
@@ -59,23 +71,7 @@ class FrameName:
     label: Label | None
     split: Split | None
     group: str | None = None
-
-
-@dataclass(frozen=True)
-class Folders:
-    """What the folders in the path of a frame say about it.
-
-    Attributes
-    ----------
-    video_prefix : str
-        The start of the video_id: the folders without their split component, each followed by ``/``.
-    label : Label or None
-    split : Split or None
-    """
-
-    video_prefix: str
-    label: Label | None
-    split: Split | None
+    folders: Folders | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -92,9 +88,9 @@ class Root:
         ``…/testing/flip`` gives label and split; ``/home/test/frames`` gives neither.
         """
         components = [part for part in path.split("/") if part][-2:]
-        if not components or _meaning(components[-1]) is None:
+        if not components or not (label_of_folder(components[-1]) or split_of_folder(components[-1])):
             return cls()
-        return cls(label=_nearest(components, LABEL_WORDS), split=_nearest(components, SPLIT_WORDS))
+        return cls(label=_nearest(components, label_of_folder), split=_nearest(components, split_of_folder))
 
 
 def parse_frame(relative_path: str, root: Root) -> FrameName | str:
@@ -115,19 +111,30 @@ def parse_frame(relative_path: str, root: Root) -> FrameName | str:
     name = relative_path.rpartition("/")[2]
     if name.startswith("."):
         return "hidden: its name starts with a dot"
-    stem, dot, extension = name.rpartition(".")
-    if not dot or extension.lower() not in IMAGE_EXTENSIONS:
+    if not is_image(name):
         return "not an image: its extension is none of " + ", ".join(sorted(IMAGE_EXTENSIONS))
-    match = _STEM.fullmatch(stem)
+    match = _STEM.fullmatch(name.rpartition(".")[0])
     if match is None:
         return "not named VideoID_FrameNumber: an underscore and at most 18 digits must end the name"
     folders = read_folders(relative_path, root)
     return FrameName(
-        video_id=folders.video_prefix + match["video"],
+        video_id=composed(folders.video_prefix + match["video"]),
         frame_number=int(match["number"]),
         label=folders.label,
         split=folders.split,
+        folders=folders,
     )
+
+
+def is_image(name: str) -> bool:
+    """Return whether the name of a file ends as that of an image does."""
+    _, dot, extension = name.rpartition(".")
+    return bool(dot) and extension.lower() in IMAGE_EXTENSIONS
+
+
+def composed(text: str) -> str:
+    """Return a text in Unicode's form NFC: ``é`` as one character and as two are one name."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 @lru_cache(maxsize=4096)
@@ -147,7 +154,7 @@ def default_group(video_id: str) -> str:
         Not empty.
     """
     *folders, name = video_id.split("/")
-    return "/".join([*_without(folders, LABEL_WORDS), name]) or video_id
+    return "/".join([*_without(folders, label_of_folder), name]) or video_id
 
 
 def read_folders(relative_path: str, root: Root) -> Folders:
@@ -167,25 +174,21 @@ def read_folders(relative_path: str, root: Root) -> Folders:
 def _read_folders(path: str, root: Root) -> Folders:
     folders = path.split("/")[:-1]
     return Folders(
-        video_prefix="".join(f"{folder}/" for folder in _without(folders, SPLIT_WORDS)),
-        label=_nearest(folders, LABEL_WORDS) or root.label,
-        split=_nearest(folders, SPLIT_WORDS) or root.split,
+        path=path,
+        video_prefix="".join(f"{folder}/" for folder in _without(folders, split_of_folder)),
+        label=_nearest(folders, label_of_folder) or root.label,
+        split=_nearest(folders, split_of_folder) or root.split,
     )
 
 
-def _meaning(component: str) -> Label | Split | None:
-    word = component.lower()
-    return LABEL_WORDS.get(word) or SPLIT_WORDS.get(word)
-
-
-def _nearest(components: Sequence[str], words: Mapping[str, Word]) -> Word | None:
-    found = (words.get(component.lower()) for component in reversed(components))
+def _nearest(components: Sequence[str], meaning: Callable[[str], Word | None]) -> Word | None:
+    found = (meaning(component) for component in reversed(components))
     return next((word for word in found if word is not None), None)
 
 
-def _without(folders: list[str], words: Mapping[str, Word]) -> list[str]:
-    """Return the folders without the last one that is such a word: the label or split was read from it."""
+def _without(folders: list[str], meaning: Callable[[str], Label | Split | None]) -> list[str]:
+    """Return the folders without the last one that has a meaning: the label or split was read from it."""
     for index in reversed(range(len(folders))):
-        if folders[index].lower() in words:
+        if meaning(folders[index]) is not None:
             return folders[:index] + folders[index + 1 :]
     return folders

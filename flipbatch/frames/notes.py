@@ -1,12 +1,13 @@
 """What users should know about a manifest before the work starts: each fact once, with a number and examples.
 
-Whoever lists, reads or names files counts; a driver logs `Notes.lines`. Knows no storage and no table.
+The modules that list, read or name files count; a driver logs `Notes.lines`. Does not know storage or tables.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 from flipbatch.errors import printable, redacted
 
@@ -41,6 +42,11 @@ class Notes:
         examples = self._examples.setdefault(sentence, [])
         if example not in examples and len(examples) <= EXAMPLES:
             examples.append(example)
+
+    def count_all(self, sentence: str, examples: Sequence[str], number: int) -> None:
+        """Count a fact `number` times; `examples` are the first of them, at least one."""
+        for index, example in enumerate(examples):
+            self.count(sentence, example, number - len(examples) + 1 if index == 0 else 1)
 
     def lines(self) -> list[str]:
         """Return one line per sentence."""

@@ -6,20 +6,24 @@ the user.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 import pyarrow as pa
 
-from flipbatch.frames.names import FrameName, default_group
-from flipbatch.schema import MANIFEST, MISNAMED
+from flipbatch.frames.names import Folders, FrameName, default_group
+from flipbatch.schema import MANIFEST, MISNAMED, Label, Split
 from flipbatch.storage.listing import ListedFile
 
 ROWS_PER_BATCH = 16_384
 
 NamedFile = tuple[ListedFile, FrameName | str]
 """A file, and either its name as a frame or why it is not a frame."""
+
+Reading = tuple[Folders, Label | None, Split | None]
+"""The folders of a frame, and the label and the split that it has."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,13 @@ class Rows:
         `schema.MANIFEST`.
     misnamed : pyarrow.RecordBatch
         `schema.MISNAMED`.
+    readings : Counter of Reading
+        How many frames have been read so.
     """
 
     frames: pa.RecordBatch
     misnamed: pa.RecordBatch
+    readings: Counter[Reading] = field(default_factory=Counter, compare=False, repr=False)
 
 
 def row_batches(files: Iterable[NamedFile]) -> Iterator[Rows]:
@@ -45,7 +52,9 @@ def row_batches(files: Iterable[NamedFile]) -> Iterator[Rows]:
         frames = [(file, name) for file, name in chunk if isinstance(name, FrameName)]
         others = [(file.uri, why) for file, why in chunk if isinstance(why, str)]
         misnamed = pa.record_batch([[uri for uri, _ in others], [why for _, why in others]], schema=MISNAMED)
-        yield Rows(_frames_batch(frames), misnamed)
+        names = (name for _, name in frames)
+        readings = Counter((name.folders, name.label, name.split) for name in names if name.folders)
+        yield Rows(_frames_batch(frames), misnamed, readings)
 
 
 def _frames_batch(frames: list[tuple[ListedFile, FrameName]]) -> pa.RecordBatch:

@@ -18,10 +18,10 @@ import pyarrow as pa
 
 from flipbatch import storage
 from flipbatch.frames.external_sort import ExternalSort
-from flipbatch.frames.groups import GroupCheck
 from flipbatch.frames.manifest import Rows, manifest_rows, no_frames, note_misnamed, source
 from flipbatch.frames.manifest_fingerprint import ManifestFingerprint
 from flipbatch.frames.notes import EXAMPLES, Notes
+from flipbatch.frames.sorted_rows import SortedRowsCheck
 from flipbatch.runtime.subprocess_worker import run_in_subprocess
 from flipbatch.schema import MANIFEST, MISNAMED, MISNAMED_ORDER, ORDER, SCHEMA_VERSION
 from flipbatch.scoring.manifest_parts import write_parts
@@ -132,7 +132,7 @@ def build_from(
     note_misnamed(notes, source_uri, misnamed.rows, first_misnamed)
     count = frames.rows if limit is None else min(limit, frames.rows)
     # Read twice: the metadata of each file has the fingerprint of all rows.
-    tally = _tally(_first(count, frames.sorted()))
+    tally = _tally(_first(count, frames.sorted()), notes)
     groups = cut_manifest(_first(count, frames.sorted()), count)
     own_folder = f"{MANIFEST_FOLDER}/{tally.fingerprint[:16]}-{_digest(misnamed)[:16]}"
     if folder is not None:
@@ -173,9 +173,9 @@ def _sort(rows: Iterable[Rows], scratch: Path) -> tuple[ExternalSort, ExternalSo
     return frames, misnamed
 
 
-def _first(count: int, frames: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _first(count: int, sorted_rows: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     while count > 0:
-        rows = next(frames).slice(0, count)
+        rows = next(sorted_rows).slice(0, count)
         count -= rows.num_rows
         yield rows
 
@@ -187,12 +187,12 @@ class _Tally:
     labels: Counter[str | None]
 
 
-def _tally(frames: Iterator[pa.RecordBatch]) -> _Tally:
-    """Check the groups of sorted rows, count them, and compute their fingerprint."""
+def _tally(frames: Iterator[pa.RecordBatch], notes: Notes) -> _Tally:
+    """Check sorted rows, count them, and compute their fingerprint."""
     digest, videos, video, labels = ManifestFingerprint(), 0, None, Counter[str | None]()
-    groups = GroupCheck()
+    check = SortedRowsCheck(notes)
     for rows in frames:
-        groups.add(rows)
+        check.add(rows)
         digest.add(rows)
         videos += len(video_starts(rows, video))
         video = rows.column("video_id")[-1].as_py()

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from flipbatch import storage
+from flipbatch.frames.table_parts import table_digest
 from flipbatch.models.precision import Device
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.schema import COLUMNS, Label
@@ -123,7 +124,7 @@ def score(options: ScoreOptions, write_report: WriteReport) -> dict[str, Any]:
 
 
 def _identity(options: ScoreOptions, models: Sequence[ScoringModel]) -> dict[str, Any]:
-    digest = options.manifest and storage.digest(storage.normalise(options.manifest), "the manifest")
+    digest = options.manifest and table_digest(storage.normalise(options.manifest))
     return run_identity(options.frames, options.manifest, options.limit, models, digest)
 
 

@@ -85,7 +85,10 @@ def test_any_path_is_a_frame_or_a_reason(fuzz: Callable[..., None]) -> None:
         assert isinstance(parse_frame(path, Root()), FrameName | str)
 
     parts = st.one_of(
-        st.text(max_size=8), st.sampled_from(["flip", "a_1.jpg", "_", ".", "..", "١_٢.jpg", "9" * 30])
+        st.text(max_size=8),
+        st.sampled_from(
+            ["flip", "Label=no%20flip", "split=", "a_1.jpg", "_", ".", "..", "١_٢.jpg", "9" * 30]
+        ),
     )
     fuzz(st.lists(parts, max_size=6).map("/".join), check)
 

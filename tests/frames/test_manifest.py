@@ -54,11 +54,11 @@ def test_a_directory_without_frames_is_refused_and_the_first_file_is_named(tmp_p
 @pytest.mark.parametrize("pattern", ["", "/*/*", "/**"])
 def test_files_that_are_not_frames_are_named_below_what_was_listed(tmp_path, pattern):
     touch(tmp_path, "flip/a_1.jpg", "flip/b.txt")
-    named = "1 file is not a frame, misnamed.parquet lists it with the reason: flip/b.txt."
+    named = "1 file is not a frame: flip/b.txt."
     assert list_frames(f"{tmp_path}{pattern}").notes == (named,)
     table = csv(tmp_path, "uri", "flip/a_1.jpg", "flip/b.txt", "/elsewhere/c.txt")
-    named = "2 files are not frames, misnamed.parquet lists them with reasons: /elsewhere/c.txt, flip/b.txt."
-    assert load_manifest(None, table).notes == (named,)
+    named = "2 files are not frames: /elsewhere/c.txt, flip/b.txt."
+    assert named in load_manifest(None, table).notes
 
 
 def test_one_of_the_two_sources_must_be_given(tmp_path):

@@ -145,20 +145,20 @@ def test_folders_that_were_passed_over_are_counted_in_the_notes(tmp_path):
     assert rows(manifest, "video_id") == [("flip/a",)]
     assert manifest.notes == (
         "3 hidden or system folders were passed over: .snapshot, @eaDir, flip/.cache.",
-        "1 links to folders that have another name here were passed over: flip/up.",
+        "1 link to a folder that has another name here was passed over: flip/up.",
     )
 
 
 def test_a_hidden_folder_without_frames_beside_it_is_named(tmp_path):
     touch(tmp_path, ".cache/a_1.jpg")
-    with pytest.raises(InputError, match=r"check the path\. 1 hidden or system folders .*: \.cache\.$"):
+    with pytest.raises(InputError, match=r"check the path\. 1 hidden or system folder .*: \.cache\.$"):
         list_frames(str(tmp_path))
 
 
 def test_a_hidden_folder_not_named_in_utf_8_is_counted(tmp_path):
     touch(tmp_path, "a_1.jpg")
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/.\xff")).mkdir()
-    assert list_frames(str(tmp_path)).notes == (r"1 hidden or system folders were passed over: .\udcff.",)
+    assert list_frames(str(tmp_path)).notes == (r"1 hidden or system folder was passed over: .\udcff.",)
 
 
 @pytest.mark.parametrize("remotely", [False, True])
@@ -214,7 +214,7 @@ def test_keys_with_empty_names_are_rows_that_are_read_exactly_and_never_one_vide
     assert manifest.misnamed.to_pylist() == [
         {"uri": f"{bucket}/f/full/", "reason": "without a name: a slash ends its key"}
     ]
-    assert "3 frames lie in a folder of an empty name (//), which is a part of their video_id" in str(
+    assert "3 frames are in a folder with an empty name (//), which is part of the video_id" in str(
         manifest.notes
     )
     assert "2 hidden or system folders were passed over: " in str(manifest.notes)

@@ -11,7 +11,7 @@ from flipbatch.errors import InputError, StorageError
 from flipbatch.frames.manifest import (
     read_manifest,
 )
-from tests.frames.manifests import csv, parquet, rows
+from tests.frames.manifests import csv, parquet, rows, touch
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -74,7 +74,7 @@ def test_relative_uris_are_below_the_manifest_and_absolute_ones_are_not(tmp_path
 
 
 def test_a_remote_manifest_has_remote_relative_uris():
-    storage.write("memory://lists/v1/m.csv", b"uri\nflip/a_1.jpg\n../frames/flip/b_1.jpg\n")
+    storage.write("memory://lists/v1/m.csv", b"uri\n./flip/./a_1.jpg\n../frames/flip/b_1.jpg\n")
     assert sorted(read_manifest("memory://lists/v1/m.csv").frames["uri"].to_pylist()) == [
         "memory://lists/frames/flip/b_1.jpg",
         "memory://lists/v1/flip/a_1.jpg",
@@ -98,8 +98,21 @@ def test_misnamed_files_are_frames_where_the_table_names_them(tmp_path):
     assert manifest.misnamed["uri"].to_pylist() == [f"{tmp_path}/train/notflip/img.jpg"]
 
 
-def test_a_frame_that_is_listed_twice_is_two_rows(tmp_path):
-    assert read_manifest(csv(tmp_path, "uri", "a_1.jpg", "a_1.jpg")).frames.num_rows == 2
+@pytest.mark.parametrize("again", ["a_1.jpg", "./a_1.jpg", "x/../a_1.jpg", "{}/a_1.jpg", "file://{}/a_1.jpg"])
+def test_a_frame_that_is_listed_twice_is_refused(tmp_path, again):
+    path = csv(tmp_path, "uri,video_id", "a_1.jpg,", "b_1.jpg,", f"{again.format(tmp_path)},a")
+    with pytest.raises(InputError, match=f"more than one row of {tmp_path}/a_1.jpg: leave one row"):
+        read_manifest(path)
+
+
+def test_a_file_that_a_table_names_as_several_frames_is_said(tmp_path):
+    manifest = read_manifest(csv(tmp_path, "uri,video_id", "a_1.jpg,", "a_1.jpg,v", "a_1.jpg,w", "b_1.jpg,"))
+    assert manifest.videos == 4
+    assert manifest.notes == (
+        "2 rows of the manifest have the file of an earlier row but another video or frame number, "
+        "and count as well: "
+        f"{tmp_path}/a_1.jpg.",
+    )
 
 
 def test_rows_are_sorted_in_any_order_of_the_table(tmp_path):
@@ -129,14 +142,15 @@ def test_csv_may_have_quotes_new_lines_and_a_byte_order_mark(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "complaint"),
     [
-        (["path,label", "a_1.jpg,flip"], r"has no column uri: it has path, label\."),
+        (["path,label", "a_1.jpg,flip"], r"has no column uri: it has path, label\. Rename the one that"),
         (["uri,uri", "a_1.jpg,b_1.jpg"], "has more than one column uri: leave one"),
         (["uri,label,label", "a_1.jpg,flip,flip"], "has more than one column label: leave one"),
         (["uri"], "has no rows: nothing can be read"),
         ([], "is neither Parquet nor CSV with a header: Empty CSV file"),
         (["uri,label", "a_1.jpg,flip,1"], "is neither Parquet nor CSV with a header: .*column"),
-        (["uri,label", "a_1.jpg,1"], "label '1' of .*/a_1.jpg is none of flip, notflip"),
-        (["uri,split", "a_1.jpg,dev"], "split 'dev' of .*/a_1.jpg is none of train, val, test"),
+        (["uri,label", "a_1.jpg,1"], r"label '1' of .*/a_1.jpg is none of flip, notflip \(tables differ in"),
+        (["uri,label", "a_1.jpg,page"], "label 'page' of .*/a_1.jpg is none of flip, notflip: write one"),
+        (["uri,split", "a_1.jpg,fold 1"], "split 'fold 1' of .*/a_1.jpg is none of train, val, test"),
         (["uri,frame_number", "a_1.jpg,x"], "frame_number 'x' of .*/a_1.jpg is not an integer"),
         (["uri,frame_number", "a_1.jpg,-1"], "frame_number '-1' of"),
         (["uri,frame_number", "a_1.jpg,1.5"], "frame_number '1.5' of"),
@@ -196,3 +210,146 @@ def test_a_file_that_is_not_a_table_is_refused(tmp_path, data):
 def test_a_missing_manifest_is_a_storage_error(tmp_path):
     with pytest.raises(StorageError, match=r"Can't read the manifest .*/none\.csv: there is no such file"):
         read_manifest(f"{tmp_path}/none.csv")
+
+
+# ---------------------------------------------------------------------------------------- columns and cells
+
+
+def read(tmp_path, *lines):
+    (row,) = read_manifest(csv(tmp_path, *lines)).frames.to_pylist()
+    return row
+
+
+@pytest.mark.parametrize("name", ["Label", " label", "LABEL ", "\ufefflabel", "la-bel"])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_column_counts_in_any_spelling(tmp_path, name, kind):
+    uris, labels = ["flip/a_1.jpg", "notflip/a_1.jpg"], ["notflip", " Flip"]
+    lines = [f"{uri},{label}" for uri, label in zip(uris, labels, strict=True)]
+    path = (
+        csv(tmp_path, f"uri,{name}", *lines)
+        if kind == "csv"
+        else parquet(tmp_path, **{"uri": uris, name: labels})
+    )
+    assert rows(read_manifest(path), "video_id", "label") == [("flip/a", "notflip"), ("notflip/a", "flip")]
+
+
+def test_blanks_after_the_commas_of_a_csv_are_not_read(tmp_path):
+    row = read(tmp_path, "label, uri, Video-ID, frame number", "no flip, a_1.jpg, v, 3")
+    assert row == {
+        **row,
+        "uri": f"{tmp_path}/a_1.jpg",
+        "video_id": "v",
+        "frame_number": 3,
+        "label": "notflip",
+    }
+
+
+def test_usual_words_are_read_in_cells_as_in_folders(tmp_path):
+    row = read(tmp_path, "uri,label,split", "a_1.jpg,Not-Flip,dev")
+    assert (row["label"], row["split"]) == ("notflip", "val")
+
+
+def test_blank_cells_are_empty(tmp_path):
+    row = read(tmp_path, "uri,video_id,label,group", "flip/a_1.jpg,  , ,\t")
+    assert (row["video_id"], row["label"], row["group"]) == ("a", "flip", "a")
+
+
+def test_columns_that_are_not_used_are_one_line(tmp_path):
+    manifest = read_manifest(csv(tmp_path, "uri,scene,label,width,,status", "a_1.jpg,s,flip,3,4,ok"))
+    assert manifest.notes == ("4 columns of the manifest are not used: scene, width, (no name), status.",)
+
+
+def test_a_table_of_our_own_is_a_manifest(tmp_path):
+    path = parquet(
+        tmp_path,
+        video_id=["v"],
+        frame_number=[1],
+        uri=["a_1.jpg"],
+        label=["flip"],
+        status=["ok"],
+        error=[None],
+        flip_probability=[0.5],
+        prediction=["flip"],
+        version=["e"],
+        shard=[0],
+    )
+    manifest = read_manifest(path)
+    assert rows(manifest, "video_id", "label", "version") == [("v", "flip", None)]
+    assert manifest.notes[0].startswith("6 columns of the manifest are not used: status, error")
+
+
+@pytest.mark.parametrize(
+    "name", ["labels", "lable", "class", "target", "y", "frame", "video", "subset", "groups", "frame_nr"]
+)
+def test_a_column_that_may_mean_ours_is_refused(tmp_path, name):
+    with pytest.raises(InputError, match=rf"has a column '{name}' and no column \w+: rename it to \w+ if"):
+        read_manifest(csv(tmp_path, f"uri,{name}", "a_1.jpg,1"))
+
+
+def test_a_column_that_may_mean_ours_is_unused_beside_ours(tmp_path):
+    manifest = read_manifest(csv(tmp_path, "uri,label,labels", "a_1.jpg,flip,x"))
+    assert manifest.notes == ("1 column of the manifest is not used: labels.",)
+
+
+def test_two_columns_of_one_meaning_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"more than one column label \('label', 'Label'\): leave one"):
+        read_manifest(csv(tmp_path, "uri,label,Label", "a_1.jpg,flip,flip"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_csv_may_come_from_a_spreadsheet(tmp_path, delimiter, encoding):
+    path = tmp_path / "m.csv"
+    path.write_text(f"URI{delimiter}Label\nflip/\u00fc_1.jpg{delimiter}notflip\n", encoding=encoding)
+    assert rows(read_manifest(str(path)), "video_id", "label") == [("\u00fc", "notflip")]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_ids_that_pandas_made_floats_are_integers(tmp_path, kind):
+    if kind == "csv":
+        path = csv(tmp_path, "uri,video_id,group", "a_1.jpg,1.0,2.0", "b_1.jpg,,", "c_1.jpg,3.0,2.0")
+    else:
+        columns = {"video_id": [1.0, None, 3.0], "group": [2.0, float("nan"), 2.0]}
+        path = parquet(tmp_path, uri=["a_1.jpg", "b_1.jpg", "c_1.jpg"], **columns)
+    assert rows(read_manifest(path), "video_id", "group") == [("1", "2"), ("3", "2"), ("b", "b")]
+
+
+def test_ids_with_decimals_that_mean_something_stay(tmp_path):
+    path = csv(tmp_path, "uri,video_id", "a_1.jpg,1.0", "b_1.jpg,1.5", "c_1.jpg,02")
+    assert rows(read_manifest(path), "video_id") == [("02",), ("1.0",), ("1.5",)]
+
+
+def test_ids_that_lost_digits_as_floats_are_refused(tmp_path):
+    with pytest.raises(
+        InputError, match="column video_id of type double with numbers above 9007199254740992"
+    ):
+        read_manifest(parquet(tmp_path, uri=["a_1.jpg"], video_id=[2.0**60]))
+
+
+# ---------------------------------------------------------------------------------------- paths
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [r"C:\data\0001_1.jpg", "d:/data/0001_1.jpg", r"\\server\share\0001_1.jpg", "file:///C:/0001_1.jpg"],
+)
+def test_a_windows_path_is_refused(tmp_path, uri):
+    with pytest.raises(InputError, match="is a Windows path: write paths with /"):
+        read_manifest(csv(tmp_path, "uri", "a_1.jpg", uri))
+
+
+@pytest.mark.parametrize("uri", [r"flip\0001_1.jpg", r"/mnt/flip\0001_1.jpg"])
+def test_a_backslash_is_refused_where_there_is_no_such_file(tmp_path, uri):
+    with pytest.raises(InputError, match="has a backslash, as paths of Windows, and is no file"):
+        read_manifest(csv(tmp_path, "uri", "a_1.jpg", uri))
+
+
+def test_a_file_may_have_a_backslash_in_its_name(tmp_path):
+    touch(tmp_path, "flip\\0001_1.jpg")
+    assert read(tmp_path, "uri", "flip\\0001_1.jpg")["video_id"] == "flip\\0001"
+
+
+@pytest.mark.parametrize("line", ["flip, a_1.jpg", "flip,a_1.jpg "])
+def test_a_uri_with_blanks_around_it_is_refused(tmp_path, line):
+    with pytest.raises(InputError, match=r"uri ' ?a_1.jpg ?' starts or ends with a blank"):
+        read_manifest(csv(tmp_path, "label,uri", line))

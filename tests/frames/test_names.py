@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import unicodedata
+from urllib.parse import quote
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flipbatch.frames.names import (
     IMAGE_EXTENSIONS,
-    LABEL_WORDS,
-    SPLIT_WORDS,
     FrameName,
     Root,
     default_group,
     parse_frame,
     read_folders,
 )
+from flipbatch.frames.words import LABEL_WORDS, SPLIT_WORDS, normal
 from flipbatch.schema import Label, Split
 
 NOWHERE = Root()
@@ -25,6 +27,7 @@ video_ids = st.text(
     st.characters(codec="utf-8", exclude_characters="/") | st.sampled_from("\n\"'_. "), min_size=1
 )
 frame_numbers = st.integers(0, 10**18 - 1)
+spellings = st.sampled_from([str, str.upper, str.title, lambda word: f"label={quote(word)}"])
 folders = st.lists(st.sampled_from([*LABEL_WORDS, *SPLIT_WORDS, "book", "0002", "Flip", "TEST"]), max_size=4)
 extensions = st.sampled_from(sorted(IMAGE_EXTENSIONS)).flatmap(lambda e: st.sampled_from([e, e.upper()]))
 
@@ -47,14 +50,14 @@ def words_of(path, root=NOWHERE):
 def test_a_name_has_the_parts_that_the_path_was_made_of(video_id, number, extension):
     assume(not video_id.startswith("."))
     name = name_of(f"{video_id}_{number}.{extension}")
-    assert name == FrameName(video_id, number, None, None)
+    assert name == FrameName(unicodedata.normalize("NFC", video_id), number, None, None)
 
 
 @given(folders, video_ids, st.integers(0, 10**6), st.integers(1, 18))
 def test_a_name_in_folders_ends_with_its_video_id(folders, video_id, number, digits):
     assume(not video_id.startswith("."))
     name = name_of("/".join([*folders, f"{video_id}_{number:0{digits}d}.jpg"]))
-    assert name.video_id.rpartition("/")[2] == video_id
+    assert name.video_id.rpartition("/")[2] == unicodedata.normalize("NFC", video_id)
     assert name.frame_number == number
     assert name.video_id.count("/") == len(folders) - (name.split is not None)
 
@@ -105,7 +108,7 @@ def test_digits_of_other_scripts_are_not_a_frame_number():
 
 @pytest.mark.parametrize("file", ["notes_1.txt", "0002_1", "0002_1.jpg.part", "flip/a_1.mp4", ""])
 def test_a_file_that_is_not_an_image_says_so(file):
-    assert str(parse_frame(file, NOWHERE)).startswith("not an image: its extension is none of bmp, jpeg, jpg")
+    assert str(parse_frame(file, NOWHERE)).startswith("not an image: its extension is none of bmp, dib, jfif")
 
 
 @pytest.mark.parametrize("file", [".DS_Store", "._0002_000000012.jpg", "flip/.0002_1.jpg"])
@@ -123,6 +126,13 @@ def test_hidden_files_are_not_frames(file):
         ("notflip", Label.NOTFLIP),
         ("not_flip", Label.NOTFLIP),
         ("NotFlip", Label.NOTFLIP),
+        ("Flips", Label.FLIP),
+        ("no-flip", Label.NOTFLIP),
+        ("noflip", Label.NOTFLIP),
+        ("Not Flip", Label.NOTFLIP),
+        ("non_flips", Label.NOTFLIP),
+        ("label=flip", Label.FLIP),
+        ("Class=not%20flip", Label.NOTFLIP),
     ],
 )
 def test_a_folder_gives_the_label(folder, label):
@@ -131,10 +141,40 @@ def test_a_folder_gives_the_label(folder, label):
 
 @pytest.mark.parametrize(
     ("folder", "split"),
-    [("training", Split.TRAIN), ("testing", Split.TEST), ("Validation", Split.VAL), ("val", Split.VAL)],
+    [
+        ("training", Split.TRAIN),
+        ("testing", Split.TEST),
+        ("Validation", Split.VAL),
+        ("val", Split.VAL),
+        ("dev", Split.VAL),
+        ("eval", Split.TEST),
+        ("evaluation", Split.TEST),
+        ("tests", Split.TEST),
+        ("held-out", Split.TEST),
+        ("HoldOut", Split.TEST),
+        ("training_set", Split.TRAIN),
+        ("split=train", Split.TRAIN),
+    ],
 )
 def test_a_folder_gives_the_split(folder, split):
     assert words_of(f"{folder}/a_1.jpg") == (None, split)
+
+
+@given(st.sampled_from(sorted(SPLIT_WORDS)), st.sampled_from(["", "Split=", "subset="]), st.booleans())
+def test_a_split_in_any_spelling_is_read_and_is_no_part_of_the_video_id(word, key, capitals):
+    folder = key + (word.upper() if capitals else word)
+    assert name_of(f"flip/{folder}/a_1.jpg") == FrameName("flip/a", 1, Label.FLIP, SPLIT_WORDS[word])
+
+
+@given(st.sampled_from(sorted(LABEL_WORDS)), st.lists(st.sampled_from([" ", "_", "-", "\ufeff"])))
+def test_separators_do_not_change_a_word(word, separators):
+    at = len(word) // 2
+    assert normal(f"{word[:at]}{''.join(separators)}{word[at:]}") == word
+
+
+@pytest.mark.parametrize("folder", ["label=1", "label=", "=flip", "kind=flip", "split=3", "0", "true"])
+def test_other_hive_folders_mean_nothing(folder):
+    assert name_of(f"{folder}/a_1.jpg") == FrameName(f"{folder}/a", 1, None, None)
 
 
 def test_the_words_nearest_to_the_file_win():
@@ -187,6 +227,7 @@ def test_the_root_is_not_part_of_the_video_id():
         ("/data/testing/flip", Root(Label.FLIP, Split.TEST)),
         ("s3://bucket/flip/train", Root(Label.FLIP, Split.TRAIN)),
         ("/data/notflip/", Root(Label.NOTFLIP)),
+        ("/data/split=dev/label=flip", Root(Label.FLIP, Split.VAL)),
         ("/data/testing", Root(split=Split.TEST)),
         ("/train/test", Root(split=Split.TEST)),
         ("/flip/testing/book", Root()),
@@ -202,15 +243,14 @@ def test_a_root_gives_what_its_last_component_says_and_the_one_above(path, root)
 
 # ---------------------------------------------------------------------------------------- groups
 
-plain_folders = st.lists(st.sampled_from(["book", "0002", "flips", "train", "a b"]), max_size=3)
+plain_folders = st.lists(st.sampled_from(["book", "0002", "flipped", "train", "a b"]), max_size=3)
 components = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1)
 
 
-@given(plain_folders, plain_folders, st.sampled_from(sorted(LABEL_WORDS)), components)
-def test_the_default_group_of_a_video_is_the_same_under_every_label(above, below, word, video):
+@given(plain_folders, plain_folders, st.sampled_from(sorted(LABEL_WORDS)), spellings, components)
+def test_the_default_group_of_a_video_is_the_same_under_every_label(above, below, word, spell, video):
     plain = "/".join([*above, *below, video])
-    for label in (word, word.upper()):
-        assert default_group("/".join([*above, label, *below, video])) == plain
+    assert default_group("/".join([*above, spell(word), *below, video])) == plain
     assert default_group(plain) == plain
 
 

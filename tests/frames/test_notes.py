@@ -14,6 +14,18 @@ def test_a_fact_is_one_line_with_its_number_and_examples():
     assert notes.lines() == ["3 folders were passed over: a, b."]
 
 
+def test_an_example_stays_on_its_line():
+    notes = Notes()
+    notes.count(SENTENCE, "a\nb\x1b[2J")
+    assert notes.lines() == [r"1 folder was passed over: a\nb\x1b[2J."]
+
+
+def test_a_fact_may_be_counted_at_once():
+    notes = Notes()
+    notes.count_all(SENTENCE, ["a", "b"], 7)
+    assert notes.lines() == ["7 folders were passed over: a, b."]
+
+
 def test_three_examples_are_named():
     notes = Notes()
     for number in range(2000):

@@ -137,7 +137,7 @@ def test_a_run_that_lost_shards_scores_only_those(
     lost, kept = sorted(shards.iterdir())[:2]
     lost.unlink()
     lines = dry_run(dataclasses.replace(options, retry_errors=True))
-    assert lines[1:3] == ["shards: 2, 1 committed", "frames to read again: 0"]
+    assert {"shards: 2, 1 committed", "frames to read again: 0"} <= set(lines)
     written = kept.stat().st_mtime_ns
     score(options)
     assert contents(tmp_path / "out") == before
@@ -183,8 +183,7 @@ def test_a_retry_without_failed_frames_says_so_and_leaves_the_run_finished(
         score(local(frames=str(frames), models=bundles, out=str(scored), retry_errors=True))
     assert contents(scored) == before
     assert "No frame is missing or unreadable: no frame is read again." in caplog.messages
-    assert caplog.messages[0].startswith("1 file is not a frame, misnamed.parquet lists it")
-    assert caplog.messages[0].endswith("with the reason: flip/cover.jpg.")
+    assert caplog.messages[0] == "1 file is not a frame: flip/cover.jpg."
 
 
 def test_a_finished_run_with_a_file_of_somebody_else_stays_finished(
