@@ -15,6 +15,11 @@ from flipbatch.runtime.command_line import add_logging, run
 
 COMMANDS = {"train": train, "score": score, "demo": demo, "benchmark": benchmark}
 
+_RAY = (
+    "On Ray, a command joins the Ray at RAY_ADDRESS (HOST:PORT), otherwise one that `ray start` started on "
+    "this machine, and otherwise starts an own one. RAY_ADDRESS=local always starts an own one."
+)
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command and of all its subcommands."""
@@ -27,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
         command = commands.add_parser(
-            name, help=module.SUMMARY, description=module.DESCRIPTION, epilog=module.EPILOG
+            name, help=module.SUMMARY, description=module.DESCRIPTION, epilog=f"{module.EPILOG} {_RAY}"
         )
         module.add_arguments(command)
         add_logging(command)

@@ -9,12 +9,15 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+import shutil
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ray._private.runtime_env.packaging import create_package
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 from flipbatch.cli import parser
@@ -41,6 +44,19 @@ def pods(rayjob: dict[str, Any]) -> list[dict[str, Any]]:
     cluster = rayjob["spec"]["rayClusterSpec"]
     groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
     return [group["template"]["spec"] for group in groups]
+
+
+# --------------------------------------------------------------------------------- the uploaded checkout
+
+
+def test_ray_uploads_a_checkout_without_data_and_results(tmp_path):
+    kept, left_out = ["flipbatch/frames/jpeg.py"], ["frames/1.jpg", "trained/1", "scored/1", "demo-out/1"]
+    for name in [*kept, *left_out]:
+        (tmp_path / "checkout" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "checkout" / name).touch()
+    shutil.copy(TOP / ".gitignore", tmp_path / "checkout")
+    create_package(str(tmp_path / "checkout"), tmp_path / "package.zip", include_gitignore=True)
+    assert {*kept, ".gitignore"} == set(zipfile.ZipFile(tmp_path / "package.zip").namelist())
 
 
 # --------------------------------------------------------------------------------- cluster.yaml

@@ -6,7 +6,6 @@ Knows how Ray is started, what it logs and its global settings; knows no job.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +15,9 @@ import ray.data
 from ray.exceptions import RayError
 
 from flipbatch.errors import FlipbatchError, JobError
+from flipbatch.runtime.error_text import one_line
+from flipbatch.runtime.ray_address import check_answer
+from flipbatch.runtime.ray_start_errors import start_error
 
 log = logging.getLogger(__name__)
 
@@ -41,20 +43,24 @@ def connected() -> Iterator[None]:
         return
     for name, level in _LOG_LEVELS.items():
         logging.getLogger(name).setLevel(level)
-    # Logs of workers stay in Ray's own files: the driver logs what users need.
-    try:
-        ray.init(logging_level=logging.WARNING, include_dashboard=False, log_to_driver=False)
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        where = os.environ.get("RAY_ADDRESS", "the Ray that runs here, or a local one")
-        why = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise JobError(
-            f"Can't connect to {where}: {why}. Check RAY_ADDRESS, and that RAY_AUTH_MODE=token and the token "
-            "are those of the cluster."
-        ) from error
+    _connect()
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _connect() -> None:
+    running = True
+    try:
+        running = check_answer()
+        # Logs of workers stay in Ray's own files: the driver logs what users need.
+        ray.init(logging_level=logging.WARNING, include_dashboard=False, log_to_driver=False)
+    except FlipbatchError:
+        raise
+    except Exception as error:
+        ray.shutdown()  # of what Ray has started before the error
+        raise start_error(error, running) from error
 
 
 @contextmanager
@@ -125,9 +131,8 @@ def to_user_error(error: BaseException, advice: str) -> FlipbatchError:
         # Ray's own wrapper is of both types, and its text is the traceback: the wrapped error comes next.
         if isinstance(one, FlipbatchError) and not isinstance(one, RayError):
             return one
-    *_, deepest = _chain(error)
-    text = (str(deepest).strip() or type(deepest).__name__).splitlines()[-1]
-    return JobError(f"The job failed in a worker: {text}. {advice}")
+    *_, deepest = (one for one in _chain(error) if str(one).strip() or one is error)
+    return JobError(f"The job failed in a worker: {one_line(deepest)}. {advice}")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +15,11 @@ import numpy as np
 import pytest
 import ray
 import ray.data
+from ray.data.exceptions import omit_traceback_stdout
 from ray.exceptions import RayTaskError
 
 from flipbatch.errors import InputError, JobError, StorageError
-from flipbatch.runtime.ray_connection import data_context, to_user_error, warn_without_gpu
+from flipbatch.runtime.ray_connection import data_context, to_user_error, user_errors, warn_without_gpu
 from flipbatch.runtime.submitted_job import refuse_relative
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +41,7 @@ def test_the_sentence_of_a_worker_is_kept_whole() -> None:
 def test_an_internal_error_of_a_worker_becomes_one_sentence() -> None:
     error = to_user_error(wrapped(ValueError("line one\nbad value")), "Go on.")
     assert isinstance(error, JobError)
-    assert str(error) == ("The job failed in a worker: bad value. Go on.")
+    assert str(error) == ("The job failed in a worker: line one; bad value. Go on.")
 
 
 def test_the_failure_of_a_training_rank_is_found() -> None:
@@ -131,18 +134,62 @@ def test_a_job_that_is_not_submitted_takes_relative_paths() -> None:
     refuse_relative(frames="data")
 
 
-def test_a_cluster_that_does_not_answer_is_one_sentence() -> None:
-    script = "from flipbatch.runtime.ray_connection import connected\nwith connected(): pass"
-    environment = os.environ | {"RAY_ADDRESS": "no-such-scheme://cluster"}
+def test_the_mark_that_ray_data_puts_on_an_error_is_not_the_error() -> None:
+    @omit_traceback_stdout
+    def fail() -> None:
+        raise RuntimeError("the actor died\nits node is gone")
+
+    with (
+        pytest.raises(JobError, match=r"failed in a worker: the actor died; its node is gone\. Go on\.$"),
+        user_errors("Go on."),
+    ):
+        fail()
+
+
+def complaint_of_connecting(**environment: str) -> str:
+    """Return the last line of a process that connects to Ray in an environment."""
     done = subprocess.run(
-        [sys.executable, "-c", script],
-        env=environment,
+        [sys.executable, "-c", CONNECT],
+        env=os.environ | {"RAY_AUTH_MODE": "token"} | environment,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    assert "JobError: Can't connect to no-such-scheme://cluster" in done.stderr
+    return done.stderr.rstrip().rpartition("\n")[2]
+
+
+def test_an_address_that_is_none_is_one_sentence() -> None:
+    assert "JobError: RAY_ADDRESS is nowhere, which is not HOST:PORT" in complaint_of_connecting(
+        RAY_ADDRESS="nowhere"
+    )
+
+
+def test_a_path_that_is_too_long_for_sockets_is_one_sentence(tmp_path: Path) -> None:
+    complaint = complaint_of_connecting(RAY_ADDRESS="local", RAY_TMPDIR=str(tmp_path / ("long" * 20)))
+    assert "JobError: Can't start Ray: " in complaint
+    assert "set RAY_TMPDIR to another directory, of at most 39 characters" in complaint
+
+
+def test_a_home_directory_that_cannot_be_written_to_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / ".ray").touch()
+    complaint = complaint_of_connecting(RAY_ADDRESS="local", HOME=str(tmp_path), RAY_AUTH_TOKEN="")
+    assert "JobError: Can't start Ray: " in complaint
+    assert "set HOME to a directory that you may write to" in complaint
+
+
+def test_an_interrupted_attempt_to_connect_ends_at_once() -> None:
+    with socket.create_server(("", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        environment = os.environ | {"RAY_ADDRESS": address}
+        with subprocess.Popen(
+            [sys.executable, "-c", CONNECT], env=environment, stderr=subprocess.PIPE
+        ) as process:
+            silent.settimeout(60)
+            silent.accept()[0].close()
+            process.send_signal(signal.SIGINT)
+            _, complaint = process.communicate(timeout=5)
+    assert complaint.rstrip().endswith(b"KeyboardInterrupt")
 
 
 @pytest.mark.parametrize("module", ["scoring.job", "training.job", "benchmark.job", "runtime.ray_connection"])
@@ -155,6 +202,10 @@ def test_ray_starts_no_worker_through_uv_for_any_first_import(module: str) -> No
     assert said.strip() == "False"
 
 
+CONNECT = """
+from flipbatch.runtime.ray_connection import connected
+with connected(): pass
+"""
 OWNER = """
 from flipbatch.runtime import ray_connection
 import ray
@@ -188,6 +239,8 @@ def test_a_ray_that_was_started_here_refuses_strangers(tmp_path: Path) -> None:
             subprocess.run(command, env=env, capture_output=True, text=True, check=False)
             for env in (environment, stranger)
         )
+        complaint = complaint_of_connecting(**stranger, RAY_ADDRESS=command[-1])
         owner.communicate("\n")
     assert (own.returncode, refused.returncode) == (0, 1), own.stderr
     assert "token" in refused.stderr
+    assert "does not accept our token: copy the cluster's token to RAY_AUTH_TOKEN" in complaint
