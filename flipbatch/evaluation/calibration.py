@@ -115,7 +115,7 @@ def fit_temperature_and_offset(logits: NDArray[np.floating], truth: NDArray[np.b
     validation is separated perfectly. The mean probability is that of the targets, hence nearly the share of
     flips. A temperature alone ("temperature scaling") can't shift it.
 
-    Where the fitted slope 1 / T is outside of the bounds, T is the nearer bound and the offset alone is
+    If the fitted slope 1 / T is outside of the bounds, T is the nearer bound and the offset alone is
     fitted. This covers logits that say the opposite of the labels: their order is kept, never reversed.
     """
     values, truth = require_both_labels(logits, truth)

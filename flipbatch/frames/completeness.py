@@ -45,9 +45,9 @@ def require_png_rows(data: bytes) -> None:
     Raises
     ------
     ValueError
-        Where rows are missing.
+        If rows are missing.
     zlib.error
-        Where the compressed data is damaged.
+        If the compressed data is damaged.
     """
     left, inflate = _bytes_of_rows(data), zlib.decompressobj()
     for chunk in _chunks(data, b"IDAT"):
@@ -94,7 +94,7 @@ def require_tiff_pieces(image: TiffImageFile) -> None:
     Raises
     ------
     ValueError
-        Where there are fewer than its size needs.
+        If there are fewer than its size needs.
     """
     tags = image.tag_v2
     if TILEOFFSETS in tags:

@@ -70,7 +70,7 @@ def decode(data: bytes, size: InputSize, out: np.ndarray | None = None) -> np.nd
     Raises
     ------
     ValueError
-        Where `out` does not fit.
+        If `out` does not fit.
     """
     canvas = _canvas(size, out)
     try:

@@ -49,7 +49,7 @@ class ExternalSort:
         Raises
         ------
         StorageError
-            Where the folder can't be written, as on a full disk.
+            If the folder can't be written, as on a full disk.
         """
         self._pending.append(rows)
         self._bytes += rows.nbytes

@@ -34,7 +34,7 @@ def connected() -> Iterator[None]:
     Raises
     ------
     JobError
-        Where Ray can't be reached or started.
+        If Ray can't be reached or started.
     """
     if ray.is_initialized():
         yield
@@ -78,7 +78,7 @@ def data_context(**settings: Any) -> Iterator[ray.data.DataContext]:
     Raises
     ------
     AttributeError
-        Where `DataContext` has no attribute of a name.
+        If `DataContext` has no attribute of a name.
     """
     context = ray.data.DataContext.get_current().copy()
     for name, value in settings.items():

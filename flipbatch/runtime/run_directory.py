@@ -65,9 +65,9 @@ class RunDirectory:
         Raises
         ------
         OutputError
-            Where the file is damaged.
+            If the file is damaged.
         StorageError
-            Where it can't be read.
+            If it can't be read.
         """
         try:
             value = json.loads(storage.read_required(self.path(name), "the run's file"))
@@ -88,7 +88,7 @@ class RunDirectory:
         Raises
         ------
         OutputError
-            Where the directory holds other files, or where `read_run_file` refuses the run's file.
+            If the directory holds other files, or if `read_run_file` refuses the run's file.
         """
         names = set(storage.names_in(self.uri))
         if RUN_FILE in names:
@@ -106,7 +106,7 @@ class RunDirectory:
         Raises
         ------
         OutputError
-            Where it is damaged, of another program or of a newer flipbatch.
+            If it is damaged, of another program or of a newer flipbatch.
         StorageError
         """
         run = self.read_json(RUN_FILE)
@@ -146,7 +146,7 @@ class RunDirectory:
         Raises
         ------
         OutputError
-            Where another command has started another run.
+            If another command has started another run.
         """
         content = {"identity": identity, **facts}
         run = {

@@ -74,9 +74,9 @@ class SubprocessFuture(Generic[Result]):
         Raises
         ------
         JobError
-            Where the process was killed.
+            If the process was killed.
         SubprocessError
-            Where the error or the result can't be sent.
+            If the error or the result can't be sent.
         """
         try:
             answer = self._connection.recv_bytes()
@@ -142,9 +142,9 @@ class SubprocessWorker(Generic[Result]):
         Raises
         ------
         SubprocessDiedError
-            Where the process ended, or was ended because the time was up. The next call starts a new one.
+            If the process ended, or was ended because the time was up. The next call starts a new one.
         SubprocessError
-            Where the error or the result can't be sent.
+            If the error or the result can't be sent.
         """
         process, connection = self._running = self._running or self._start()
         try:
