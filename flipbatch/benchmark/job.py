@@ -1,7 +1,7 @@
 """The benchmark: measures everything in each repeat, so that noise affects all figures alike.
 
 Knows the order of the measurements and the rates that are compared. Does not know how a figure is measured:
-the other modules of this room do.
+the other modules of this package do that.
 """
 
 from __future__ import annotations

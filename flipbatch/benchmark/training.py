@@ -1,6 +1,6 @@
-"""The rate of a training epoch, of flipbatch and of the ordinary loop over a DataLoader.
+"""The rate of a training epoch, of flipbatch and of a standard PyTorch DataLoader loop.
 
-Measures epochs after the first: flipbatch decodes frames once and keeps their pixels, the ordinary loop
+Measures epochs after the first: flipbatch decodes frames once and keeps their pixels, the DataLoader loop
 decodes each frame at full size in each epoch. Does not know Ray, checkpoints or several workers.
 """
 

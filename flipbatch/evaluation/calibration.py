@@ -1,7 +1,7 @@
-"""Logits become probabilities, and probabilities become decisions; both steps are fitted on validation.
+"""Logits become probabilities, and probabilities become predictions; both steps are fitted on validation.
 
-Temperature and offset make the probabilities match the shares of flips, the threshold makes the F1 of the
-decisions largest. Knows numbers only: nothing of models, frames or files.
+Temperature and offset make the probabilities match the shares of flips, the threshold maximises the F1 of the
+predictions. Knows numbers only. Does not know models, frames or files.
 """
 
 from __future__ import annotations

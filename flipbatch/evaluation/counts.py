@@ -1,7 +1,7 @@
 """Confusion matrices and the ratios that follow from them.
 
-Counts add: the counts of two disjoint sets add up to the counts of both. Knows truth and decisions; knows
-no probabilities, thresholds, tables or intervals.
+Counts add: the counts of two disjoint sets add up to the counts of both. Knows truth and predictions. Does
+not know probabilities, thresholds, tables or intervals.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Checks of labelled numbers before anything is fitted to them.
+"""Checks of numbers and their labels, before anything is fitted to them.
 
-Knows vectors of numbers and labels; knows nothing of what they mean.
+Knows vectors of numbers and of labels. Does not know whether the numbers are logits or probabilities.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The difference of two models over the same frames, with a paired interval.
 
-Two models make many of the same mistakes, so their difference is known better than either value. Knows
-tallies; knows no files.
+Two models make many of the same mistakes, so the difference is estimated more precisely than either value.
+Knows tallies. Does not know files.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""All that one model's metrics need, as sums that add, and the JSON that follows from them.
+"""The sums that all metrics of one model are computed from, and these metrics as JSON.
 
 Tallies of disjoint sets of videos add, so that shards can be evaluated separately and merged in any order.
-Knows counts per video; knows no files, tables, models or thresholds.
+Knows counts per video. Does not know files, tables, models or thresholds.
 """
 
 from __future__ import annotations

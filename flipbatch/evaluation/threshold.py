@@ -1,6 +1,6 @@
-"""Probabilities become decisions: the one comparison with a threshold, and the search for the best one.
+"""Probabilities become predictions: the one comparison with a threshold, and the search for the best one.
 
-Knows probabilities and labels; knows no logits, tables or models.
+Knows probabilities and labels. Does not know logits, tables or models.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Frames of one model become one row per video, and rows per video become a tally.
 
-Works on columns, never frame by frame. Knows the tables of `flipbatch.schema`; knows no files, and not where
+Works on columns, never frame by frame. Knows the tables of `flipbatch.schema`. Does not know files, or where
 probabilities and thresholds come from.
 """
 

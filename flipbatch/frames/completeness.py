@@ -1,6 +1,6 @@
-"""Check that a PNG or a TIFF holds all of its pixels: Pillow leaves missing pixels black without an error.
+"""Checks that a PNG or a TIFF contains all its pixels: Pillow leaves missing pixels black without an error.
 
-Knows how the two formats store pixels; decodes none.
+Knows how the two formats store pixels. Decodes none.
 """
 
 from __future__ import annotations

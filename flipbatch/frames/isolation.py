@@ -1,9 +1,9 @@
-"""Decoding that survives a file which hangs the decoder or ends its process.
+"""Decoding of files that may hang the decoder or end its process.
 
-`time_limited` decodes in this process, which ends where a decoder hangs. After such an end, `isolated`
-decodes each file in a separate process, so that the one bad file becomes a rejection.
+`time_limited` decodes in this process, which ends if a decoder hangs. After such an end, `isolated` decodes
+each file in a separate process, so that the one bad file becomes a rejection.
 
-Knows decoding and processes; knows no files, URIs or shards.
+Knows decoding and processes. Does not know files, URIs or shards.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """URIs become pixels, or a reason why they can't: both training and scoring load frames here.
 
-Knows storage and decoding; knows no labels, models or tables.
+Knows storage and decoding. Does not know labels, models or tables.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """PNG, WebP, BMP and TIFF become pixels by Pillow; files whose damage or meaning is unclear are rejected.
 
-Knows these formats and Pillow; knows no JPEG.
+Knows these formats and Pillow. Does not know JPEG.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A model bundle: one directory with weights and a model card, which hold all that scoring needs.
+"""A model bundle: one directory with weights and a model card, which contain all that scoring needs.
 
-Knows the two files of a bundle and how to read them without executing anything. Knows nothing of how
-weights are trained or run, and imports torch only to build a network.
+Knows the two files of a bundle and how to read them without executing anything. Does not know how weights are
+trained or run, and imports torch only to build a network.
 """
 
 from __future__ import annotations

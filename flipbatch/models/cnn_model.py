@@ -1,6 +1,6 @@
 """Our own network, so small that decoding a frame costs many times more than running it.
 
-Knows its layers and the shape of its input; knows nothing of training, bundles or files.
+Knows its layers and the shape of its input. Does not know training, bundles or files.
 """
 
 from __future__ import annotations

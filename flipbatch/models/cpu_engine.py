@@ -1,6 +1,6 @@
 """Pixels become logits on one CPU core, by OpenVINO.
 
-Knows how to compile a graph for this machine's CPU; knows no torch, no calibration and no Ray.
+Knows how to compile a graph for this machine's CPU. Does not know torch, calibration or Ray.
 """
 
 from __future__ import annotations

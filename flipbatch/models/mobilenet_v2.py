@@ -1,7 +1,7 @@
 """MobileNetV2 with one logit, from scratch or from ImageNet weights.
 
-Knows the sources of weights and the layers that they fill; knows nothing of training or bundles.
-Torchvision is imported only to build a network: its import takes seconds.
+Knows the sources of weights and the layers that they fill. Does not know training or bundles. Torchvision is
+imported only to build a network: its import takes seconds.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A trained model for use in Python: images in, a data frame of probabilities out.
 
-Knows how a bundle, the frame loader and a predictor are put together; knows no runs and no Ray.
+Knows how a bundle, the frame loader and a predictor are put together. Does not know runs or Ray.
 """
 
 from __future__ import annotations

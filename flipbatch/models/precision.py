@@ -1,7 +1,7 @@
 """Number formats that the engines compute in.
 
-Knows what the hardware offers; knows no networks, bundles or engines. Openvino and torch are imported only
-where their device is asked for: scoring on CPUs does without torch.
+Knows what the hardware offers. Does not know networks, bundles or engines. Openvino and torch are imported
+only if their device is asked for: scoring on CPUs works without torch.
 """
 
 from __future__ import annotations

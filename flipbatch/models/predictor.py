@@ -1,6 +1,6 @@
 """Batches of uint8 pixels become calibrated probabilities.
 
-Knows bundles and engines; knows no Ray, no files and no decoding.
+Knows bundles and engines. Does not know Ray, files or decoding.
 """
 
 from __future__ import annotations

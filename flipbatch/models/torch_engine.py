@@ -1,6 +1,6 @@
 """Pixels become logits by torch: on a GPU, or on a CPU in float32 as the reference of all other engines.
 
-Knows devices and number formats; knows no calibration and no Ray.
+Knows devices and number formats. Does not know calibration or Ray.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""A function runs in a separate process: neither its memory nor its death is the caller's.
+"""A function runs in a separate process. Its memory use and its end don't affect the caller.
 
 `run_in_subprocess` runs one call, with a scratch folder; `SubprocessWorker` takes many calls, and any of them
 may end the process. Results and errors come back to the caller; those that can't be sent come back as a
 `SubprocessError` that names them.
 
-Knows processes, pickling and a scratch folder; knows nothing of the functions.
+Knows processes, pickling and a scratch folder. Does not know what the functions do.
 """
 
 from __future__ import annotations

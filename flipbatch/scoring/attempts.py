@@ -1,8 +1,9 @@
 """Attempt markers: which shards a worker was scoring when it ended.
 
 A worker writes a marker before it starts a chunk of shards. The marker is deleted after the last commit of
-the chunk. A marker that is still there belongs to a worker that is at work, was killed, or met a frame that
-ends its process. Markers are advice: a lost or left-over marker costs time or a failed job, never a row.
+the chunk. A marker that is still there belongs to a worker that is at work, was killed, or read a frame that
+ends its process. Markers are hints: a lost or left-over marker costs time or fails a job, but never loses a
+row.
 
 Knows markers in a run's directory. Does not know frames, rows or Ray.
 """

@@ -1,4 +1,4 @@
-"""What a report shows of a run's rows, as sums that add: histograms, figures of videos, the first errors.
+"""The figures of a run that a report shows, as mergeable sums: histograms, videos, the first errors.
 
 Knows the columns of predictions and videos. Does not know files, metrics or markup. The size of each sum does
 not depend on the number of frames and videos.

@@ -1,4 +1,4 @@
-"""A run is finished: metrics, misnamed files, report, and ``_SUCCESS`` last.
+"""The end of a run: metrics, misnamed files, report, and ``_SUCCESS`` last.
 
 Knows ``metrics.json`` and the files of a finished run. Does not know Ray, shards or how a report looks.
 """

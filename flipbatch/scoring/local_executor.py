@@ -1,7 +1,7 @@
 """Scoring in this process, one shard after the other: without a cluster, and without its start.
 
-Knows the steps of scoring and their order. Does not import Ray. A frame that ends the process ends the
-command; the same command finds the frame, and resumes.
+Knows the steps of scoring and their order. Does not import Ray. A frame that ends the process also ends the
+command. If the command is repeated, it detects the frame and resumes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A part is merged: its committed shards become one file of predictions a model, and one of videos.
+"""The merge of a part: its committed shards become one file of predictions per model, and one of videos.
 
 Knows the tables of a part. Does not know Ray, pixels, networks or metrics. The files depend on the shards
 alone: a part that is merged twice gives the same bytes.

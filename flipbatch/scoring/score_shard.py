@@ -1,4 +1,4 @@
-"""One shard: read, decode, predict, commit.
+"""The steps of one shard: read, decode, predict, commit.
 
 Knows one shard at a time. Does not know Ray, other shards or metrics. Decoding, predicting and committing are
 three steps, so that executors can run them in different processes and can wait for storage while the next

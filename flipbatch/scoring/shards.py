@@ -1,11 +1,11 @@
-"""The cut: a manifest becomes shards, the unit of work, of commit and of resume.
+"""Sharding: a manifest is divided into shards, the unit of work, of commit and of resume.
 
 Knows how rows are grouped into shards, row groups and parts, and shards into chunks. Does not know files,
-frames, models or results. The cut depends on the manifest alone, never on the machine: a run may resume on
-another.
+frames, models or results. The sharding depends on the manifest alone, never on the machine: a run may resume
+on another.
 
-A part starts and ends between videos and becomes one file of predictions. A row group holds whole shards, so
-that a worker reads few rows of other shards.
+A part starts and ends between videos and becomes one file of predictions. A row group contains whole shards,
+so that a worker reads few rows of other shards.
 """
 
 from __future__ import annotations

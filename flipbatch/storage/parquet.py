@@ -1,6 +1,6 @@
 """Tables as Parquet files: written whole and atomically, read whole or some row groups at a time.
 
-The one place where tables become bytes and bytes become tables. Knows Parquet; knows no table's columns.
+This is the one place that converts between tables and bytes. Knows Parquet. Does not know columns.
 """
 
 from __future__ import annotations

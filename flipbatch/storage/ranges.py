@@ -1,6 +1,6 @@
 """A remote file as a seekable file, of which only the requested byte ranges are fetched.
 
-Knows a size and a function that fetches a range; knows no storage and no file format.
+Knows a size and a function that fetches a range. Does not know storage or file formats.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reading: whole files or their first bytes, one or many at a time, with retries.
 
-Knows how many requests may be in flight; knows nothing of what files hold.
+Knows how many requests may be in flight. Does not know the content of files.
 """
 
 from __future__ import annotations

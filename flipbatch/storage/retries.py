@@ -1,6 +1,6 @@
 """Retries: a request that failed is sent again as long as that may help, and each retry is counted.
 
-Knows which errors may pass; knows nothing of what is requested.
+Knows which errors are transient. Does not know what is requested.
 """
 
 from __future__ import annotations

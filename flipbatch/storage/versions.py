@@ -1,6 +1,7 @@
 """Versions: what identifies the content of a file between its listing and its reading.
 
-The version of a local file is its size, that of an S3 object its ETag. Knows no storage.
+The version of a local file is its size, that of any other file its ETag, if its storage has one. Does not
+know storage.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Writing: whole files, atomically; and removing, with retries.
 
-Knows what storage promises of a file that is put; knows nothing of what files hold.
+Knows what storage promises of a file that is put. Does not know the content of files.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Augmentation of whole batches: a random affine transform and a random change of colour.
 
-Knows pixels only. A mirrored page turn is a page turn, and so is a tilted or a dimmed one.
+Mirroring, rotation, zoom, shift and changes of colour preserve the label. Knows pixels only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Stop when a value no longer improves, and keep the best state.
+"""Early stopping: training stops when a value no longer improves, and the best state is kept.
 
-Knows neither torch nor Ray. Given the same values, every rank stops at the same epoch.
+Given the same values, every rank stops at the same epoch. Knows values and epochs. Does not know torch or
+Ray.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One model on every worker: build the network, fit it, assess it; rank 0 writes the bundle.
 
-Knows how networks, recipes, fits and bundles are put together; knows no Ray, and not where frames, devices
+Knows how networks, recipes, fits and bundles are put together. Does not know Ray, or where frames, devices
 and checkpoints come from.
 """
 

@@ -1,7 +1,7 @@
 """Cross-validation splits: each group is held out once.
 
-Knows groups, labels and how they are dealt to folds; knows no training and no files. Validation is carved
-from the other groups, as `split_frames` does.
+Knows groups, labels and how groups are assigned to folds. Does not know training or files. Validation is
+taken from the other groups, as `split_frames` does.
 """
 
 from __future__ import annotations

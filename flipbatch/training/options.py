@@ -1,6 +1,6 @@
 """The options of a training command, and the identity of its run.
 
-Knows values only; knows no Ray, no frames and no network.
+Knows values only. Does not know Ray, frames or networks.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How each model is trained: learning rates, phases, batches.
 
-Knows numbers and the reasons for them; knows no network and no data.
+Knows numbers and the reasons for them. Does not know networks or data.
 """
 
 from __future__ import annotations

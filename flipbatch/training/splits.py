@@ -1,8 +1,9 @@
-"""Which frames train, which choose the epoch and the threshold, and which test: whole groups.
+"""Splits of labelled frames into training, validation and test, by whole groups.
 
-Knows video ids, groups, labels and supplied splits; knows no files and no pixels. Frames of one group (a
-book, a place, a recording) look alike: a split that cuts a group measures memory. No split made here cuts
-one, and a supplied split that does is counted.
+Frames of one group (a book, a place, a recording) look alike, so a test score is too high if training
+contains frames of the same group. Splits made here never divide a group; a supplied split may, and the shared
+videos and groups are counted. Knows video ids, groups, labels and supplied splits. Does not know files or
+pixels.
 """
 
 from __future__ import annotations
