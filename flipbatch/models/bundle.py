@@ -221,9 +221,11 @@ def _assemble(uri: str, model_card: dict[str, Any], weights: bytes) -> Bundle:
         raise BundleError(f"The bundle {uri} is damaged: {type(error).__name__} {error}.") from error
     if checksum != hashlib.sha256(weights).hexdigest():
         raise BundleError(
-            f"The bundle {uri} is damaged: its {WEIGHTS_FILE} is not the one of its model card."
+            f"The bundle {uri} is damaged: its {WEIGHTS_FILE} does not match the checksum in its model card."
         )
     architecture(bundle.architecture)  # raises here, not in a worker, if this version has none of that name
     if prepared != preprocessing():
-        raise BundleError(f"The bundle {uri} was trained on frames that this version prepares differently.")
+        raise BundleError(
+            f"The bundle {uri} was trained with a preprocessing that this version does not use."
+        )
     return bundle

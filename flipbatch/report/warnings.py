@@ -96,8 +96,8 @@ def _about_model_card(model_card: Json) -> Iterator[str]:
     # The fitted temperature comes near its bound, not exactly onto it.
     if model_card.get("temperature", 0) > 0.999 * TEMPERATURES[1]:
         yield (
-            f"Its temperature is at the bound of {TEMPERATURES[1]:g}: its outputs on validation hardly depend "
-            "on the label, so all its probabilities are near the share of flips."
+            f"Its temperature is at the bound of {TEMPERATURES[1]:g}: its outputs on validation hardly "
+            "depend on the label, so all its probabilities are near the share of flips."
         )
 
 

@@ -91,7 +91,9 @@ def data_context(**settings: Any) -> Iterator[ray.data.DataContext]:
 def warn_without_gpu() -> None:
     """Warn where the cluster has no GPU: the job waits until one joins, as in an autoscaling cluster."""
     if not ray.cluster_resources().get("GPU", 0):
-        log.warning("No GPU is in the cluster: the job waits until one joins. Without one, leave --gpu out.")
+        log.warning(
+            "The cluster has no GPU: the job waits until a GPU joins. Leave --gpu out to run on CPUs."
+        )
 
 
 @contextmanager

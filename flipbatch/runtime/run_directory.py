@@ -95,7 +95,7 @@ class RunDirectory:
             return self.read_run_file()["identity"]
         if strangers := sorted(names - before_run_file):
             raise OutputError(
-                f"{self.uri} holds {strangers[0]} and no {RUN_FILE}: it belongs to something else. Choose an "
+                f"{self.uri} contains {strangers[0]} but no {RUN_FILE}: it is not a flipbatch run. Choose an "
                 "empty or new directory for --out."
             )
         return None

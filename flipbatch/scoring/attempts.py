@@ -160,6 +160,6 @@ def _markers(run: ScoringRun) -> list[_Marker]:
 def _limit_attempts(run: ScoringRun, shard: int, attempts: int) -> None:
     if attempts >= MAX_ATTEMPTS:
         raise JobError(
-            f"{attempts} workers ended over shard {shard} of {run.directory.uri}: most likely they lack "
-            "memory, see Ray's logs. The same command tries again."
+            f"{attempts} workers ended while they scored shard {shard} of {run.directory.uri}. They probably "
+            "ran out of memory (see Ray's logs). Run the same command to try again."
         )

@@ -64,8 +64,8 @@ def finish_run(run: ScoringRun, totals: PartTotals, write_report: WriteRunReport
 def _require_all_frames(run: ScoringRun, totals: PartTotals) -> None:
     if (totals.frames, totals.videos) != (run.frames, run.videos):
         raise OutputError(
-            f"{run.directory.uri} has predictions of {totals.frames} frames in {totals.videos} videos, and "
-            f"its manifest {run.frames} in {run.videos}: it is damaged; choose another --out."
+            f"{run.directory.uri} is damaged: the predictions have {totals.frames} frames in {totals.videos} "
+            f"videos, the manifest has {run.frames} in {run.videos}. Choose another --out."
         )
 
 

@@ -71,7 +71,7 @@ class DecodedShard:
     committed : CommittedRows or None
         On a retry, the shard as it is committed.
     retries : int
-        How often requests to storage were repeated meanwhile.
+        Number of storage retries meanwhile.
     """
 
     shard: int

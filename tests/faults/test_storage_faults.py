@@ -82,7 +82,7 @@ def test_transient_faults_are_retried_and_counted(
     assert job.wait() == 0, job.said
     out = downloaded(s3_server, bucket, name, tmp_path / "out")
     assert results(out) == results(undisturbed)
-    assert re.search(r"[0-9]+ requests to storage repeated", job.said)
+    assert re.search(r"[0-9]+ storage retries", job.said)
     for fault, times in proxy.faults.items():
         TALLY.count(fault, 0, times)
     TALLY.frames += 240

@@ -56,7 +56,7 @@ def test_errors_that_caused_each_other_are_one_sentence() -> None:
 @pytest.mark.usefixtures("ray_session")
 def test_a_job_that_waits_for_a_gpu_says_so(caplog: pytest.LogCaptureFixture) -> None:
     warn_without_gpu()
-    assert "No GPU is in the cluster: the job waits" in caplog.text
+    assert "The cluster has no GPU: the job waits" in caplog.text
 
 
 def block_size_of_workers(dataset: ray.data.Dataset) -> list[int]:
