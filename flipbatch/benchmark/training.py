@@ -43,7 +43,7 @@ def our_epochs(bundle: Bundle, cache: FrameCache, recipe: Recipe, cores: int) ->
 
 
 def ordinary_epoch(bundle: Bundle, uris: Sequence[str], cores: int) -> float:
-    """Return the frames/s of one epoch of the ordinary loop, from the end of its first batch on."""
+    """Return the frames/s of one epoch of a DataLoader loop, from the end of its first batch on."""
     torch.set_num_threads(cores)
     network = usual_network(bundle).train()
     optimizer = torch.optim.AdamW(network.parameters())

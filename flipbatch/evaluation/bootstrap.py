@@ -149,7 +149,7 @@ class BootstrapSums:
 
         Notes
         -----
-        Replicates whose F1 is undefined (they drew no group with positive truth or positive decision) are
+        Replicates whose F1 is undefined (they drew no group with positive labels or predictions) are
         left out. With a handful of groups the interval is too narrow, as every bootstrap's is.
         """
         return percentile_interval(f1_of_rows(self.sums)) if self.has_interval else None

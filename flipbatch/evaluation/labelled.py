@@ -17,7 +17,7 @@ def require_both_labels(
     Parameters
     ----------
     values
-        float [N], one number a frame.
+        float [N], one number per frame.
     truth
         bool [N], True meaning ``flip``.
 

@@ -71,7 +71,7 @@ def _do_not_fit(bundle: Bundle, why: str) -> BundleError:
 
 
 class _Weights:
-    """A state dict that knows which of its weights are unused."""
+    """A state dict that records which of its weights were used."""
 
     def __init__(self, weights: Mapping[str, npt.NDArray[Any]]) -> None:
         self._weights = weights

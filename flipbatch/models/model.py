@@ -105,7 +105,8 @@ class Model:
         Raises
         ------
         InputError
-            If an array is not uint8 RGB, or an item is none of the kinds above.
+            If an array is not uint8 RGB, a Pillow image has a mode that is not read or too many pixels, or an
+            item is none of the kinds above.
         """
         iterator = iter(_as_images(images))
         parts = []

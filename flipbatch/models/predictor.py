@@ -27,7 +27,7 @@ class Engine(Protocol):
     identity: EngineIdentity
 
     def logits(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return one logit a frame, (N,), float32, of (N, height, width, 3), uint8, RGB."""
+        """Return one logit per frame, (N,), float32, of (N, height, width, 3), uint8, RGB."""
         ...
 
 

@@ -50,7 +50,7 @@ class TorchEngine:
 
     @torch.inference_mode()
     def logits(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return one logit a frame, (N,), float32, of (N, height, width, 3), uint8, RGB."""
+        """Return one logit per frame, (N,), float32, of (N, height, width, 3), uint8, RGB."""
         chunks = torch.from_numpy(pixels).split(self._frames_at_a_time) if len(pixels) else ()
         # All chunks are sent before the first result is waited for.
         logits = [self._forward(chunk) for chunk in chunks]

@@ -50,8 +50,8 @@ class SubprocessDiedError(Exception):
     Attributes
     ----------
     by_own_fault : bool
-        True where the call ended the process or took too long; False where it was killed, as happens where
-        memory runs out, or where it could not start.
+        True if the call ended the process or took too long; False if the process was killed, for example by
+        the out-of-memory killer, or could not start.
     """
 
     def __init__(self, how: str, by_own_fault: bool) -> None:

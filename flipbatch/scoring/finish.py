@@ -46,7 +46,7 @@ def finish_run(run: ScoringRun, totals: PartTotals, write_report: WriteRunReport
     Raises
     ------
     OutputError
-        If a frame is not accounted for, or the tables' folders hold other files.
+        If a frame is not accounted for, or the tables' folders contain other files.
     """
     _require_all_frames(run, totals)
     require_only_parts(run)

@@ -31,7 +31,7 @@ def merge_part(run: ScoringRun, part: int) -> PartTotals:
     Raises
     ------
     OutputError
-        If a shard is missing or damaged, or the files do not hold each frame once.
+        If a shard is missing or damaged, or the files do not contain each frame once.
     StorageError
         If the storage can't be written.
     """

@@ -12,7 +12,7 @@ class ReplacedError(OSError):
 
 
 def local_version(size: int) -> str:
-    """Return the version of a local file: its size in bytes; copies on several machines differ in times."""
+    """Return the version of a local file: its size, because copies on several machines differ in times."""
     return f"{size} bytes"
 
 

@@ -40,7 +40,7 @@ class EarlyStopping(Generic[State]):
     Raises
     ------
     ValueError
-        For a patience below 1, a negative min_delta or another mode.
+        If patience is below 1, min_delta is negative or mode is neither of the two.
     """
 
     patience: int
