@@ -293,8 +293,8 @@ def _mixed_groups(frames: pa.Table) -> list[str]:
     each = f"Each of {len(mixed)} VideoIDs, for example {mixed[0]},"
     who = f"VideoID {mixed[0]}" if len(mixed) == 1 else each
     return [
-        f"{who} has frames under both labels: they are one group, unless the manifest's column group says "
-        "otherwise."
+        f"{who} has frames under both labels: its frames are one group, unless the manifest's column group "
+        "says otherwise."
     ]
 
 

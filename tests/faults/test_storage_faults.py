@@ -1,4 +1,4 @@
-"""Storage that refuses, breaks off, forgets or fills up: what passes is tried again, what stays is a row."""
+"""Storage faults: transient errors are retried, permanent errors become rows."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def forbidden(path: str) -> str | None:
 
 
 def failures(out: Path) -> dict[str, tuple[str, str]]:
-    """Return status and the begin of what is said of each frame that storage did not give."""
+    """Return the status and the start of the error of each frame that storage did not deliver."""
     rows = pq.read_table(out / "predictions").to_pylist()
     failed = [row for row in rows if row["status"] in ("missing", "unreadable")]
     return {row["uri"]: (row["status"], re.split(r"[;:,]", row["error"])[0]) for row in failed}

@@ -170,7 +170,7 @@ GcsClient(address=sys.argv[1]).internal_kv_get(b"key", None, timeout=10)
 
 
 @pytest.mark.ray
-def test_a_ray_that_was_started_here_refuses_strangers(tmp_path: Path) -> None:
+def test_a_ray_started_here_refuses_clients_without_the_token(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     environment["RAY_AUTH_MODE"] = "token"
     with subprocess.Popen(

@@ -99,14 +99,14 @@ def test_the_number_of_frames_does_not_matter():
     assert [videos(few, split) for split in Split] == [videos(many, split) for split in Split]
 
 
-def test_a_book_goes_whole():
+def test_a_book_is_never_divided():
     splits = split_frames(books(5), 0)
     assert not overlaps(splits)
     assert [len(groups(splits, split)) for split in Split] == [3, 1, 1]
     assert labels(splits, Split.VAL) == {"flip": 6, "notflip": 6}
 
 
-def test_a_video_of_both_labels_goes_whole():
+def test_a_video_of_both_labels_is_never_divided():
     mixed = [(f"both/{n}", label, None, 3) for n, label in product(range(10), ("flip", "notflip"))]
     splits = split_frames(manifest(*mixed), 0)
     assert not overlaps(splits)
@@ -132,8 +132,8 @@ def test_a_video_id_under_both_labels_is_one_group_and_it_is_said():
     splits = split_frames(manifest(*((f"{label}/{n:04d}", label, None, 2) for n, label in pairs)), 0)
     assert not overlaps(splits)
     assert splits.warnings[0].startswith(
-        "Each of 12 VideoIDs, for example 0000, has frames under both labels: its frames under both count as "
-        "one group unless"
+        "Each of 12 VideoIDs, for example 0000, has frames under both labels: its frames are one group, "
+        "unless the manifest's column group says otherwise."
     )
 
 
