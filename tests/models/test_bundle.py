@@ -222,7 +222,7 @@ def test_one_wrong_bit_in_the_weights_is_detected(saved):
 def test_weights_of_another_bundle_are_detected(saved, tmp_path):
     save_bundle(bundle(seed=1), str(tmp_path / "other"))
     (saved / WEIGHTS_FILE).write_bytes((tmp_path / "other" / WEIGHTS_FILE).read_bytes())
-    with pytest.raises(BundleError, match="not the one of its model card"):
+    with pytest.raises(BundleError, match="does not match the checksum in its model card"):
         load_bundle(str(saved))
 
 

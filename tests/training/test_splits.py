@@ -243,11 +243,10 @@ def test_a_test_split_that_shares_a_book_and_no_video_is_called_so():
         ),
         groups={"flip/2": "0"},
     )
-    (warning,) = split_frames(table, 0).warnings
-    assert warning == (
+    assert (
         "The test split shares no video but 1 of its 2 groups (3 of 6 frames) with training: F1 on it does "
         "not measure generalisation to new groups."
-    )
+    ) in split_frames(table, 0).warnings
 
 
 def test_supplied_splits_that_share_nothing_give_no_warning():
