@@ -27,7 +27,7 @@ class GroupCheck:
         Raises
         ------
         InputError
-            If two frames of a video have different groups.
+            Where two frames of a video have different groups.
         """
         rows = pa.concat_batches([self._last, rows.select(_COLUMNS)])
         videos, groups = (column.dictionary_encode().indices.to_numpy() for column in rows.columns)

@@ -67,9 +67,9 @@ def list_frames(uri: str) -> Manifest:
     Raises
     ------
     InputError
-        If no file is a frame.
+        Where no file is a frame.
     StorageError
-        If a directory can't be listed.
+        Where a directory can't be listed.
     """
     return load_manifest(uri, None)
 
@@ -84,10 +84,10 @@ def read_manifest(uri: str) -> Manifest:
     Raises
     ------
     InputError
-        If the file is not a table; if a column, a label, a split or a frame number can't be read; or
-        if a video is in two groups.
+        Where the file is not a table; where a column, a label, a split or a frame number can't be read; or
+        where a video is in two groups.
     StorageError
-        If the file can't be read.
+        Where the file can't be read.
     """
     return load_manifest(None, uri)
 
@@ -125,7 +125,7 @@ def source(frames_uri: str | None, manifest_uri: str | None) -> str:
     Raises
     ------
     InputError
-        If both are None.
+        Where both are None.
     """
     uri = frames_uri if manifest_uri is None else manifest_uri
     if uri is None:

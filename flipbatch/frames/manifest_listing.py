@@ -20,7 +20,7 @@ def listed_rows(uri: str, notes: Notes) -> Iterator[Rows]:
     Raises
     ------
     StorageError
-        If a directory can't be listed.
+        Where a directory can't be listed.
     """
     root = listing_root(uri)
     prefix, known = len(storage.join(root, "")), Root.of(root)

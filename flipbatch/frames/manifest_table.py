@@ -36,7 +36,7 @@ def table_rows(uri: str, notes: Notes) -> Iterator[Rows]:
     Raises
     ------
     InputError
-        If the file is not a table, has no rows, or if a column or a cell can't be read.
+        Where the file is not a table, has no rows, or where a column or a cell can't be read.
     StorageError
     """
     table = _read_table(uri)
@@ -77,7 +77,7 @@ def _check_columns(uri: str, names: list[str]) -> None:
     if "uri" not in names:
         raise InputError(f"The manifest {uri} has no column uri: it has {', '.join(names)}.")
     if repeated := [name for name in COLUMNS if names.count(name) > 1]:
-        raise InputError(f"The manifest {uri} has more than one column {repeated[0]}: keep one.")
+        raise InputError(f"The manifest {uri} has more than one column {repeated[0]}: leave one.")
 
 
 def _as_text(manifest_uri: str, table: pa.Table, name: str) -> pa.ChunkedArray:

@@ -334,7 +334,7 @@ def test_a_run_without_problems_has_no_warning(tmp_path):
     assert "<h2>Warnings</h2>" not in page_of(tmp_path, GOOD, {"cnn_model": fine})
 
 
-def test_an_unlabelled_run_says_so_and_shows_predictions_only(tmp_path):
+def test_an_unlabelled_run_says_so_and_shows_decisions_only(tmp_path):
     page = page_of(tmp_path, {"a": [(None, 0.9), (None, 0.2)], "b": [(None, 0.9)] * 3})
     assert "No frame has a label." in page
     assert "<b>no label" not in page
