@@ -11,8 +11,8 @@ True
 ['model', 'video_id', 'label']
 
 The names below are the whole public API. Each imports what it needs when it is called, so that
-``import flipbatch`` takes milliseconds. The rooms of the package stand in the order in which the data
-flows; ``README.md`` draws the way.
+``import flipbatch`` takes milliseconds. Errors are in `flipbatch.errors`. The packages are ordered by data
+flow, as README.md shows.
 """
 
 from __future__ import annotations
@@ -87,13 +87,13 @@ def train(
     models : sequence of str
         Architectures to train.
     weights : str
-        Start of ``mobilenet_v2``: ``imagenet``, ``none``, or the URI of a weights file.
+        Initial weights of ``mobilenet_v2``: ``imagenet``, ``none``, or the URI of a weights file.
     epochs, patience : int
         Maximum number of epochs, and of epochs in a row without a lower validation loss; at least 1.
     min_delta, seed : float, int
-        Decrease of the validation loss that counts as lower; seed of every random choice; at least 0.
+        Minimum decrease of the validation loss that counts as lower; random seed; at least 0.
     folds, leave_one_out : int, bool
-        Cross-validate with so many folds of groups, at least 2; or with one group held out at a time.
+        Cross-validate with this number of folds of groups, at least 2; or hold out one group at a time.
     resume : bool
         Continue the run in `out`.
     executor : {"local", "ray"}
@@ -142,11 +142,11 @@ def score(
     out : str
         Directory of the run, new or to continue.
     limit : int, optional
-        Score the first frames of the manifest only, at least 1.
+        Score only this number of frames of the manifest, the first ones; at least 1.
     threshold : float, optional
-        Decide ``flip`` from this probability on, 0 to 1, instead of each bundle's own threshold.
+        Lowest probability that is predicted as ``flip``, 0 to 1, instead of each bundle's own threshold.
     retry_errors : bool
-        Read those frames again that were missing or unreadable.
+        Read again only the frames that were missing or unreadable.
     executor : {"local", "ray"}
         Where to score. Both give the same tables.
 

@@ -1,4 +1,4 @@
-"""The ``flipbatch`` command: one subcommand a job.
+"""The ``flipbatch`` command: one subcommand per job.
 
 Knows which subcommands there are; what each takes and does is in `flipbatch.commands`.
 """

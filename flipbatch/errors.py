@@ -3,15 +3,15 @@
 ::
 
     FlipbatchError            the job stops; the message says in one sentence what is wrong and what to do
-    ├── InputError            frames, manifests or labels that can't be used
+    ├── InputError            frames, manifests, labels or options that can't be used
     ├── StorageError          a URI that can't be listed, read or written
-    ├── BundleError           a model bundle that is missing, damaged or made by a newer version
+    ├── BundleError           a model bundle that can't be used: missing, damaged, of another version
     ├── WeightsError          pretrained weights that can't be downloaded or read
-    ├── OutputError           an output directory that belongs to another run or program
+    ├── OutputError           an output directory that can't be used: no run, damaged, of another run
     └── JobError              a job that failed while it ran
 
 A frame that can't be decoded is a row, not an exception: see `flipbatch.frames.decode`.
-This module knows nothing of exit codes: `runtime.command_line` sets them.
+Does not know exit codes: `runtime.command_line` sets them.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import re
 class FlipbatchError(Exception):
     """Base of all errors whose message is for the user.
 
-    The message holds no credentials and only printable characters: a file name may hold control characters,
-    which would move the cursor of a terminal.
+    The message contains no credentials and only printable characters: a file name may contain control
+    characters, which would move the cursor of a terminal.
     """
 
     def __init__(self, message: str) -> None:
@@ -36,7 +36,7 @@ def printable(text: str) -> str:
 
 
 class InputError(FlipbatchError):
-    """Frames, manifests or labels that can't be used."""
+    """Frames, manifests, labels or options that can't be used."""
 
 
 class StorageError(FlipbatchError):
@@ -44,7 +44,7 @@ class StorageError(FlipbatchError):
 
 
 class BundleError(FlipbatchError):
-    """A model bundle that is missing, damaged or made by a newer version."""
+    """A model bundle that can't be used: missing, damaged, of another version, or with unusable outputs."""
 
 
 class WeightsError(FlipbatchError):
@@ -52,11 +52,11 @@ class WeightsError(FlipbatchError):
 
 
 class OutputError(FlipbatchError):
-    """An output directory that belongs to another run or to another program."""
+    """An output directory that can't be used: without a run, damaged, or of another run or program."""
 
 
 class JobError(FlipbatchError):
-    """A job that failed while it ran: training diverged, or workers died repeatedly."""
+    """A job that failed while it ran: training diverged, or workers ended repeatedly."""
 
 
 # ---------------------------------------------------------------------------------------- credentials

@@ -1,6 +1,6 @@
-"""The words and table columns that other programs rely on, each defined once.
+"""Labels, splits, statuses and table columns that other programs rely on, each defined once.
 
-Knows names and types; knows nothing of how values are computed or stored.
+Knows names and types. Does not know how values are computed or stored.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ MANIFEST = pa.schema(
     ]
 )
 """One row per frame, in the order of `ORDER`. A file whose version differs was replaced after it was listed.
-Frames of one group (a book, a place or a recording) look alike: splits and intervals never cut a group, and a
-video is in one group."""
+Frames of one group (a book, a place or a recording) look alike: splits and intervals never divide a group,
+and a video is in one group."""
 
 ORDER = [("video_id", "ascending"), ("frame_number", "ascending"), ("uri", "ascending")]
 """The order of rows of frames, for `pyarrow.Table.sort_by`."""
@@ -106,7 +106,7 @@ VIDEOS = pa.schema(
         pa.field("group", pa.string(), nullable=False),
     ]
 )
-"""One row per (model, video). F1 is null for a video without positive truth and positive prediction."""
+"""One row per (model, video). F1 is null for a video with neither flip labels nor flip predictions."""
 
 SPLITS = pa.schema(
     [

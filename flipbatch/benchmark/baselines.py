@@ -1,7 +1,7 @@
-"""Baselines: other software's usual code with the same frames, networks and cores.
+"""Baselines: the usual code of other software with the same frames, networks and cores.
 
 Measures a steady rate, from the end of the first batch to the end of the last, so that start-up doesn't
-count. Knows Ray Data, torch's DataLoader, torchvision's transforms and Daft; does not know flipbatch's
+count. Knows Ray Data, torch's DataLoader, torchvision's transforms and Daft. Does not know flipbatch's
 decoder, engines or commit, only its networks.
 """
 

@@ -1,6 +1,6 @@
 """Rates of a function that one process per core calls at the same time: the machine's speed without Ray.
 
-Knows processes and clocks; knows nothing about the function.
+Knows processes and clocks. Does not know what the function does.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Measurements become a table for the user and one JSON object for programs.
 
-Knows names, numbers and their medians; measures nothing.
+Knows names, numbers and their medians. Measures nothing.
 """
 
 from __future__ import annotations

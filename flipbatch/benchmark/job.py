@@ -1,7 +1,7 @@
 """The benchmark: measures everything in each repeat, so that noise affects all figures alike.
 
 Knows the order of the measurements and the rates that are compared. Does not know how a figure is measured:
-the other modules of this room do.
+the other modules of this package do that.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ PAIRS = (
 
 The job and the networks are compared with decoding alone (`decode_limit`), which no job can exceed. The job
 is compared with baselines of the same model, and with Ray Data's usual code for the other model; both models
-at once with the slower one alone; a training epoch with the ordinary loop's. A pair of which one is not
+at once with the slower one alone; a training epoch with that of a DataLoader loop. A pair of which one is not
 measured is left out.
 """
 

@@ -1,7 +1,7 @@
 """Parity of the fast path with the reference path: full decoding and torch in float32, on the same frames.
 
 Measures the change of F1 and of probabilities that scaled decoding and the fast engine cause. Knows both
-paths; knows no clock.
+paths. Does not know a clock.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The cost of large runs: the rate at up to 100,000 real frames, memory and seconds at a million files.
 
 A million frames take half an hour to decode. The million files are hard links to empty files instead: each is
-listed, cut, read, rejected as empty and written as a row. Does not know how rates are measured.
+listed, assigned to a shard, read, rejected as empty and written as a row. Does not know how rates are
+measured.
 """
 
 from __future__ import annotations

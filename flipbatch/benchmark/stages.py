@@ -1,7 +1,7 @@
 """The stages of scoring, each alone: reading, decoding and predicting, as functions for `Cores.rate`.
 
-They bound the job's rate: `decode` on all cores is the floor `decode_limit`. Knows storage, decoder and
-engines; knows no Ray, no commit and no clock.
+They limit the job's rate: the rate of `decode` on all cores is the upper bound `decode_limit`. Knows storage,
+decoder and engines. Does not know Ray, commits or a clock.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The rate of a training epoch, of flipbatch and of the ordinary loop over a DataLoader.
+"""The rate of a training epoch, of flipbatch and of a standard PyTorch DataLoader loop.
 
-Measures epochs after the first: flipbatch decodes frames once and keeps their pixels, the ordinary loop
+Measures epochs after the first: flipbatch decodes frames once and keeps their pixels, the DataLoader loop
 decodes each frame at full size in each epoch. Does not know Ray, checkpoints or several workers.
 """
 
@@ -43,7 +43,7 @@ def our_epochs(bundle: Bundle, cache: FrameCache, recipe: Recipe, cores: int) ->
 
 
 def ordinary_epoch(bundle: Bundle, uris: Sequence[str], cores: int) -> float:
-    """Return the frames/s of one epoch of the ordinary loop, from the end of its first batch on."""
+    """Return the frames/s of one epoch of a DataLoader loop, from the end of its first batch on."""
     torch.set_num_threads(cores)
     network = usual_network(bundle).train()
     optimizer = torch.optim.AdamW(network.parameters())

@@ -46,7 +46,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="number of frames to measure slow baselines with (default: 384)",
     )
     command.add_argument(
-        "--baselines", nargs="+", choices=["daft"], default=[], help="other software to measure, if installed"
+        "--baselines",
+        nargs="+",
+        choices=["daft"],
+        default=[],
+        help="other software to measure, if it is installed",
     )
     # The old name of --baselines.
     command.add_argument("--peers", nargs="+", choices=["daft"], dest="baselines", help=argparse.SUPPRESS)

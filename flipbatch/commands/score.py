@@ -40,7 +40,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="[NAME=]URI",
-        help="bundles that train.py wrote, OUT/models/NAME; NAME= renames one in the tables",
+        help="model bundles of `flipbatch train`, OUT/models/NAME; NAME=URI renames one in the tables",
     )
     command.add_argument(
         "--out", required=True, metavar="URI", help="directory of the run: a new one, or one to resume"
@@ -57,12 +57,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--threshold",
         type=fraction,
         metavar="X",
-        help="decide flip from this probability on, 0 to 1 (default: each bundle's own)",
+        help="lowest probability that is predicted as flip, 0 to 1 (default: each bundle's own threshold)",
     )
     command.add_argument(
         "--retry-errors",
         action="store_true",
-        help="read frames of the run again that were missing or unreadable, and only those",
+        help="read again only the frames of the run that were missing or unreadable",
     )
     command.add_argument("--dry-run", action="store_true", help="print what would be done, and write nothing")
     command.add_argument("--gpu", action="store_true", help="predict on GPUs, decode on CPUs")
@@ -71,14 +71,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         choices=("ray", "local"),
         default="ray",
         help="ray: all CPUs or GPUs of a cluster, or of this machine; local: one core in this process, which "
-        "starts at once and suits some hundred frames. Both write the same files, and each resumes a run of "
-        "the other (default: ray)",
+        "starts quickly and suits a few hundred frames. Both write the same files, and each can resume a run "
+        "of the other (default: ray)",
     )
     command.add_argument(
         "--allow-mixed-engines",
         action="store_true",
-        help="resume a run although another device, precision or version scored its other frames: their "
-        "probabilities differ a little (default: refuse)",
+        help="resume a run even if its other frames were scored with another device, precision or version; "
+        "probabilities differ by some thousandths (default: refuse)",
     )
 
 

@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     from flipbatch.training.folds import FoldPlan
     from flipbatch.training.options import TrainOptions
 
-SUMMARY = "train models on labelled frames, on Ray Train"
+SUMMARY = "train models on labelled frames, on Ray or in this process"
 DESCRIPTION = (
-    "Train models that tell from one frame whether a page is being flipped, on Ray Train, "
-    "and compare them by F1 on held-out groups of videos. A group is what the manifest's column group says: "
-    "a book, a place, a recording. By default it is the VideoID without its label folder. No split that is "
-    "made here cuts a group. The best model is chosen on validation."
+    "Train models that predict from one frame whether a page is being flipped, on Ray Train or in this "
+    "process, and compare them by F1 on held-out groups of videos. The manifest's column group names the "
+    "group: a book, a place or a recording. By default it is the VideoID without its label folder. Splits "
+    "made here never divide a group. The best model is chosen on validation."
 )
 EPILOG = (
-    "Writes models/NAME/, test_videos/NAME.parquet, comparison.json, splits.parquet; with --folds or "
-    "--leave-one-out the same below folds/NN/, and folds.json. "
+    "Writes run.json, models/NAME/, test_videos/NAME.parquet, comparison.json, splits.parquet, "
+    "misnamed.parquet, failures.parquet if some frames can't be decoded, and _SUCCESS last. With --folds or "
+    "--leave-one-out, models/, test_videos/ and splits.parquet are below folds/NN/, and folds.json replaces "
+    "comparison.json. "
     "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments."
 )
 
@@ -43,7 +45,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     _add_early_stopping(command)
     _add_folds(command)
     _add_execution(command)
-    command.add_argument("--resume", action="store_true", help="go on with the run that --out holds")
+    command.add_argument("--resume", action="store_true", help="resume the run in --out")
 
 
 def _add_models(command: argparse.ArgumentParser) -> None:
@@ -58,14 +60,18 @@ def _add_models(command: argparse.ArgumentParser) -> None:
         "--weights",
         default="imagenet",
         metavar="imagenet|none|URI",
-        help="what mobilenet_v2 starts from: torchvision's ImageNet weights, downloaded; nothing; or a "
+        help="initial weights of mobilenet_v2: imagenet (torchvision's, downloaded), none, or the URI of a "
         ".safetensors or .pth file (default: imagenet)",
     )
 
 
 def _add_early_stopping(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--epochs", type=positive_integer, default=40, metavar="N", help="most epochs a model (default: 40)"
+        "--epochs",
+        type=positive_integer,
+        default=40,
+        metavar="N",
+        help="maximum number of epochs per model (default: 40)",
     )
     command.add_argument(
         "--patience",
@@ -79,7 +85,7 @@ def _add_early_stopping(command: argparse.ArgumentParser) -> None:
         type=non_negative_number,
         default=0.0,
         metavar="X",
-        help="by how much the validation loss must fall to count as lower (default: 0)",
+        help="minimum decrease of the validation loss that counts as lower (default: 0)",
     )
 
 
@@ -89,8 +95,8 @@ def _add_folds(command: argparse.ArgumentParser) -> None:
         "--folds",
         type=_folds,
         metavar="K",
-        help="cross-validate: deal the groups to K folds, at least 2, stratified by label; train on all but "
-        "one and test on that one, K times; supplied splits are ignored (default: no folds)",
+        help="cross-validate: divide the groups into K folds, at least 2, stratified by label; train on all "
+        "but one and test on that one, K times; supplied splits are ignored (default: no folds)",
     )
     plan.add_argument(
         "--leave-one-out",
@@ -119,7 +125,8 @@ def _add_execution(command: argparse.ArgumentParser) -> None:
         type=positive_integer,
         default=1,
         metavar="N",
-        help="Ray Train workers; each sees at least 16 frames a step where BatchNorm learns (default: 1)",
+        help="number of Ray Train workers; each trains on at least 16 frames per step if BatchNorm is "
+        "trained (default: 1)",
     )
     command.add_argument("--gpu", action="store_true", help="give each worker a GPU")
     command.add_argument(
@@ -127,8 +134,8 @@ def _add_execution(command: argparse.ArgumentParser) -> None:
         type=non_negative_integer,
         default=0,
         metavar="N",
-        help="of splits, folds, weights and augmentation; on CPUs the same seed gives the same weights "
-        "(default: 0)",
+        help="random seed of splits, folds, weights and augmentation; on CPUs the same seed gives the same "
+        "weights (default: 0)",
     )
 
 

@@ -1,1 +1,7 @@
-"""Probabilities become decisions, counts and intervals. Knows tables; knows no pixels and no files."""
+"""Evaluation: probabilities become predictions, metrics and intervals.
+
+`calibration` fits temperature, offset and threshold on validation, with the checks of `labelled`;
+`reliability` measures the calibration. `threshold` makes predictions, `videos` makes one row per video of
+them, and `tally` sums these rows, with `counts` (confusion matrices) and `bootstrap` (intervals). `paired`
+compares the tallies of two models. `columns` reads masks from tables. Does not know pixels or files.
+"""

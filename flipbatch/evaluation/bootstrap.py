@@ -1,8 +1,8 @@
-"""Bootstrap replicates of confusion matrices, clustered by group, as sums that add.
+"""Bootstrap replicates of confusion matrices, clustered by group, as mergeable sums.
 
 Frames of one group (a book, a place, a recording) are alike, so replicates draw whole groups. The sums of
-any partition of the videos add up to the sums of the whole, to the last bit and on any machine, also where
-a group is in several parts. Knows groups and counts; knows no videos, tables, models or thresholds.
+any partition of the videos add up to the sums of the whole, to the last bit and on any machine, even if a
+group is in several parts. Knows groups and counts. Does not know videos, tables, models or thresholds.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class BootstrapSums:
 
         Notes
         -----
-        Replicates whose F1 is undefined (they drew no group with positive truth or positive decision) are
+        Replicates whose F1 is undefined (they drew no group with positive labels or predictions) are
         left out. With a handful of groups the interval is too narrow, as every bootstrap's is.
         """
         return percentile_interval(f1_of_rows(self.sums)) if self.has_interval else None

@@ -1,7 +1,7 @@
-"""Logits become probabilities, and probabilities become decisions; both steps are fitted on validation.
+"""Logits become probabilities, and probabilities become predictions; both steps are fitted on validation.
 
-Temperature and offset make the probabilities match the shares of flips, the threshold makes the F1 of the
-decisions largest. Knows numbers only: nothing of models, frames or files.
+Temperature and offset make the probabilities match the shares of flips, the threshold maximises the F1 of the
+predictions. Knows numbers only. Does not know models, frames or files.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def fit_temperature_and_offset(logits: NDArray[np.floating], truth: NDArray[np.b
     validation is separated perfectly. The mean probability is that of the targets, hence nearly the share of
     flips. A temperature alone ("temperature scaling") can't shift it.
 
-    Where the fitted slope 1 / T is outside of the bounds, T is the nearer bound and the offset alone is
+    If the fitted slope 1 / T is outside of the bounds, T is the nearer bound and the offset alone is
     fitted. This covers logits that say the opposite of the labels: their order is kept, never reversed.
     """
     values, truth = require_both_labels(logits, truth)

@@ -1,6 +1,6 @@
 """Columns of tables as masks.
 
-Knows Arrow columns of words; knows no schema.
+Knows Arrow columns of strings. Does not know which columns a table has.
 """
 
 from __future__ import annotations

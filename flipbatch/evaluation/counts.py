@@ -1,7 +1,7 @@
 """Confusion matrices and the ratios that follow from them.
 
-Counts add: the counts of two disjoint sets add up to the counts of both. Knows truth and decisions; knows
-no probabilities, thresholds, tables or intervals.
+Counts add: the counts of two disjoint sets add up to the counts of both. Knows labels and predictions. Does
+not know probabilities, thresholds, tables or intervals.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Counts:
 
     @classmethod
     def of(cls, truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Counts:
-        """Count agreements of truth and decision, True meaning ``flip``.
+        """Count agreements of labels and predictions, True meaning ``flip``.
 
         Parameters
         ----------
@@ -63,32 +63,32 @@ class Counts:
 
     @property
     def total(self) -> int:
-        """The number of decisions."""
+        """The number of predictions."""
         return self.tp + self.fp + self.fn + self.tn
 
     @property
     def f1(self) -> float | None:
-        """2 tp / (2 tp + fp + fn), in [0, 1]; None without positive truth and positive decision."""
+        """2 tp / (2 tp + fp + fn), in [0, 1]; None without positive labels and positive predictions."""
         return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
 
     @property
     def precision(self) -> float | None:
-        """Share of positive decisions that are true: tp / (tp + fp), in [0, 1]; None without any."""
+        """Share of positive predictions that are right: tp / (tp + fp), in [0, 1]; None without any."""
         return _ratio(self.tp, self.tp + self.fp)
 
     @property
     def recall(self) -> float | None:
-        """Share of positive truth that is found: tp / (tp + fn), in [0, 1]; None without any."""
+        """Share of positive labels that are predicted: tp / (tp + fn), in [0, 1]; None without any."""
         return _ratio(self.tp, self.tp + self.fn)
 
     @property
     def accuracy(self) -> float | None:
-        """Share of decisions that are true: (tp + tn) / total, in [0, 1]; None without any."""
+        """Share of predictions that are right: (tp + tn) / total, in [0, 1]; None without any."""
         return _ratio(self.tp + self.tn, self.total)
 
     @property
     def balanced_accuracy(self) -> float | None:
-        """Mean of the two classes' recalls, in [0, 1]; None unless truth has both classes."""
+        """Mean of the two classes' recalls, in [0, 1]; None unless there are labels of both classes."""
         specificity = _ratio(self.tn, self.tn + self.fp)
         if self.recall is None or specificity is None:
             return None

@@ -1,6 +1,6 @@
-"""Checks of labelled numbers before anything is fitted to them.
+"""Checks of numbers and their labels, before anything is fitted to them.
 
-Knows vectors of numbers and labels; knows nothing of what they mean.
+Knows vectors of numbers and of labels. Does not know whether the numbers are logits or probabilities.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def require_both_labels(
     Parameters
     ----------
     values
-        float [N], one number a frame.
+        float [N], one number per frame.
     truth
         bool [N], True meaning ``flip``.
 

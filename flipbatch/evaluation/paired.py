@@ -1,7 +1,7 @@
 """The difference of two models over the same frames, with a paired interval.
 
-Two models make many of the same mistakes, so their difference is known better than either value. Knows
-tallies; knows no files.
+Two models make many of the same mistakes, so the difference is estimated more precisely than either value.
+Knows tallies. Does not know files.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def model_difference(tallies: Mapping[str, ModelTally], model: str, minus: str) 
 
 def _difference(a: Counts, b: Counts, a_sums: BootstrapSums, b_sums: BootstrapSums) -> dict[str, Any]:
     if not np.array_equal(a_sums.sums @ _TRUTH, b_sums.sums @ _TRUTH):
-        raise ValueError("the two models were measured on different frames: their difference says nothing")
+        raise ValueError(
+            "the two models were measured on different frames: their difference is not meaningful"
+        )
     f1 = f1_of_rows(a_sums.sums) - f1_of_rows(b_sums.sums)
     balanced = balanced_accuracy_of_rows(a_sums.sums) - balanced_accuracy_of_rows(b_sums.sums)
     has_interval = a_sums.has_interval

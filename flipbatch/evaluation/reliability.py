@@ -1,6 +1,7 @@
-"""Reliability of probabilities: of the frames that get 0.7, 70 % should be flips.
+"""The reliability curve and the expected calibration error of probabilities.
 
-Knows probabilities and labels; knows no models, tables or files.
+Probabilities are reliable if, for example, 70 % of the frames with probability 0.7 are flips. Knows
+probabilities and labels. Does not know models, tables or files.
 """
 
 from __future__ import annotations

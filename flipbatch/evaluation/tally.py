@@ -1,7 +1,7 @@
-"""All that one model's metrics need, as sums that add, and the JSON that follows from them.
+"""The sums that all metrics of one model are computed from, and these metrics as JSON.
 
 Tallies of disjoint sets of videos add, so that shards can be evaluated separately and merged in any order.
-Knows counts per video; knows no files, tables, models or thresholds.
+Knows counts per video. Does not know files, tables, models or thresholds.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class ModelTally:
     Parameters
     ----------
     frames
-        One decision per labelled and scored frame.
+        One prediction per labelled and scored frame.
     videos
-        One decision per labelled and scored video.
+        One prediction per labelled and scored video.
     frame_sums, video_sums
         Bootstrap sums of the same two, both clustered by group.
     f1_sum
@@ -53,8 +53,8 @@ class ModelTally:
         groups
             The group of each of N videos; several videos may be of one group.
         frames, videos
-            int64 [N, 4], columns tp, fp, fn, tn: each video's frames, and its own one decision (a row of
-            zeros where the video has no label or no decision).
+            int64 [N, 4], columns tp, fp, fn, tn: each video's frames, and its own prediction (a row of
+            zeros if the video has no label or no prediction).
 
         Raises
         ------
@@ -87,8 +87,8 @@ class ModelTally:
     def mean_f1(self) -> float | None:
         """Mean of the videos' own F1, in [0, 1], over those that have one; None if none has.
 
-        It misleads where each video has one class: a ``notflip`` video has F1 0 or none. Balanced accuracy of
-        `videos` is the figure to lead with.
+        It is misleading if each video has one class: a ``notflip`` video has F1 0 or none. Balanced accuracy
+        of `videos` is the better measure.
         """
         return float(self.f1_sum / self.f1_defined) if self.f1_defined else None
 
@@ -110,7 +110,7 @@ def metrics_of(counts: Counts, sums: BootstrapSums) -> dict[str, float | int | l
     counts
         Over frames, or over videos.
     sums
-        Bootstrap sums of the same decisions.
+        Bootstrap sums of the same predictions.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""Probabilities become decisions: the one comparison with a threshold, and the search for the best one.
+"""Probabilities become predictions: the one comparison with a threshold, and the search for the best one.
 
-Knows probabilities and labels; knows no logits, tables or models.
+Knows probabilities and labels. Does not know logits, tables or models.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def is_flip(probabilities: ArrayLike, threshold: float) -> NDArray[np.bool_]:
 
 
 def best_threshold(probabilities: NDArray[np.floating], truth: NDArray[np.bool_]) -> float:
-    """Find the threshold whose decisions (`is_flip`) have the largest F1.
+    """Find the threshold whose predictions (`is_flip`) have the largest F1.
 
     Parameters
     ----------
@@ -82,9 +82,9 @@ def _midpoints(distinct: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _f1_from_each_up(index: NDArray[np.intp], truth: NDArray[np.bool_], values: int) -> NDArray[np.float64]:
-    """F1 when the frames of value k and above are called ``flip``, for each k: float64 [values]."""
+    """F1 when the frames of value k and above are predicted ``flip``, for each k: float64 [values]."""
     frames = np.bincount(index, minlength=values)
     positives = np.bincount(index[truth], minlength=values)
     predicted, tp = np.cumsum(frames[::-1])[::-1], np.cumsum(positives[::-1])[::-1]
-    # 2 tp + fp + fn is the number of frames called flip plus the number of flips, which is above 0.
+    # 2 tp + fp + fn is the number of frames predicted flip plus the number of flips, which is above 0.
     return 2 * tp / (predicted + positives.sum())

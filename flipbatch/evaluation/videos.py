@@ -1,6 +1,6 @@
 """Frames of one model become one row per video, and rows per video become a tally.
 
-Works on columns, never frame by frame. Knows the tables of `flipbatch.schema`; knows no files, and not where
+Works on columns, never frame by frame. Knows the tables of `flipbatch.schema`. Does not know files, or where
 probabilities and thresholds come from.
 """
 
@@ -32,7 +32,7 @@ def videos_of(predictions: pa.Table, model: str, threshold: float) -> pa.Table:
         Its name.
     threshold
         In [0, 1]. A video is ``flip`` if its mean probability is at or above it (`threshold.is_flip`); the
-        frames' decisions are read from column ``prediction``.
+        frames' predictions are read from column ``prediction``.
 
     Returns
     -------
@@ -40,8 +40,8 @@ def videos_of(predictions: pa.Table, model: str, threshold: float) -> pa.Table:
         Schema `VIDEOS`, videos in the order of the input. A video's label is that of its labelled frames if
         there are any and they agree, else null; its group is that of its first frame. Counts are over frames
         both labelled and scored.
-        ``mean_probability``, ``max_probability`` and ``prediction`` are null where no frame was scored;
-        precision, recall and f1 where their denominator is 0.
+        ``mean_probability``, ``max_probability`` and ``prediction`` are null if no frame was scored;
+        precision, recall and f1 are null if their denominator is 0.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def videos_of(predictions: pa.Table, model: str, threshold: float) -> pa.Table:
     runs = _Runs.of(predictions["video_id"])
     columns = {"model": pa.array([model] * len(runs), pa.string()), "video_id": runs.video_ids}
     columns |= _labels_and_scores(predictions, runs, threshold)
-    columns |= _decisions(predictions, runs)
+    columns |= _counts(predictions, runs)
     columns["group"] = predictions["group"].take(pa.array(runs.starts))
     return pa.table(columns).select(VIDEOS.names).cast(VIDEOS)
 
@@ -67,7 +67,7 @@ def tally(videos: pa.Table) -> ModelTally:
     Returns
     -------
     ModelTally
-        Frames from tp, fp, fn, tn; a video's own decision counts where both its label and its prediction are
+        Frames from tp, fp, fn, tn; a video's own prediction counts if both its label and its prediction are
         known. Intervals are clustered by column ``group``.
 
     Raises
@@ -80,8 +80,8 @@ def tally(videos: pa.Table) -> ModelTally:
         raise ValueError(f"a tally is of one model, but these videos are of {', '.join(sorted(models))}")
     frames = np.stack([videos[name].to_numpy() for name in ("tp", "fp", "fn", "tn")], axis=1)
     truth, predicted = _Flips.of(videos["label"]), _Flips.of(videos["prediction"])
-    decisions = np.stack(_outcomes(truth, predicted), axis=1)
-    return ModelTally.of(videos["group"].to_pylist(), frames, decisions)
+    outcomes = np.stack(_outcomes(truth, predicted), axis=1)
+    return ModelTally.of(videos["group"].to_pylist(), frames, outcomes)
 
 
 @dataclass(frozen=True)
@@ -183,8 +183,8 @@ def _labels_and_scores(predictions: pa.Table, runs: _Runs, threshold: float) -> 
     }
 
 
-def _decisions(predictions: pa.Table, runs: _Runs) -> dict[str, Any]:
-    """Return the columns that come from the frames' decisions."""
+def _counts(predictions: pa.Table, runs: _Runs) -> dict[str, Any]:
+    """Return the columns that come from the frames' predictions."""
     predicted = _Flips.of(predictions["prediction"])
     outcomes = _outcomes(_Flips.of(predictions["label"]), predicted)
     tp, fp, fn, tn = (runs.count(outcome) for outcome in outcomes)

@@ -1,6 +1,6 @@
-"""Check that a PNG or a TIFF holds all of its pixels: Pillow leaves missing pixels black without an error.
+"""Checks that a PNG or a TIFF contains all its pixels: Pillow leaves missing pixels black without an error.
 
-Knows how the two formats store pixels; decodes none.
+Knows how the two formats store pixels. Decodes none.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def require_png_rows(data: bytes) -> None:
     Raises
     ------
     ValueError
-        Where rows are missing.
+        If rows are missing.
     zlib.error
-        Where the compressed data is damaged.
+        If the compressed data is damaged.
     """
     left, inflate = _bytes_of_rows(data), zlib.decompressobj()
     for chunk in _chunks(data, b"IDAT"):
@@ -94,7 +94,7 @@ def require_tiff_pieces(image: TiffImageFile) -> None:
     Raises
     ------
     ValueError
-        Where there are fewer than its size needs.
+        If there are fewer than its size needs.
     """
     tags = image.tag_v2
     if TILEOFFSETS in tags:

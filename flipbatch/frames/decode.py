@@ -5,11 +5,13 @@ or 1) that covers the input, by a decoder that stops at the first sign of damage
 decoded completely is rejected, never guessed. The picture is turned upright as its Exif orientation says,
 fitted into the input with its aspect kept, centred, and padded with mean grey.
 
-Some damage can't be seen: a JPEG, WebP or BMP has no checksum, so damage that is valid code goes unseen (most
+Damage that is still valid code is not detected, because a JPEG, WebP or BMP has no checksum (most
 single flipped bits; zeros over raw pixels; a progressive JPEG that ends between two scans). Only PNG is
 checked bit by bit; docs/reliability.md has figures. Colour profiles are ignored. Of several pictures in one
 file (animated WebP or PNG, pages of a TIFF, the second JPEG of a phone's multi-picture file) the first is
 read.
+
+A new format needs an entry in `_SIGNATURES`, in `pillow_formats._PLUGINS` and in `names.IMAGE_EXTENSIONS`.
 
 Knows how formats are told apart; decoding is in `jpeg` and `pillow_formats`, the place in the input in
 `fitting`. Knows no files, URIs, names, models or batches.
@@ -70,7 +72,7 @@ def decode(data: bytes, size: InputSize, out: np.ndarray | None = None) -> np.nd
     Raises
     ------
     ValueError
-        Where `out` does not fit.
+        If `out` does not fit.
     """
     canvas = _canvas(size, out)
     try:

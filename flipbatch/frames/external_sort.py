@@ -1,7 +1,7 @@
-"""Any number of rows are sorted: sorted runs are written to local files and merged while they are read.
+"""An external sort of any number of rows: sorted runs in local files, which are merged while they are read.
 
-Knows Arrow and a local folder; knows no table's columns and no storage. Memory holds one run while rows are
-added, and one slice of each run while they are merged.
+Knows Arrow and a local folder. Does not know columns or storage. Memory holds one run while rows are added,
+and one slice of each run while they are merged.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class ExternalSort:
         Raises
         ------
         StorageError
-            Where the folder can't be written, as on a full disk.
+            If the folder can't be written, as on a full disk.
         """
         self._pending.append(rows)
         self._bytes += rows.nbytes

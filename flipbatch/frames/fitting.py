@@ -1,7 +1,7 @@
 """A stored picture is scaled, turned upright and centred in a model's input.
 
-The aspect is kept; bars of mean grey fill the rest. Knows sizes, Exif orientations and pixels; knows no
-format and no decoder.
+The aspect is kept; bars of mean grey fill the rest. Knows sizes, Exif orientations and pixels. Does not know
+formats or decoders.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Decoding that survives a file which hangs the decoder or ends its process.
+"""Decoding of files that may hang the decoder or end its process.
 
-`time_limited` decodes in this process, which ends where a decoder hangs. After such an end, `isolated`
-decodes each file in a separate process, so that the one bad file becomes a rejection.
+`time_limited` decodes in this process, which ends if a decoder hangs. After such an end, `isolated` decodes
+each file in a separate process, so that the one bad file becomes a rejection.
 
-Knows decoding and processes; knows no files, URIs or shards.
+Knows decoding and processes. Does not know files, URIs or shards.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LONGEST_DECODE_SECONDS = 60.0
 """Of processor time. The largest accepted picture, 100 million pixels, takes a tenth of it."""
 
 ATTEMPTS = 2
-"""A file is rejected after it ended so many processes: the first end may have had another cause."""
+"""A file is rejected after this number of processes ended: the first end may have had another cause."""
 
 Decoder = Callable[[bytes, InputSize, npt.NDArray[np.uint8]], Rejection | None]
 """Fills the pixels, (height, width, 3) uint8, or returns why it can't."""
@@ -37,7 +37,7 @@ def decode_inline(data: bytes, size: InputSize, out: npt.NDArray[np.uint8]) -> R
 
 @contextmanager
 def time_limited() -> Iterator[Decoder]:
-    """Decode in this process, which ends where one file takes `LONGEST_DECODE_SECONDS`.
+    """Decode in this process, which ends if one file takes `LONGEST_DECODE_SECONDS`.
 
     A decoder that hangs may never return to Python, so the kernel ends the process, by SIGPROF.
     """
@@ -81,7 +81,7 @@ def _attempt(
         return worker(data, size)
     except SubprocessDiedError as error:
         if attempts_left == 1:
-            # A process that was killed from outside says little about the file: another attempt may succeed.
+            # If the process was killed from outside, the file may be good: another attempt may succeed.
             status = Status.CORRUPT if error.by_own_fault else Status.UNREADABLE
             return Rejection(status, f"it can't be decoded: {error}, {ATTEMPTS} times")
         return _attempt(worker, data, size, attempts_left - 1)

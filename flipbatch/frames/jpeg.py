@@ -95,7 +95,7 @@ def _decode(canvas: np.ndarray, data: bytes, size: InputSize, orientation: int |
     direct = plan.fills(size)
     pixels = _decode_scaled(data, plan.scaled, canvas if direct else None)
     if _has_hole(data):
-        raise RejectedError(Status.CORRUPT, "the JPEG has a hole: bytes inside the picture are all zero")
+        raise RejectedError(Status.CORRUPT, "the JPEG has a block of zero bytes inside its image data")
     if not direct:
         place(canvas, pixels, plan)
 

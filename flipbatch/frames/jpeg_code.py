@@ -53,7 +53,7 @@ class CodeReader:
         Raises
         ------
         ValueError
-            Where blocks are missing or damaged, restart markers are missing or out of order, or where the
+            If blocks are missing or damaged, restart markers are missing or out of order, or if the
             bytes that are left may be blocks.
         """
         if len(code) > MAX_CODE:

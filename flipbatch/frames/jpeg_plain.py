@@ -39,7 +39,7 @@ def plain_jpeg(data: bytes, check_code: bool = False) -> bytes:
     Raises
     ------
     ValueError
-        Where segments are damaged, where there is no end, or where `check_code` finds blocks missing,
+        If segments are damaged, where there is no end, or if `check_code` finds blocks missing,
         damaged or left.
     """
     return _Writer(data, check_code).copy()

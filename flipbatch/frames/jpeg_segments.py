@@ -125,7 +125,7 @@ def read_frame(segment: Segment) -> Frame:
     Raises
     ------
     ValueError
-        Where it is broken.
+        If it is broken.
     """
     payload = segment.payload
     if len(payload) < 6 or len(payload) != 6 + 3 * payload[5]:
@@ -146,7 +146,7 @@ def read_scan(segment: Segment, frame: Frame) -> Scan:
     Raises
     ------
     ValueError
-        Where it is broken, or names components that the picture lacks.
+        If it is broken, or names components that the picture lacks.
     """
     payload, named = segment.payload, {one.name: one for one in frame.components}
     count = payload[0] if payload else 0

@@ -1,6 +1,6 @@
 """URIs become pixels, or a reason why they can't: both training and scoring load frames here.
 
-Knows storage and decoding; knows no labels, models or tables.
+Knows storage and decoding. Does not know labels, models or tables.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class LoadedFrames:
     Attributes
     ----------
     pixels : ndarray
-        (N, height, width, 3), uint8, RGB; undefined where the status is not ok.
+        (N, height, width, 3), uint8, RGB; undefined if the status is not ok.
     status : list of Status
         (N,)
     error : list of str or None
-        (N,), one line for the user; None where the status is ok.
+        (N,), one line for the user; None if the status is ok.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -75,7 +75,7 @@ def load_frames(
     sizes : sequence of InputSize
         No size twice.
     files : iterable of (bytes or OSError), optional
-        The result of `start_reading` for the same frames, where it was called before.
+        The result of `start_reading` for the same frames, if it was called before.
     decoder : callable
         A decoder of `frames.isolation`.
 

@@ -69,9 +69,9 @@ def list_frames(uri: str) -> Manifest:
     Raises
     ------
     InputError
-        Where no file is a frame.
+        If no file is a frame.
     StorageError
-        Where a directory can't be listed.
+        If a directory can't be listed.
     """
     return load_manifest(uri, None)
 
@@ -86,10 +86,10 @@ def read_manifest(uri: str) -> Manifest:
     Raises
     ------
     InputError
-        Where the file is not a table; where a column, a uri, a label, a split or a frame number can't be
-        read; where a frame is in two rows; or where a video is in two groups.
+        If the file is not a table; if a column, a uri, a label, a split or a frame number can't be
+        read; if a frame is in two rows; or if a video is in two groups.
     StorageError
-        Where the file can't be read.
+        If the file can't be read.
     """
     return load_manifest(None, uri)
 
@@ -128,7 +128,7 @@ def source(frames_uri: str | None, manifest_uri: str | None) -> str:
     Raises
     ------
     InputError
-        Where both are None.
+        If both are None.
     """
     uri = frames_uri if manifest_uri is None else manifest_uri
     if uri is None:

@@ -1,6 +1,6 @@
 """The fingerprint of a manifest: equal rows in equal order have the same, any other rows have another.
 
-Knows rows of a known schema; knows no storage and no run.
+Knows rows of a known schema. Does not know storage or runs.
 """
 
 from __future__ import annotations

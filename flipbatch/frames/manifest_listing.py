@@ -31,7 +31,7 @@ def listed_rows(uri: str, notes: Notes) -> Iterator[Rows]:
     Raises
     ------
     StorageError
-        Where a directory can't be listed, or where names that the storage answered are missing in the rows.
+        If a directory can't be listed, or if names that the storage answered are missing in the rows.
     """
     listing = open_listing(uri)
     files = listing.files(lambda why, folder: notes.count(_PASSED_OVER[why], _printed(folder)))

@@ -41,7 +41,7 @@ def table_rows(uri: str, notes: Notes) -> Iterator[Rows]:
     Raises
     ------
     InputError
-        Where the file is not a table, has no rows, or where a column or a cell can't be read.
+        If the file is not a table, has no rows, or if a column or a cell can't be read.
     StorageError
     """
     text = read_text_table(uri, notes)

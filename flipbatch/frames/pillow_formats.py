@@ -1,6 +1,6 @@
 """PNG, WebP, BMP and TIFF become pixels by Pillow; files whose damage or meaning is unclear are rejected.
 
-Knows these formats and Pillow; knows no JPEG.
+Knows these formats and Pillow. Does not know JPEG.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from flipbatch.frames.rejection import MAX_PIXELS, RejectedError, check_pixels, 
 from flipbatch.schema import Status
 
 MAX_WEBP_PIXELS = 50_000_000
-"""WebP takes 19 bytes a pixel while decoding, the others up to 12."""
+"""WebP takes 19 bytes per pixel while decoding, the others up to 12."""
 
 # Files are opened by class: `Image.open` has limits and warnings of its own.
 _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
@@ -42,7 +42,7 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
 # JPEG and fax inside a TIFF are decoded without any check for damage, so they are not read.
 _TIFF_COMPRESSIONS = {"raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate", "lzma", "zstd"}
 
-_BMP_RUN_LENGTHS = {1, 2}  # compressions that are decoded byte by byte, and whose missing bytes are invented
+_BMP_RUN_LENGTHS = {1, 2}  # run-length compressions: Pillow fills in missing bytes
 
 _BLACK_IS_ZERO = 1
 
@@ -150,7 +150,7 @@ def _orientation(image: Image.Image) -> int:
     """Return the Exif orientation of a loaded image; Pillow turns a TIFF upright when it loads it."""
     try:
         return known_orientation(image.getexif().get(ORIENTATION_TAG))
-    except Exception:  # broken metadata does not spoil the picture
+    except Exception:  # damaged metadata does not matter for the pixels
         return UPRIGHT
 
 

@@ -63,7 +63,7 @@ def check_pixels(height: int, width: int, limit: int = MAX_PIXELS) -> None:
     Raises
     ------
     RejectedError
-        Where there are no pixels, or more than `limit`.
+        If there are no pixels, or more than `limit`.
     """
     if height < 1 or width < 1:
         raise RejectedError(Status.CORRUPT, f"the header says {height} x {width} pixels")

@@ -40,7 +40,7 @@ class SortedRowsCheck:
         Raises
         ------
         InputError
-            Where two frames of a video have different groups.
+            If two frames of a video have different groups.
         """
         rows = pa.concat_batches([self._last, rows.select(_COLUMNS)])
         self._last = rows.slice(max(0, rows.num_rows - 1))

@@ -63,7 +63,7 @@ def match_columns(uri: str, names: Sequence[str]) -> dict[str, str]:
     Raises
     ------
     InputError
-        Where ``uri`` is missing, two names mean one column, or a name looks like a column that is missing.
+        If ``uri`` is missing, two names mean one column, or a name looks like a column that is missing.
     """
     found = {column: [name for name in names if normal(name) == normal(column)] for column in COLUMNS}
     if not found["uri"]:

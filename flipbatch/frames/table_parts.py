@@ -68,9 +68,9 @@ def table_parts(uri: str, notes: Notes) -> list[TablePart]:
     Raises
     ------
     InputError
-        Where a directory holds no file or an image, is still being written, or is a table with a log.
+        If a directory holds no file or an image, is still being written, or is a table with a log.
     StorageError
-        Where there is no such file or directory.
+        If there is no such file or directory.
     """
     if not _is_directory(uri):
         return [TablePart(uri)]

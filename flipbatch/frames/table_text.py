@@ -60,7 +60,7 @@ def read_text_table(uri: str, notes: Notes) -> pa.Table:
     Raises
     ------
     InputError
-        Where a file is no table; where columns can't be read, or differ from file to file.
+        If a file is no table; if columns can't be read, or differ from file to file.
     StorageError
     """
     pieces: list[pa.Table] = []

@@ -28,7 +28,7 @@ def absolute(base: str, uri: str | None) -> str:
     Raises
     ------
     InputError
-        Where it is empty, starts or ends with a blank, holds a zero byte, or is a Windows path such as
+        If it is empty, starts or ends with a blank, holds a zero byte, or is a Windows path such as
         ``C:\frames\0001_1.jpg``.
     """
     if not uri or not uri.strip():
@@ -51,7 +51,7 @@ def refuse_windows_paths(uris: Iterable[str]) -> None:
     ------
     InputError
     StorageError
-        Where storage can't be asked for that file.
+        If storage can't be asked for that file.
     """
     with_backslash = next((uri for uri in uris if "\\" in uri), None)
     if with_backslash is not None and not storage.exists(with_backslash):
@@ -89,7 +89,7 @@ class RepeatedFiles:
         Raises
         ------
         InputError
-            Where an earlier row has the same file, video and frame number.
+            If an earlier row has the same file, video and frame number.
         """
         if not self._repeated or hash(uri) not in self._repeated:
             return

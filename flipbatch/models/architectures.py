@@ -1,7 +1,7 @@
 """The networks that can be trained and scored, by name.
 
-Knows their names, input sizes and modules; knows nothing of how they are trained, and imports torch only
-to build one.
+Knows their names, input sizes and modules. Does not know how they are trained, and imports torch only to
+build one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A model bundle: one directory with weights and a model card, which hold all that scoring needs.
+"""A model bundle: one directory with weights and a model card, which contain all that scoring needs.
 
-Knows the two files of a bundle and how to read them without executing anything. Knows nothing of how
-weights are trained or run, and imports torch only to build a network.
+Knows the two files of a bundle and how to read them without executing anything. Does not know how weights are
+trained or run, and imports torch only to build a network.
 """
 
 from __future__ import annotations
@@ -221,9 +221,11 @@ def _assemble(uri: str, model_card: dict[str, Any], weights: bytes) -> Bundle:
         raise BundleError(f"The bundle {uri} is damaged: {type(error).__name__} {error}.") from error
     if checksum != hashlib.sha256(weights).hexdigest():
         raise BundleError(
-            f"The bundle {uri} is damaged: its {WEIGHTS_FILE} is not the one of its model card."
+            f"The bundle {uri} is damaged: its {WEIGHTS_FILE} does not match the checksum in its model card."
         )
     architecture(bundle.architecture)  # raises here, not in a worker, if this version has none of that name
     if prepared != preprocessing():
-        raise BundleError(f"The bundle {uri} was trained on frames that this version prepares differently.")
+        raise BundleError(
+            f"The bundle {uri} was trained with a preprocessing that this version does not use."
+        )
     return bundle

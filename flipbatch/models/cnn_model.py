@@ -1,6 +1,6 @@
 """Our own network, so small that decoding a frame costs many times more than running it.
 
-Knows its layers and the shape of its input; knows nothing of training, bundles or files.
+Knows its layers and the shape of its input. Does not know training, bundles or files.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from flipbatch.models.normalise import Normalise
 
 PATCH = 3
-"""Pixels a side of the first layer's patches. It divides the input's width, 135, and its height, 240, so that
-adjacent patches are a matrix product over the pixels in their order in memory."""
+"""Side of the first layer's patches, in pixels. It divides the input's width, 135, and its height, 240, so
+that adjacent patches are a matrix product over the pixels in their order in memory."""
 
 _CHANNELS = (8, 16, 32, 64, 64)
 
@@ -22,7 +22,8 @@ _CHANNELS = (8, 16, 32, 64, 64)
 class CnnModel(nn.Module):
     """Patches, then strided convolutions, pooled by mean and by maximum.
 
-    The maximum keeps the signal of a small moving page on a large table; the mean keeps the light.
+    Max pooling keeps the signal of a small moving page on a large table; mean pooling keeps the overall
+    brightness.
     """
 
     def __init__(self) -> None:
@@ -35,7 +36,7 @@ class CnnModel(nn.Module):
         self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(2 * _CHANNELS[-1], 1))
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Return one logit a frame.
+        """Return one logit per frame.
 
         Parameters
         ----------
@@ -45,7 +46,7 @@ class CnnModel(nn.Module):
         Returns
         -------
         Tensor
-            (N,), float; above 0 where a flip is likelier than not.
+            (N,), float; above 0 if a flip is likelier than not.
         """
         return self.head(self.embed(pixels)).squeeze(1)
 

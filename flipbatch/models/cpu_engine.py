@@ -1,6 +1,6 @@
 """Pixels become logits on one CPU core, by OpenVINO.
 
-Knows how to compile a graph for this machine's CPU; knows no torch, no calibration and no Ray.
+Knows how to compile a graph for this machine's CPU. Does not know torch, calibration or Ray.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class CpuEngine:
         self._last = np.zeros((FRAMES_AT_A_TIME, size.height, size.width, 3), np.uint8)
 
     def logits(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return one logit a frame.
+        """Return one logit per frame.
 
         Parameters
         ----------

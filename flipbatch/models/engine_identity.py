@@ -1,8 +1,8 @@
-"""The identity of an engine: all that the last bits of its probabilities depend on, weights aside.
+"""The identity of an engine: everything except the weights that its probabilities depend on.
 
-Knows names and versions; knows no bundles and builds no engine. Two engines of one identity give the same
-probabilities for the same files. Two engines of different identity may differ in the last digits, so that
-one run must not mix them.
+Knows names and versions. Does not know bundles, and builds no engine. Two engines of one identity give the
+same probabilities for the same files. Two engines of different identity may differ in the last digits, so one
+run must not mix them.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """A bundle's weights become the graph that CPUs run, without torch.
 
-The layers are those of `cnn_model.py` and `mobilenet_v2.py` in evaluation mode, written a second time:
+The layers are those of `cnn_model.py` and `mobilenet_v2.py` in evaluation mode, implemented a second time:
 tracing the modules would cost each start of a job 5 s and 900 MB (docs/performance.md). BatchNorm is folded
 into the convolution before it. The normalisation of pixels is folded into a first layer that does not pad.
 
-Knows layers and names of weights; knows nothing of how and where a graph runs.
+Knows layers and names of weights. Does not know how and where a graph runs.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _do_not_fit(bundle: Bundle, why: str) -> BundleError:
 
 
 class _Weights:
-    """A state dict that knows which of its weights are unused."""
+    """A state dict that records which of its weights were used."""
 
     def __init__(self, weights: Mapping[str, npt.NDArray[Any]]) -> None:
         self._weights = weights

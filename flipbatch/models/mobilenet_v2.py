@@ -1,7 +1,7 @@
 """MobileNetV2 with one logit, from scratch or from ImageNet weights.
 
-Knows the sources of weights and the layers that they fill; knows nothing of training or bundles.
-Torchvision is imported only to build a network: its import takes seconds.
+Knows the sources of weights and the layers that they fill. Does not know training or bundles. Torchvision is
+imported only to build a network: its import takes seconds.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class MobileNetV2(nn.Module):
         self.statistics_frozen = False
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Return one logit a frame.
+        """Return one logit per frame.
 
         Parameters
         ----------
@@ -55,7 +55,7 @@ class MobileNetV2(nn.Module):
         Returns
         -------
         Tensor
-            (N,), float; above 0 where a flip is likelier than not.
+            (N,), float; above 0 if a flip is likelier than not.
         """
         return self.head(self.embed(pixels)).squeeze(1)
 
@@ -129,7 +129,7 @@ def _download() -> dict[str, Tensor]:
 
 @contextmanager
 def _socket_timeout(seconds: float) -> Iterator[None]:
-    """Limit a download that has no time-out of its own: a silent network would block it for ever."""
+    """Limit a download that has no time-out of its own: it could wait forever."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

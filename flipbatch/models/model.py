@@ -1,6 +1,6 @@
 """A trained model for use in Python: images in, a data frame of probabilities out.
 
-Knows how a bundle, the frame loader and a predictor are put together; knows no runs and no Ray.
+Knows how a bundle, the frame loader and a predictor are put together. Does not know runs or Ray.
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ class Model:
         Raises
         ------
         InputError
-            If an array is not uint8 RGB, or an item is none of the kinds above.
+            If an array is not uint8 RGB, a Pillow image has a mode that is not read or too many pixels, or an
+            item is none of the kinds above.
         """
         iterator = iter(_as_images(images))
         parts = []

@@ -1,6 +1,6 @@
 """The layer that normalises pixel values.
 
-Knows one layer; knows no network.
+Knows one layer. Does not know networks.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 """Number formats that the engines compute in.
 
-Knows what the hardware offers; knows no networks, bundles or engines. Openvino and torch are imported only
-where their device is asked for: scoring on CPUs does without torch.
+Knows what the hardware offers. Does not know networks, bundles or engines. Openvino and torch are imported
+only if their device is asked for: scoring on CPUs works without torch.
 """
 
 from __future__ import annotations
 
 from typing import Literal
+
+from flipbatch.errors import InputError
 
 Device = Literal["cpu", "cuda"]
 Precision = Literal["bfloat16", "float16", "float32"]
@@ -34,3 +36,19 @@ def gpu_has_bfloat16() -> bool:
     import torch
 
     return torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def require_gpu() -> None:
+    """Require a GPU that torch can use in this process.
+
+    Raises
+    ------
+    InputError
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        raise InputError(
+            "This machine has no GPU that torch can use: leave --gpu out, or start the command on a machine "
+            "that has one."
+        )

@@ -1,6 +1,6 @@
 """Batches of uint8 pixels become calibrated probabilities.
 
-Knows bundles and engines; knows no Ray, no files and no decoding.
+Knows bundles and engines. Does not know Ray, files or decoding.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Engine(Protocol):
     identity: EngineIdentity
 
     def logits(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return one logit a frame, (N,), float32, of (N, height, width, 3), uint8, RGB."""
+        """Return one logit per frame, (N,), float32, of (N, height, width, 3), uint8, RGB."""
         ...
 
 

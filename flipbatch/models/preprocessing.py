@@ -1,4 +1,4 @@
-"""The numbers of preprocessing: scoring must do exactly what training did.
+"""The numbers of preprocessing, which a bundle records so that scoring does exactly what training did.
 
 Knows numbers only. `frames.decode` decodes, `normalise` normalises, and each network crops its window.
 """

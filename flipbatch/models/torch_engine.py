@@ -1,6 +1,6 @@
 """Pixels become logits by torch: on a GPU, or on a CPU in float32 as the reference of all other engines.
 
-Knows devices and number formats; knows no calibration and no Ray.
+Knows devices and number formats. Does not know calibration or Ray.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class TorchEngine:
 
     @torch.inference_mode()
     def logits(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Return one logit a frame, (N,), float32, of (N, height, width, 3), uint8, RGB."""
+        """Return one logit per frame, (N,), float32, of (N, height, width, 3), uint8, RGB."""
         chunks = torch.from_numpy(pixels).split(self._frames_at_a_time) if len(pixels) else ()
         # All chunks are sent before the first result is waited for.
         logits = [self._forward(chunk) for chunk in chunks]

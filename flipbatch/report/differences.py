@@ -1,6 +1,6 @@
 """Differences between models, each with its paired interval and the better model.
 
-Knows ``differences`` of ``metrics.json`` and ``comparison.json``. Knows no markup and no terminal.
+Knows ``differences`` of ``metrics.json`` and ``comparison.json``. Does not know markup or terminals.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MEASURES = {
     ("frames", "f1"): "F1, frames",
 }
 
-NO_DIFFERENCE = "no difference to be seen"
+NO_DIFFERENCE = "no significant difference"
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,6 @@ def differences(metrics: Mapping[str, Any]) -> list[Difference]:
 
 
 def by_pair(found: Sequence[Difference]) -> list[tuple[str, str, list[Difference]]]:
-    """Return the names of each pair of models, `model` and `minus`, with their differences in a row."""
+    """Return the names of each pair of models, `model` and `minus`, with a list of their differences."""
     pairs = groupby(found, key=lambda one: (one.model, one.minus))
     return [(model, minus, list(group)) for (model, minus), group in pairs]

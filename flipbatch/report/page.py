@@ -2,7 +2,7 @@
 
 Fills ``report.html.j2`` with the rows of `views`, and inlines ``report.css``. Jinja2 escapes every text:
 names, URIs and errors come from outside, and a video may be called ``<script>``. The same run gives the same
-bytes. Knows no pixels, no Ray and no clock.
+bytes. Does not know pixels, Ray or a clock.
 """
 
 from __future__ import annotations
@@ -25,17 +25,7 @@ REPORT_FILE = "report.html"
 
 
 def write_report(run: ScoringRun, metrics: Json, model_cards: Mapping[str, Json], totals: PartTotals) -> None:
-    """Write ``report.html`` of a run whose tables are written.
-
-    Parameters
-    ----------
-    run : ScoringRun
-    metrics : mapping
-        The content of ``metrics.json``.
-    model_cards : mapping of str to mapping
-        The content of each model's ``model.json``, by name.
-    totals : PartTotals
-        The sums of all parts.
+    """Write ``report.html`` of a run whose tables are written. The parameters are those of `gather`.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """Plots of the report as shapes of SVG: intervals, histograms, reliability.
 
-Knows numbers and geometry. The template draws the shapes, the stylesheet colours them.
+Knows numbers and geometry. Does not know markup or colours: the template draws the shapes, the stylesheet
+colours them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Plot:
-    """Shapes in a coordinate system. It stretches with its place, so it holds no text.
+    """Shapes in a coordinate system. It stretches with its place, so it contains no text.
 
     Attributes
     ----------
@@ -59,7 +60,7 @@ class Panel:
 
 
 def interval(value: float, low: float, high: float, floor: float | None, label: str) -> Plot:
-    """Draw a line from 0 to 1 with an interval, the value, and the value of calling everything flip.
+    """Draw a line from 0 to 1 with an interval, the value, and the value of predicting flip for all.
 
     Parameters
     ----------

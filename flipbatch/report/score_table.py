@@ -1,12 +1,14 @@
-"""Metrics of models side by side, as lines for a terminal.
+"""The metrics of several models as one table for a terminal.
 
-Knows the keys of ``metrics.json``. Knows no files.
+Knows the keys of ``metrics.json``. Does not know files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from flipbatch.report.values import decimals, shortened
 
 Metrics = Mapping[str, Any]
 
@@ -38,7 +40,7 @@ def score_table(
 
 
 def _fitted(name: str, width: int) -> str:
-    return name.ljust(width) if len(name) <= width else name[: width - 1] + "…"
+    return shortened(name, width).ljust(width)
 
 
 def _scores(model: Metrics) -> str:
@@ -50,4 +52,4 @@ def _scores(model: Metrics) -> str:
 
 
 def _number(value: float | None, width: int) -> str:
-    return ("-" if value is None else f"{value:.3f}").rjust(width)
+    return decimals(value, "-").rjust(width)

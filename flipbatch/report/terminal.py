@@ -11,6 +11,7 @@ from typing import Any
 from flipbatch.errors import printable
 from flipbatch.report.differences import NO_DIFFERENCE, by_pair, differences
 from flipbatch.report.score_table import score_table
+from flipbatch.report.values import decimals, shortened, unseen_f1
 
 Metrics = Mapping[str, Any]
 
@@ -49,31 +50,21 @@ def _end(uri: str, width: int) -> str:
 
 def comparison_lines(comparison: Metrics) -> list[str]:
     """Return how the trained models compare on the test split."""
-    table = score_table(comparison["models"], "unseen F1", _unseen_f1)
+    table = score_table(comparison["models"], "unseen F1", unseen_f1)
     chosen_by = comparison.get("chosen_by", "F1 on the test split")
     return [*table, *_difference_lines(comparison), f"best by {chosen_by}: {comparison['best']}"]
-
-
-def _unseen_f1(entry: Metrics) -> float | None:
-    """Return F1 over the test frames of groups that did not train."""
-    unseen = entry.get("test_unseen_groups", entry.get("test_unseen_videos"))
-    return unseen["frames"]["f1"] if unseen else None
 
 
 def _difference_lines(metrics: Metrics) -> list[str]:
     """Return a line per pair of models, and one per measure below it."""
     lines = []
     for model, minus, found in by_pair(differences(metrics)):
-        lines.append(f"{_cut(model, 24)} - {_cut(minus, 24)}, with 95 % intervals:")
+        lines.append(f"{shortened(model, 24)} - {shortened(minus, 24)}, with 95 % intervals:")
         for one in found:
-            result = f"{_cut(one.better, 16)} is better" if one.better else NO_DIFFERENCE
+            result = f"{shortened(one.better, 16)} is better" if one.better else NO_DIFFERENCE
             interval = f"{one.low:+.3f} to {one.high:+.3f}"
             lines.append(f"  {one.measure:<26}{one.value:+.3f}  {interval}  {result}")
     return lines
-
-
-def _cut(name: str, width: int) -> str:
-    return name if len(name) <= width else name[: width - 1] + "…"
 
 
 # ---------------------------------------------------------------------------------------- folds
@@ -112,4 +103,4 @@ def folds_lines(folds: Metrics) -> list[str]:
 
 
 def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    return decimals(value, "-")

@@ -1,6 +1,6 @@
 """Rows and cells of the report as texts, in the order of the page.
 
-Knows ``metrics.json``, ``run.json`` and model cards. Knows no markup and no colours.
+Knows ``metrics.json``, ``run.json`` and model cards. Does not know markup or colours.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from typing import Any
 from flipbatch.evaluation.counts import Counts
 from flipbatch.report.contents import Json, Report, look
 from flipbatch.report.plots import Plot, interval
+from flipbatch.report.values import decimals, unseen_f1
 from flipbatch.report.warnings import call_all_flip
 
 MEASURES = {"precision": "precision", "recall": "recall", "accuracy": "accuracy"}
 COUNTS = {
-    "tp": "flip, called flip (tp)",
-    "fn": "flip, called notflip (fn)",
-    "fp": "notflip, called flip (fp)",
-    "tn": "notflip, called notflip (tn)",
+    "tp": "flip, predicted flip (tp)",
+    "fn": "flip, predicted notflip (fn)",
+    "fp": "notflip, predicted flip (fp)",
+    "tn": "notflip, predicted notflip (tn)",
 }
 
 
@@ -34,7 +35,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A title and a cell per model. `floor` is the cell of calling all flip; None for no such column."""
+    """A title and a cell per model. `floor` is the cell of the baseline, None for no such column."""
 
     title: str
     cells: Sequence[Cell]
@@ -60,9 +61,9 @@ def signed(value: float) -> str:
     return f"{value:+.3f}".replace("-", "−")
 
 
-def number(value: float | None, missing: str = "undefined") -> str:
-    """Return a number with three decimals."""
-    return missing if value is None else f"{value:.3f}"
+def number(value: float | None) -> str:
+    """Return a number with three decimals, or ``undefined``."""
+    return decimals(value, "undefined")
 
 
 def source(report: Report) -> str:
@@ -100,16 +101,16 @@ def model_heads(report: Report) -> list[tuple[str, bool]]:
 
 
 def comparison(report: Report) -> list[Section]:
-    """Return the sections of the comparison; without labels, only the decisions."""
+    """Return the sections of the comparison; without labels, only the predictions."""
     models = list(report.metrics["models"].values())
     if report.metrics["note"]:
-        return [_decisions(report, None)]
+        return [_predictions(report, None)]
     columns = len(models) + 2
     frames, videos = [model["frames"] for model in models], [model["videos"] for model in models]
     return [
-        Section("Each video one decision", _measured(videos), columns),
-        Section("Each frame one decision", [*_measured(frames), *_details(frames)], columns),
-        _decisions(report, ""),
+        Section("Per video (one prediction each)", _measured(videos), columns),
+        Section("Per frame (one prediction each)", [*_measured(frames), *_details(frames)], columns),
+        _predictions(report, ""),
         Section("F1 of each video's frames", _per_video(models, report), columns),
     ]
 
@@ -157,22 +158,22 @@ def _per_video(models: Sequence[Json], report: Report) -> list[Row]:
     return [Row("mean", means), Row("defined for", [Cell(text) for text in defined])]
 
 
-def _decisions(report: Report, floor: str | None) -> Section:
+def _predictions(report: Report, floor: str | None) -> Section:
     models = report.metrics["models"]
     figures = [report.videos[name] for name in models]
     rows = [
         Row("threshold", [Cell(number(model["threshold"])) for model in models.values()], floor),
-        Row("frames called flip", [Cell(f"{one.flip_frames:,}") for one in figures], floor),
-        Row("videos called flip", [Cell(f"{one.flip_videos:,}") for one in figures], floor),
+        Row("frames predicted flip", [Cell(f"{one.flip_frames:,}") for one in figures], floor),
+        Row("videos predicted flip", [Cell(f"{one.flip_videos:,}") for one in figures], floor),
     ]
-    return Section("Decisions", rows, len(models) + (1 if floor is None else 2))
+    return Section("Predictions", rows, len(models) + (1 if floor is None else 2))
 
 
 # ---------------------------------------------------------------------------------------- one model
 
 
 def origin(model_card: Json) -> dict[str, Any]:
-    """Return titles and values of how a model was trained, as far as its model card says it."""
+    """Return titles and values of how a model was trained, as far as its model card has them."""
     weights = look(model_card, "training", "weights")
     error = ("calibration", "expected_calibration_error")
     facts = {
@@ -185,11 +186,14 @@ def origin(model_card: Json) -> dict[str, Any]:
         "calibration error before": _rounded(look(model_card, *error, "before")),
         "after": _rounded(look(model_card, *error, "after")),
         "F1 on its own test frames": _rounded(look(model_card, "metrics", "test", "frames", "f1")),
-        "of videos not seen in training": _rounded(
-            look(model_card, "metrics", "test_unseen_videos", "frames", "f1")
-        ),
+        "F1 on test groups not in training": _rounded(_unseen_f1(model_card)),
     }
     return {title: value for title, value in facts.items() if value is not None}
+
+
+def _unseen_f1(model_card: Json) -> float | None:
+    metrics = look(model_card, "metrics")
+    return unseen_f1(metrics) if isinstance(metrics, Mapping) else None
 
 
 def _rounded(value: Any) -> str | None:
@@ -198,20 +202,20 @@ def _rounded(value: Any) -> str | None:
 
 def video_heads(report: Report) -> list[str]:
     """Return the titles of the table of videos."""
-    more = ["label", "tp", "fp", "fn", "tn", "F1"] if labelled(report) else ["called flip"]
-    return ["video", "frames", "mean p", "called", *more]
+    more = ["label", "tp", "fp", "fn", "tn", "F1"] if labelled(report) else ["predicted flip"]
+    return ["video", "frames", "mean probability", "prediction", *more]
 
 
 def video_cells(report: Report, row: Json) -> list[str]:
-    """Return the texts of a video's row behind its name."""
-    cells = [count(row["frames"]), number(row["mean_probability"], "–"), row["prediction"] or "–"]
+    """Return the texts of a video's row after its name."""
+    cells = [count(row["frames"]), decimals(row["mean_probability"], "–"), row["prediction"] or "–"]
     if not labelled(report):
         return [*cells, count(row["predicted_flip_frames"])]
     counts = [count(row[key]) for key in ("tp", "fp", "fn", "tn")]
     return [*cells, row["label"] or "–", *counts, number(row["f1"])]
 
 
-# ---------------------------------------------------------------------------------------- foot
+# ---------------------------------------------------------------------------------------- footer
 
 
 def fingerprints(report: Report) -> str:

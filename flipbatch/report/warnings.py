@@ -96,19 +96,19 @@ def _about_model_card(model_card: Json) -> Iterator[str]:
     notes = [str(note) for note in notes] if isinstance(notes, list) else []
     yield from (f"In training: {note}" for note in notes)
     if _trained_from_scratch(model_card) and not any("scratch" in note for note in notes):
-        yield "Trained from scratch, without ImageNet weights: with them it would likely do far better."
+        yield "Trained from scratch: ImageNet weights usually give a much better model."
     # The fitted temperature comes near its bound, not exactly onto it.
     if model_card.get("temperature", 0) > 0.999 * TEMPERATURES[1]:
         yield (
-            f"Its temperature is at the bound of {TEMPERATURES[1]:g}: its outputs on validation say little "
-            "about the label, and all its probabilities are near the share of flips."
+            f"Its temperature is at the bound of {TEMPERATURES[1]:g}: its outputs on validation hardly "
+            "depend on the label, so all its probabilities are near the share of flips."
         )
 
 
 def _about_result(model: Json) -> Iterator[str]:
     f1, floor = model["frames"]["f1"], call_all_flip(model["frames"])
     if f1 is not None and floor.f1 is not None and _has_both(floor) and f1 <= floor.f1:
-        yield f"No better than calling every frame flip, which has F1 {floor.f1:.3f} on these frames."
+        yield f"No better than predicting flip for every frame, which has F1 {floor.f1:.3f} on these frames."
 
 
 def _trained_from_scratch(model_card: Json) -> bool:
@@ -117,7 +117,7 @@ def _trained_from_scratch(model_card: Json) -> bool:
 
 
 def call_all_flip(measured: Json) -> Counts:
-    """Return the counts of calling everything ``flip``, from the counts of any other decisions.
+    """Return the counts of predicting ``flip`` for everything, from the counts of any other predictions.
 
     Parameters
     ----------

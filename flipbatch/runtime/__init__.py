@@ -1,1 +1,7 @@
-"""The parts that run a job: Ray connection, subprocesses, run directory, versions, command line."""
+"""The parts that run a job, in the order of a command.
+
+`command_line` has the common arguments, logging and exit codes; `submitted_job` refuses relative paths in a
+submitted job; `run_directory` starts or resumes a run, with the package `versions`; `ray_connection` connects
+to Ray; `subprocess_worker` runs a function in another process. Does not know frames, models or what a job
+does.
+"""

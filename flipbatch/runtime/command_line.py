@@ -89,7 +89,7 @@ class RedactingFormatter(logging.Formatter):
 def add_logging(command: argparse.ArgumentParser) -> None:
     """Add ``-v`` and ``-q``, which say how much a command logs."""
     amount = command.add_mutually_exclusive_group()
-    amount.add_argument("-v", "--verbose", action="store_true", help="log more, to find errors")
+    amount.add_argument("-v", "--verbose", action="store_true", help="log more details")
     amount.add_argument("-q", "--quiet", action="store_true", help="log warnings and errors only")
 
 

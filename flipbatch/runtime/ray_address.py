@@ -70,12 +70,12 @@ def check_answer() -> bool:
     Raises
     ------
     JobError
-        Where no Ray answers within `ANSWER_SECONDS`, it doesn't accept the token, or none of its nodes is on
+        If no Ray answers within `ANSWER_SECONDS`, it doesn't accept the token, or none of its nodes is on
         this machine.
     ray.exceptions.AuthenticationError
-        Where the file of the token can't be read.
+        If the file of the token can't be read.
     OSError
-        Where the file with the address can't be read.
+        If the file with the address can't be read.
     """
     given = os.environ.get("RAY_ADDRESS") or None
     place = _place(given)

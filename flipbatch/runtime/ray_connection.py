@@ -36,7 +36,7 @@ def connected() -> Iterator[None]:
     Raises
     ------
     JobError
-        Where Ray can't be reached or started.
+        If Ray can't be reached or started.
     """
     if ray.is_initialized():
         yield
@@ -84,7 +84,7 @@ def data_context(**settings: Any) -> Iterator[ray.data.DataContext]:
     Raises
     ------
     AttributeError
-        Where `DataContext` has no attribute of a name.
+        If `DataContext` has no attribute of a name.
     """
     context = ray.data.DataContext.get_current().copy()
     for name, value in settings.items():
@@ -97,7 +97,9 @@ def data_context(**settings: Any) -> Iterator[ray.data.DataContext]:
 def warn_without_gpu() -> None:
     """Warn where the cluster has no GPU: the job waits until one joins, as in an autoscaling cluster."""
     if not ray.cluster_resources().get("GPU", 0):
-        log.warning("No GPU is in the cluster: the job waits until one joins. Without one, leave --gpu out.")
+        log.warning(
+            "The cluster has no GPU: the job waits until a GPU joins. Leave --gpu out to run on CPUs."
+        )
 
 
 @contextmanager

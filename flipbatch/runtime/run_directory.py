@@ -66,9 +66,9 @@ class RunDirectory:
         Raises
         ------
         OutputError
-            Where the file is damaged.
+            If the file is damaged.
         StorageError
-            Where it can't be read.
+            If it can't be read.
         """
         try:
             value = json.loads(storage.read_required(self.path(name), "the run's file"))
@@ -89,14 +89,14 @@ class RunDirectory:
         Raises
         ------
         OutputError
-            Where the directory holds other files, or where `read_run_file` refuses the run's file.
+            If the directory holds other files, or if `read_run_file` refuses the run's file.
         """
         names = set(storage.names_in(self.uri))
         if RUN_FILE in names:
             return self.read_run_file()["identity"]
         if strangers := sorted(name for name in names - before_run_file if _is_stranger(name)):
             raise OutputError(
-                f"{self.uri} holds {strangers[0]} and no {RUN_FILE}: it belongs to something else. Choose an "
+                f"{self.uri} contains {strangers[0]} but no {RUN_FILE}: it is not a flipbatch run. Choose an "
                 "empty or new directory for --out."
             )
         return None
@@ -107,7 +107,7 @@ class RunDirectory:
         Raises
         ------
         OutputError
-            Where it is damaged, of another program or of a newer flipbatch.
+            If it is damaged, of another program or of a newer flipbatch.
         StorageError
         """
         run = self.read_json(RUN_FILE)
@@ -147,7 +147,7 @@ class RunDirectory:
         Raises
         ------
         OutputError
-            Where another command has started another run.
+            If another command has started another run.
         """
         content = {"identity": identity, **facts}
         run = {

@@ -1,4 +1,4 @@
-"""What a job that was submitted to Ray can see: a copy of the working directory.
+"""A job that was submitted to Ray runs in a copy of the working directory: relative paths are refused.
 
 Knows the environment that ``ray job submit`` sets. Does not import Ray, which a command may not need.
 """

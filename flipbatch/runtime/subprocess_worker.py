@@ -1,10 +1,10 @@
-"""A function runs in a separate process: neither its memory nor its death is the caller's.
+"""A function runs in a separate process. Its memory use and its end don't affect the caller.
 
 `run_in_subprocess` runs one call, with a scratch folder; `SubprocessWorker` takes many calls, and any of them
 may end the process. Results and errors come back to the caller; those that can't be sent come back as a
 `SubprocessError` that names them.
 
-Knows processes, pickling and a scratch folder; knows nothing of the functions.
+Knows processes, pickling and a scratch folder. Does not know what the functions do.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class SubprocessDiedError(Exception):
     Attributes
     ----------
     by_own_fault : bool
-        True where the call ended the process or took too long; False where it was killed, as happens where
-        memory runs out, or where it could not start.
+        True if the call ended the process or took too long; False if the process was killed, for example by
+        the out-of-memory killer, or could not start.
     """
 
     def __init__(self, how: str, by_own_fault: bool) -> None:
@@ -74,9 +74,9 @@ class SubprocessFuture(Generic[Result]):
         Raises
         ------
         JobError
-            Where the process was killed.
+            If the process was killed.
         SubprocessError
-            Where the error or the result can't be sent.
+            If the error or the result can't be sent.
         """
         try:
             answer = self._connection.recv_bytes()
@@ -142,9 +142,9 @@ class SubprocessWorker(Generic[Result]):
         Raises
         ------
         SubprocessDiedError
-            Where the process ended, or was ended because the time was up. The next call starts a new one.
+            If the process ended, or was ended because the time was up. The next call starts a new one.
         SubprocessError
-            Where the error or the result can't be sent.
+            If the error or the result can't be sent.
         """
         process, connection = self._running = self._running or self._start()
         try:

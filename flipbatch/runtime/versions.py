@@ -1,6 +1,6 @@
 """Versions of the packages that a result may depend on.
 
-Knows package names; knows nothing of what is computed with them.
+Knows package names. Does not know what is computed with them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Attempt markers: which shards a worker was scoring when it ended.
 
 A worker writes a marker before it starts a chunk of shards. The marker is deleted after the last commit of
-the chunk. A marker that is still there belongs to a worker that is at work, was killed, or met a frame that
-ends its process. Markers are advice: a lost or left-over marker costs time or a failed job, never a row.
+the chunk. A marker that is still there belongs to a worker that is at work, was killed, or read a frame that
+ends its process. Markers are hints: a lost or left-over marker costs time or fails a job, but never loses a
+row.
 
 Knows markers in a run's directory. Does not know frames, rows or Ray.
 """
@@ -159,6 +160,6 @@ def _markers(run: ScoringRun) -> list[_Marker]:
 def _limit_attempts(run: ScoringRun, shard: int, attempts: int) -> None:
     if attempts >= MAX_ATTEMPTS:
         raise JobError(
-            f"{attempts} workers ended over shard {shard} of {run.directory.uri}: most likely they lack "
-            "memory, see Ray's logs. The same command tries again."
+            f"{attempts} workers ended while they scored shard {shard} of {run.directory.uri}. They probably "
+            "ran out of memory (see Ray's logs). Run the same command to try again."
         )

@@ -45,7 +45,7 @@ class BuiltManifest:
     labels : dict of (str or None) to int
         Frames of each label.
     plan : Plan
-        How it is cut.
+        How it is divided into shards.
     folder : str
         Its folder, relative to the run's directory.
     notes : tuple of str
@@ -93,12 +93,12 @@ def building_here(
 def build_manifest(
     frames_uri: str | None, manifest_uri: str | None, limit: int | None, folder: str | None, scratch: Path
 ) -> BuiltManifest:
-    """List or read frames, sort them, cut them into shards and write them.
+    """List or read frames, sort them, divide them into shards and write them.
 
     Parameters
     ----------
     frames_uri, manifest_uri : str or None
-        One of the two, as a command was given them.
+        One of the two, as passed to the command.
     limit : int or None
         Keep the first `limit` frames only.
     folder : str or None

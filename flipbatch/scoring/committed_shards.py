@@ -1,4 +1,4 @@
-"""Committed shards are read: their rows, their engines, and the frames that a retry reads again.
+"""Committed shards, read again: their rows, their engines, and the frames that a retry reads.
 
 Knows shard files and their metadata. Does not know Ray, pixels or networks.
 """

@@ -56,7 +56,7 @@ def require_engine(directory: RunDirectory, own: EngineIdentity, allow_mixed: bo
     Raises
     ------
     OutputError
-        If they differ, unless `allow_mixed`. The message names both where they differ.
+        If they differ, unless `allow_mixed`. The message names the differences.
     """
     content = json.dumps(own.to_json(), indent=2, sort_keys=True) + "\n"
     if storage.create(directory.path(ENGINE_FILE), content.encode()) or allow_mixed:

@@ -1,4 +1,4 @@
-"""What runs the work of a scoring run: `local_executor` in this process, `ray_executor` on a Ray cluster.
+"""The interface of an executor: `local_executor` scores in this process, `ray_executor` on a Ray cluster.
 
 Knows what a worker needs to score shards, and what the driver asks of an executor. Does not know Ray.
 """

@@ -1,4 +1,4 @@
-"""What a report shows of a run's rows, as sums that add: histograms, figures of videos, the first errors.
+"""The figures of a run that a report shows, as mergeable sums: histograms, videos, the first errors.
 
 Knows the columns of predictions and videos. Does not know files, metrics or markup. The size of each sum does
 not depend on the number of frames and videos.
@@ -54,7 +54,7 @@ class VideoFigures:
         Frames whose prediction is ``flip``.
     top : tuple of dict
         At most `TOP_VIDEOS` rows, `schema.VIDEOS`, sorted by number of wrong frames; in a run without labels,
-        by number of frames called ``flip``.
+        by number of frames predicted ``flip``.
     """
 
     videos: int = 0
@@ -119,7 +119,7 @@ def video_figures(videos: pa.Table, by_wrong_frames: bool) -> VideoFigures:
     videos : pyarrow.Table
         `schema.VIDEOS`.
     by_wrong_frames : bool
-        Whether the run has labels: videos are ranked by their wrong frames, else by those called ``flip``.
+        Whether the run has labels: videos are ranked by their wrong frames, else by those predicted ``flip``.
     """
     wrong = videos["fp"].to_numpy() + videos["fn"].to_numpy()
     flips = videos["predicted_flip_frames"].to_numpy()

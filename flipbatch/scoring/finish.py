@@ -1,4 +1,4 @@
-"""A run is finished: metrics, misnamed files, report, and ``_SUCCESS`` last.
+"""The end of a run: metrics, misnamed files, report, and ``_SUCCESS`` last.
 
 Knows ``metrics.json`` and the files of a finished run. Does not know Ray, shards or how a report looks.
 """
@@ -48,7 +48,7 @@ def finish_run(run: ScoringRun, totals: PartTotals, write_report: WriteRunReport
     Raises
     ------
     OutputError
-        If a frame is not accounted for, or the tables' folders hold other files.
+        If a frame is not accounted for, or the tables' folders contain other files.
     """
     _require_all_frames(run, totals)
     require_only_parts(run)
@@ -66,8 +66,8 @@ def finish_run(run: ScoringRun, totals: PartTotals, write_report: WriteRunReport
 def _require_all_frames(run: ScoringRun, totals: PartTotals) -> None:
     if (totals.frames, totals.videos) != (run.frames, run.videos):
         raise OutputError(
-            f"{run.directory.uri} has predictions of {totals.frames} frames in {totals.videos} videos, and "
-            f"its manifest {run.frames} in {run.videos}: it is damaged; choose another --out."
+            f"{run.directory.uri} is damaged: the predictions have {totals.frames} frames in {totals.videos} "
+            f"videos, the manifest has {run.frames} in {run.videos}. Choose another --out."
         )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from flipbatch import storage
 from flipbatch.frames.table_parts import table_digest
-from flipbatch.models.precision import Device
+from flipbatch.models.precision import Device, require_gpu
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.schema import COLUMNS, Label
 from flipbatch.scoring.build_manifest import (
@@ -28,7 +28,7 @@ from flipbatch.scoring.committed_shards import failed_frames
 from flipbatch.scoring.engines import require_engine_of_driver
 from flipbatch.scoring.executor import Executor, Work
 from flipbatch.scoring.finish import METRICS_FILE, finish_run
-from flipbatch.scoring.local_executor import LocalExecutor, require_gpu
+from flipbatch.scoring.local_executor import LocalExecutor
 from flipbatch.scoring.merge import merge_part
 from flipbatch.scoring.models import ScoringModel, load_models
 from flipbatch.scoring.progress import Progress

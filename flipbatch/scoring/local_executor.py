@@ -1,14 +1,13 @@
 """Scoring in this process, one shard after the other: without a cluster, and without its start.
 
-Knows the steps of scoring and their order. Does not import Ray. A frame that ends the process ends the
-command; the same command finds the frame, and resumes.
+Knows the steps of scoring and their order. Does not import Ray. A frame that ends the process also ends the
+command. If the command is repeated, it detects the frame and resumes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from flipbatch.errors import JobError
 from flipbatch.scoring.attempts import finish_attempt
 from flipbatch.scoring.executor import Result, Shards, Work
 from flipbatch.scoring.run import ScoringRun
@@ -16,23 +15,8 @@ from flipbatch.scoring.score_shard import CommittedShard, commit_shard, predict_
 from flipbatch.scoring.shards import chunk_shards
 
 
-def require_gpu() -> None:
-    """Require a GPU that torch can use in this process.
-
-    Raises
-    ------
-    JobError
-    """
-    import torch
-
-    if not torch.cuda.is_available():
-        raise JobError(
-            "No GPU is here that torch can use: leave --gpu out, or start the command where one is."
-        )
-
-
 class LocalExecutor:
-    """An `Executor` on one core."""
+    """An `Executor` in this process: on one core, or one core and a GPU."""
 
     def score_shards(self, work: Work, shards: Shards) -> Iterator[CommittedShard]:
         """Score shards in order."""

@@ -1,7 +1,7 @@
 """The files of a run's manifest: a folder of parts.
 
-Knows Parquet, and in which part and row group the rows of a shard are. Does not know how a manifest is cut,
-frames, models or results.
+Knows Parquet, and in which part and row group the rows of a shard are. Does not know how a manifest is
+divided, frames, models or results.
 """
 
 from __future__ import annotations

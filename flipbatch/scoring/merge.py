@@ -1,4 +1,4 @@
-"""A part is merged: its committed shards become one file of predictions a model, and one of videos.
+"""The merge of a part: its committed shards become one file of predictions per model, and one of videos.
 
 Knows the tables of a part. Does not know Ray, pixels, networks or metrics. The files depend on the shards
 alone: a part that is merged twice gives the same bytes.
@@ -31,7 +31,7 @@ def merge_part(run: ScoringRun, part: int) -> PartTotals:
     Raises
     ------
     OutputError
-        If a shard is missing or damaged, or the files do not hold each frame once.
+        If a shard is missing or damaged, or the files do not contain each frame once.
     StorageError
         If the storage can't be written.
     """

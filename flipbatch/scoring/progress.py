@@ -57,7 +57,7 @@ class Progress:
         )
 
     def add(self, frames: int, errors: int, retries: int = 0) -> None:
-        """Count committed frames, those of them without a probability, and repeated requests to storage."""
+        """Count committed frames, those of them without a probability, and storage retries."""
         self._done += frames
         self._errors += errors
         self._retries += retries
@@ -79,13 +79,13 @@ class Progress:
         print(self.line(), file=self._stream, flush=True)
 
     def line(self) -> str:
-        """Return one line: frames done and in all, rate, time left, errors, repeated requests."""
+        """Return one line: frames done and in all, rate, time left, errors, storage retries."""
         # The number of frames done before a resume is an estimate.
         left = max(0, self._total - self._done)
         rate = (self._done - self._before) / max(1e-9, self._clock() - self._started)
         eta = f"{_duration(left / rate)} left" if rate and left else "done" if not left else "no rate yet"
         counts = f"scored {self._done:,} of {self._total:,} frames"
-        retries = f", {self._retries:,} requests to storage repeated" if self._retries else ""
+        retries = f", {self._retries:,} storage retries" if self._retries else ""
         return f"{counts}, {rate:,.0f} frames/s, {eta}, {self._errors:,} errors{retries}"
 
 

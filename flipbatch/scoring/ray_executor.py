@@ -31,7 +31,7 @@ _BLOCK_BYTES = 2**20
 is predicted and freed before the next is read, and more than the rows of a thousand committed shards."""
 
 _CPUS_PER_COMMIT = 0.1
-"""A commit waits for storage nearly all of its time."""
+"""A commit spends nearly all of its time waiting for storage."""
 
 
 @contextmanager
@@ -94,7 +94,7 @@ def pipeline(work: Work, shards: Shards, gpu: bool) -> ray.data.Dataset:
     Returns
     -------
     Dataset
-        Columns ``committed`` (`CommittedShard`) and ``attempt`` (`Attempt`), a row a shard.
+        Columns ``committed`` (`CommittedShard`) and ``attempt`` (`Attempt`), one row per shard.
     """
     chunks = chunk_shards(shards, _workers(gpu))
     shared = ray.put(_Shared(work, chunks))
@@ -245,7 +245,7 @@ _fetched: dict[ray.ObjectRef[Any], _Shared] = {}
 
 
 def _fetch(reference: ray.ObjectRef[Any]) -> _Shared:
-    """Get what all steps share from the object store, once a process."""
+    """Get what all steps share from the object store, once per process."""
     if reference not in _fetched:
         _fetched.clear()
         _fetched[reference] = ray.get(reference)

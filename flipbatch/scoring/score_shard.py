@@ -1,4 +1,4 @@
-"""One shard: read, decode, predict, commit.
+"""The steps of one shard: read, decode, predict, commit.
 
 Knows one shard at a time. Does not know Ray, other shards or metrics. Decoding, predicting and committing are
 three steps, so that executors can run them in different processes and can wait for storage while the next
@@ -71,7 +71,7 @@ class DecodedShard:
     committed : CommittedRows or None
         On a retry, the shard as it is committed.
     retries : int
-        How often requests to storage were repeated meanwhile.
+        Number of storage retries meanwhile.
     """
 
     shard: int
@@ -82,7 +82,7 @@ class DecodedShard:
     retries: int = 0
 
     def __sizeof__(self) -> int:
-        """Return the bytes, nearly all of them pixels. Ray cuts its blocks by them."""
+        """Return the size in bytes, nearly all of it pixels. Ray limits its blocks by it."""
         return object.__sizeof__(self) + sum(sys.getsizeof(one.pixels) for one in self.frames.values())
 
 
@@ -94,7 +94,7 @@ class PredictedShard:
     ----------
     shard : int
     rows : pyarrow.Table
-        `SHARD_COLUMNS`, `group` and one column a model: all rows of the shard.
+        `SHARD_COLUMNS`, `group` and one column per model: all rows of the shard.
     engines : frozenset of str
         `engines.engine_text` of the engines that the rows come from.
     replaces : bool
@@ -150,7 +150,7 @@ def decode_shards(
     quarantined: Collection[int] = (),
     retry: bool = False,
 ) -> Iterator[DecodedShard]:
-    """Read the frames of shards and decode them once an input size; meanwhile read the next shard's files.
+    """Read the frames of shards and decode them once per input size; meanwhile read the next shard's files.
 
     Parameters
     ----------

@@ -1,11 +1,11 @@
-"""The cut: a manifest becomes shards, the unit of work, of commit and of resume.
+"""Sharding: a manifest is divided into shards, the unit of work, of commit and of resume.
 
 Knows how rows are grouped into shards, row groups and parts, and shards into chunks. Does not know files,
-frames, models or results. The cut depends on the manifest alone, never on the machine: a run may resume on
-another.
+frames, models or results. The sharding depends on the manifest alone, never on the machine: a run may resume
+on another.
 
-A part starts and ends between videos and becomes one file of predictions. A row group holds whole shards, so
-that a worker reads few rows of other shards.
+A part starts and ends between videos and becomes one file of predictions. A row group contains whole shards,
+so that a worker reads few rows of other shards.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ MOST_FRAMES_PER_SHARD = 256
 LEAST_FRAMES_PER_SHARD = 128
 CHUNKS_PER_WORKER = 4
 MOST_SHARDS_PER_CHUNK = 32
-"""Progress is reported by the chunk: some 20 s of a worker's time."""
+"""Progress is reported per chunk: some 20 s of a worker's time."""
 
 MOST_CHUNKS = 10_000
 """Each costs the driver some kilobytes and milliseconds: with very many shards the last chunks grow, too."""
 
 ROWS_PER_GROUP = 16_384
 ROWS_PER_PART = 4_194_304
-"""At about 16 bytes a prediction this makes files of some 64 MB."""
+"""At about 16 bytes per prediction this makes files of some 64 MB."""
 
 SHARDED_MANIFEST = MANIFEST.append(pa.field("shard", pa.int64(), nullable=False))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a manifest was cut.
+    """How a manifest is divided into shards.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Plan:
         return range(len(self.first_shards))
 
     def part_of(self, shard: int) -> int:
-        """Return which part holds a shard."""
+        """Return which part a shard is in."""
         return bisect.bisect_right(self.first_shards, shard) - 1
 
     def shards_of(self, part: int) -> range:
@@ -93,12 +93,12 @@ class Group(NamedTuple):
 def cut_manifest(frames: Iterable[pa.RecordBatch], count: int) -> Iterator[Group]:
     """Give every row its shard, and gather shards into row groups and parts.
 
-    A video is cut only if it alone exceeds `frames_per_shard`.
+    A video is divided only if it alone exceeds `frames_per_shard`.
 
     Parameters
     ----------
     frames : iterable of pyarrow.RecordBatch
-        `schema.MANIFEST`, sorted by video. The cut does not depend on how the rows are batched.
+        `schema.MANIFEST`, sorted by video. The sharding does not depend on how the rows are batched.
     count : int
         Their number.
 
@@ -209,7 +209,7 @@ def _group(part: int, rows: list[pa.RecordBatch]) -> Group:
 
 
 def plan_of(groups: Iterable[Group]) -> Plan:
-    """Return the plan of a manifest that was cut into these groups."""
+    """Return the plan of a manifest that was divided into these groups."""
     firsts, last = dict[int, int](), -1
     for group in groups:
         shards = group.rows["shard"]
@@ -222,7 +222,7 @@ def plan_of(groups: Iterable[Group]) -> Plan:
 
 
 def chunk_shards(shards: npt.NDArray[np.int64], workers: int) -> list[npt.NDArray[np.int64]]:
-    """Cut shards into chunks; a worker gets one chunk at a time.
+    """Divide shards into chunks; a worker gets one chunk at a time.
 
     The first chunks are large, which costs the driver little and lets a worker read ahead. The last have one
     shard, so that all workers finish together (guided self-scheduling, doi:10.1109/TC.1987.5009495).
@@ -237,7 +237,7 @@ def chunk_shards(shards: npt.NDArray[np.int64], workers: int) -> list[npt.NDArra
     Returns
     -------
     list of ndarray
-        All shards, in order, at least 1 a chunk.
+        All shards, in order, at least 1 per chunk.
     """
     least = 1 + len(shards) // MOST_CHUNKS
     most = max(MOST_SHARDS_PER_CHUNK, least)

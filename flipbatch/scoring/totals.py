@@ -1,6 +1,6 @@
 """The sums of a run: the totals of its parts add, in memory that does not grow with the run.
 
-Knows what metrics and report need of a run's rows. Does not know files or how a number is shown.
+Knows what metrics and report need of a run's rows. Does not know files, or how a number is shown.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Filesystems of fsspec: the one of a URI, opened once a process.
+"""Filesystems of fsspec: the one of a URI, opened once per process.
 
-Knows fsspec; knows no requests. Ray Train takes such a filesystem for its checkpoints.
+Knows fsspec. Does not know requests. Ray Train takes such a filesystem for its checkpoints.
 """
 
 from __future__ import annotations

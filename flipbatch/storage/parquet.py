@@ -1,6 +1,6 @@
 """Tables as Parquet files: written whole and atomically, read whole or some row groups at a time.
 
-The one place where tables become bytes and bytes become tables. Knows Parquet; knows no table's columns.
+This is the one place that converts between tables and bytes. Knows Parquet. Does not know columns.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def create_table(table: pa.Table, uri: str, metadata: Mapping[str, str] | None =
 def write_batches(
     batches: Iterable[pa.RecordBatch], schema: pa.Schema, uri: str, metadata: Mapping[str, str]
 ) -> None:
-    """Write batches of rows as one Parquet file, atomically; only its bytes are held.
+    """Write batches of rows as one Parquet file, atomically; only its bytes are in memory.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def read_table(uri: str) -> pa.Table:
 
 
 def parse_table(data: bytes, uri: str) -> pa.Table:
-    """Return the table that the bytes of a Parquet file hold.
+    """Return the table in the bytes of a Parquet file.
 
     Raises
     ------
@@ -146,7 +146,7 @@ class OpenTable(pq.ParquetFile):
     """A Parquet file of which only the footer and the requested row groups and columns are read.
 
     Remote column chunks that are near each other are fetched by one request. All methods raise `StorageError`
-    where the file is missing or damaged.
+    if the file is missing or damaged.
     """
 
     def __init__(self, uri: str) -> None:
@@ -177,7 +177,7 @@ class OpenTable(pq.ParquetFile):
         columns: Sequence[str] | None = None,
         **options: Any,
     ) -> Iterator[pa.RecordBatch]:
-        """Yield batches of at most `batch_size` rows; bytes of one row group are held at a time."""
+        """Yield batches of at most `batch_size` rows; the bytes of one row group are in memory at a time."""
         for group in range(self.num_row_groups) if row_groups is None else row_groups:
             with self._held([group], columns):
                 yield from super().iter_batches(batch_size, row_groups=[group], columns=columns, **options)

@@ -1,6 +1,6 @@
 """A remote file as a seekable file, of which only the requested byte ranges are fetched.
 
-Knows a size and a function that fetches a range; knows no storage and no file format.
+Knows a size and a function that fetches a range. Does not know storage or file formats.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class RangeFile(io.RawIOBase):
             return self._fetch_range(start, end)
 
     def hold(self, ranges: Iterable[tuple[int, int]]) -> None:
-        """Fetch ranges of bytes by few requests, and hold them until the next call."""
+        """Fetch ranges of bytes by few requests, and keep them until the next call."""
         self._held = []
         self._held = [(start, self._fetch(start, end)) for start, end in merged(ranges)]
 

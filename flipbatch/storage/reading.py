@@ -1,6 +1,6 @@
 """Reading: whole files or their first bytes, one or many at a time, with retries.
 
-Knows how many requests may be in flight; knows nothing of what files hold.
+Knows how many requests may be in flight. Does not know the content of files.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DIGEST_BUFFER = 8 * 2**20
 
 
 def read(uri: str, limit: int | None = None, version: str | None = None) -> bytes:
-    """Read a file, or its first `limit` bytes; retry where that may help.
+    """Read a file, or its first `limit` bytes; retry after transient errors.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def read(uri: str, limit: int | None = None, version: str | None = None) -> byte
     limit : int, optional
         Bytes.
     version : str, optional
-        From `listing.list_files`. Local files and objects of S3 must still be of this version.
+        From `listing.list_files`. The file must still be of this version.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def open_ranges(uri: str, what: str) -> io.BufferedReader | RangeFile:
 
 
 def digest(uri: str, what: str) -> str:
-    """Return the SHA-256 of a file that must be there, as 64 hexadecimal digits; it is never held whole.
+    """Return the SHA-256 of a file that must be there, as 64 hexadecimal digits, in constant memory.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def digest(uri: str, what: str) -> str:
 def read_many(
     uris: Iterable[str], limit: int | None = None, versions: Iterable[str | None] = itertools.repeat(None)
 ) -> Iterator[bytes | OSError]:
-    """Read files in the given order, with many requests in flight where storage is remote.
+    """Read files in the given order, with many requests in flight if storage is remote.
 
     The first requests are sent at once, before the first item is taken: a caller that makes the iterator of
     the next files while it works on these never waits for storage in between.
@@ -107,14 +107,14 @@ def read_many(
     ----------
     uris : iterable of str
     limit : int, optional
-        Most bytes to read of each.
+        Maximum number of bytes to read of each.
     versions : iterable of (str or None), optional
-        From `listing.list_files`, one a URI.
+        From `listing.list_files`, one per URI.
 
     Returns
     -------
     iterator of (bytes or OSError)
-        One item a URI. At most `READS_IN_FLIGHT` files are held ahead of the last item taken.
+        One item per URI. At most `READS_IN_FLIGHT` files are in memory ahead of the last item taken.
     """
     remaining = (_start(uri, limit, version) for uri, version in zip(uris, versions, strict=False))
     ahead = deque(itertools.islice(remaining, READS_IN_FLIGHT))
@@ -122,7 +122,7 @@ def read_many(
 
 
 def _start(uri: str, limit: int | None, version: str | None) -> Callable[[], bytes | OSError]:
-    """Send the request for a remote file; a local file is read when it is its turn."""
+    """Send the request for a remote file now; a local file is read when it is needed."""
     if is_local(uri):
         return partial(_read_or_error, uri, limit, version)
     return _readers().submit(_read_or_error, uri, limit, version).result
@@ -144,9 +144,9 @@ def _readers() -> ThreadPoolExecutor:
 
 
 def _never_interrupt() -> None:
-    """Let this thread wait until others pause, so that data is taken in fewer, larger pieces.
+    """Schedule this thread as SCHED_BATCH: it does not preempt others, so it reads fewer, larger pieces.
 
-    This saves a tenth of a millisecond of processor time a frame, where one core reads and decodes.
+    This saves a tenth of a millisecond of processor time per frame if one core reads and decodes.
     """
     if hasattr(os, "SCHED_BATCH"):
         with suppress(OSError):

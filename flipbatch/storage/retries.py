@@ -1,6 +1,6 @@
 """Retries: a request that failed is sent again as long as that may help, and each retry is counted.
 
-Knows which errors may pass; knows nothing of what is requested.
+Knows which errors are transient. Does not know what is requested.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ LONGEST_PAUSE_SECONDS = 5.0
 
 Result = TypeVar("Result")
 
-_PASSING = (errno.EAGAIN, errno.EINTR, errno.ESTALE)
+_TRANSIENT = (errno.EAGAIN, errno.EINTR, errno.ESTALE)
 
 _retries: deque[None] = deque()  # its length is the count: appending needs no lock
 
 
 def with_retries(act: Callable[[], Result]) -> Result:
-    """Call a function; call it again after errors that may pass, for up to `RETRIED_FOR_SECONDS`."""
+    """Call a function; call it again after transient errors, for up to `RETRIED_FOR_SECONDS`."""
     pauses = _pauses()
     while True:
         try:
             return act()
         except Exception as error:
-            pause = next(pauses, None) if _may_pass(error) else None
+            pause = next(pauses, None) if _is_transient(error) else None
             if pause is None:
                 raise
             _retries.append(None)
@@ -42,7 +42,7 @@ def with_retries(act: Callable[[], Result]) -> Result:
 def _pauses() -> Iterator[float]:
     """Yield the seconds to wait before each retry, until the time for retries is over.
 
-    Pauses are random, so that many readers that a server refused do not all come back at once.
+    Pauses are random, so that many readers that a server refused do not all retry at once.
     """
     start, longest = time.monotonic(), FIRST_PAUSE_SECONDS
     while time.monotonic() - start < RETRIED_FOR_SECONDS:
@@ -50,10 +50,10 @@ def _pauses() -> Iterator[float]:
         longest = min(LONGEST_PAUSE_SECONDS, longest * 3)
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     if isinstance(error, (ConnectionError, TimeoutError)) or s3_may_pass(error):
         return True
-    return isinstance(error, OSError) and error.errno in _PASSING
+    return isinstance(error, OSError) and error.errno in _TRANSIENT
 
 
 def take_retries() -> int:

@@ -1,6 +1,7 @@
 """Versions: what identifies the content of a file between its listing and its reading.
 
-The version of a local file is its size, that of an S3 object its ETag. Knows no storage.
+The version of a local file is its size, that of any other file its ETag, if its storage has one. Does not
+know storage.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ class ReplacedError(OSError):
 
 
 def local_version(size: int) -> str:
-    """Return the version of a local file: its size in bytes; copies on several machines differ in times."""
+    """Return the version of a local file: its size, because copies on several machines differ in times."""
     return f"{size} bytes"
 
 

@@ -1,6 +1,6 @@
 """Writing: whole files, atomically; and removing, with retries.
 
-Knows what storage promises of a file that is put; knows nothing of what files hold.
+Knows what storage promises of a file that is put. Does not know the content of files.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def _exists(backend: Backend, uri: str) -> bool:
 def _is_refused(backend: Backend, uri: str, data: bytes) -> bool:
     """Create a file a second time, and return whether that is refused: some servers ignore the condition.
 
-    This costs one request a process; to look before each file is created would cost two each. If it is not
-    refused, the same bytes are put once more.
+    This costs one request per process; to look before each file is created would cost two requests per file.
+    If it is not refused, the same bytes are put once more.
     """
     try:
         backend.create(uri, data)

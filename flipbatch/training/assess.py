@@ -1,6 +1,7 @@
 """The best weights are calibrated on validation and measured on the test split.
 
-Knows logits of labelled frames and how model cards read; knows no Ray, no files and no training loop.
+Knows logits of labelled frames, and the content of model cards. Does not know Ray, files or the training
+loop.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Augmentation of whole batches: a random affine transform and a random change of colour.
 
-Knows pixels only. A mirrored page turn is a page turn, and so is a tilted or a dimmed one.
+Mirroring, rotation, zoom, shift and changes of colour preserve the label. Knows pixels only.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TINT = 0.08
 
 
 def random_affine(frames: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror, zoom, tilt and shift each frame of a batch on its own; the border repeats the edge.
+    """Mirror, zoom, tilt and shift each frame of a batch independently; the border repeats the edge.
 
     This runs on the CPU on uint8 pixels: torch's sampling takes twice as long (docs/performance.md).
 
@@ -64,7 +64,7 @@ def _matrices(count: int, height: int, width: int, generator: torch.Generator) -
 
 
 def color_jitter(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Change contrast, brightness and tint of each frame of a batch on its own.
+    """Change contrast, brightness and tint of each frame of a batch independently.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def color_jitter(pixels: Tensor, generator: torch.Generator) -> Tensor:
     contrast = 1 + _uniform((count, 1, 1, 1), GAIN, generator).to(device)
     brightness = 1 + _uniform((count, 1, 1, 1), GAIN, generator).to(device)
     tint = 1 + _uniform((count, 3, 1, 1), TINT, generator).to(device)
-    # One plane per colour: a factor per colour is then one for neighbouring values.
+    # One plane per colour, so that neighbouring values have the same factor.
     planes = pixels.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
     mean = planes.mean(dim=(1, 2, 3), keepdim=True)
     # ((pixels - mean) * contrast + mean * brightness) * tint, in place, to pass over all pixels fewer times.

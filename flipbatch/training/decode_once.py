@@ -25,7 +25,7 @@ from flipbatch.training.trainer import DecodedFrames, Trainer
 log = logging.getLogger(__name__)
 
 MOST_UNREAD = 0.05
-"""Largest share of frames that storage may withhold: the default of scoring."""
+"""Largest share of frames that storage may fail to deliver: the default of scoring."""
 
 FAILURES_FILE = "failures.parquet"
 
@@ -54,7 +54,7 @@ class DecodeOnce:
         Raises
         ------
         StorageError
-            If storage withheld too many of them.
+            If too many of them are missing or unreadable.
         """
         if size not in self._decoded:
             decoded = self._trainer.decode(self._rows, size)
@@ -92,7 +92,7 @@ def decoded_counts(outcomes: pa.Table, splits: SplitFrames) -> dict[str, dict[st
 
 
 def _dealing_order(frames: pa.Table, splits: list[npt.NDArray[np.str_]]) -> npt.NDArray[np.int64]:
-    """Return rows shuffled, then sorted by splits and labels: dealt in turn, they give even shares."""
+    """Return rows shuffled, then sorted by splits and labels: assigned round-robin, they give even shares."""
     labels = np.array(frames["label"].to_pylist(), dtype=str)
     shuffled = np.random.default_rng(0).permutation(frames.num_rows)
     keys = [labels[shuffled], *(names[shuffled] for names in splits)]
@@ -117,10 +117,10 @@ def _log_equal_pictures(outcomes: pa.Table, splits: list[SplitFrames]) -> None:
 
 
 def _require_storage(outcomes: pa.Table) -> None:
-    """Refuse to train on the rest if storage withheld too many frames: it would be another data set."""
+    """Refuse to train if too many frames are missing or unreadable: the rest is another data set."""
     lost = sum(status in TRANSIENT for status in outcomes["status"].to_pylist())
     if lost > MOST_UNREAD * outcomes.num_rows:
         raise StorageError(
             f"{lost} of {outcomes.num_rows} frames are missing or unreadable, more than {MOST_UNREAD:.0%}: "
-            f"see {FAILURES_FILE}. The same command with --resume goes on once they can be."
+            f"see {FAILURES_FILE}. Run the same command with --resume once they can be read."
         )

@@ -1,6 +1,6 @@
-"""Sums, BatchNorm statistics and rows over all ranks. One rank alone keeps its own.
+"""Sums, BatchNorm statistics and rows over all ranks. A single rank keeps its own.
 
-Knows torch.distributed; knows no Ray.
+Knows torch.distributed. Does not know Ray.
 """
 
 from __future__ import annotations

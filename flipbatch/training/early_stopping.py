@@ -1,6 +1,7 @@
-"""Stop when a value no longer improves, and keep the best state.
+"""Early stopping: training stops when a value no longer improves, and the best state is kept.
 
-Knows neither torch nor Ray. Given the same values, every rank stops at the same epoch.
+Given the same values, every rank stops at the same epoch. Knows values and epochs. Does not know torch or
+Ray.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class EarlyStopping(Generic[State]):
     Raises
     ------
     ValueError
-        For a patience below 1, a negative min_delta or another mode.
+        If patience is below 1, min_delta is negative or mode is neither of the two.
     """
 
     patience: int

@@ -1,6 +1,6 @@
 """One pass over a cache, to train or to evaluate. Its sums are over all ranks.
 
-Knows networks, caches and losses; knows no early stopping, no checkpoints and no Ray.
+Knows networks, caches and losses. Does not know early stopping, checkpoints or Ray.
 """
 
 from __future__ import annotations

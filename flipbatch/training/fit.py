@@ -1,6 +1,6 @@
-"""Train epoch after epoch until nothing improves, and return the best weights.
+"""The training loop: epochs until nothing improves, then the best weights.
 
-Knows the loop, its phases, its checkpoints' content and early stopping; knows no Ray and no storage: the
+Knows the loop, its phases, the content of checkpoints and early stopping. Does not know Ray or storage: the
 caller says where checkpoints go. On several ranks, all do the same.
 """
 

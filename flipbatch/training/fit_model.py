@@ -1,6 +1,6 @@
 """One model on every worker: build the network, fit it, assess it; rank 0 writes the bundle.
 
-Knows how networks, recipes, fits and bundles are put together; knows no Ray, and not where frames, devices
+Knows how networks, recipes, fits and bundles are put together. Does not know Ray, or where frames, devices
 and checkpoints come from.
 """
 
@@ -94,7 +94,7 @@ def fit_model(
     report : callable
         Called after each epoch on every rank, with its history entry and a checkpoint.
     checkpoint : dict, optional
-        One that `report` was given: training goes on after its epoch.
+        One that `report` was given: training continues after its epoch.
     """
     network = _network(task).to(device)
     recipe = recipe_for(task.name, task.pretrained is not None)

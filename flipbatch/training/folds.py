@@ -1,7 +1,7 @@
 """Cross-validation splits: each group is held out once.
 
-Knows groups, labels and how they are dealt to folds; knows no training and no files. Validation is carved
-from the other groups, as `split_frames` does.
+Knows groups, labels and how groups are assigned to folds. Does not know training or files. Validation is
+taken from the other groups, as `split_frames` does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from flipbatch.training.splits import SplitFrames, labelled_frames, split_frames
 
 @dataclass(frozen=True)
 class FoldPlan:
-    """How groups are dealt to folds.
+    """How groups are assigned to folds.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ def ignored_splits(manifest: pa.Table) -> list[str]:
     supplied = manifest.num_rows - manifest["split"].null_count
     if not supplied:
         return []
-    return [f"The supplied splits of {supplied} frames are ignored: each fold holds out groups of its own."]
+    return [f"The supplied splits of {supplied} frames are ignored: cross-validation makes its own splits."]
 
 
 def _leave_one_out(groups: np.ndarray) -> list[list[str]]:
@@ -86,10 +86,10 @@ def _stratified(labelled: pa.Table, folds: int, seed: int) -> list[list[str]]:
     if fewest < folds:
         raise InputError(f"A class has {fewest} frames, fewer than --folds {folds}: use fewer folds.")
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed % 2**32)
-    dealt = [sorted(set(groups[held])) for _, held in splitter.split(groups, labels, groups)]
-    for empty in (fold for fold in dealt if not fold):  # rare: the splitter deals by labels alone
-        empty.append(max(dealt, key=len).pop())
-    return dealt
+    assigned = [sorted(set(groups[held])) for _, held in splitter.split(groups, labels, groups)]
+    for empty in (fold for fold in assigned if not fold):  # rare: the splitter looks at labels alone
+        empty.append(max(assigned, key=len).pop())
+    return assigned
 
 
 def _require_groups(found: int, needed: int, flag: str) -> None:

@@ -116,7 +116,7 @@ def _found_run(directory: RunDirectory, options: TrainOptions) -> dict[str, Any]
     found = directory.read_identity(_BEFORE_RUN_FILE)
     if found is not None and not options.resume:
         raise OutputError(
-            f"{directory.uri} holds a training run: add --resume to go on with it, or choose another --out."
+            f"{directory.uri} contains a training run: add --resume to continue it, or choose another --out."
         )
     return found
 
@@ -138,7 +138,8 @@ def _start(
         write_table(manifest.misnamed, directory.path(MISNAMED_FILE))
         if options.folds is None:
             write_table(splits[0].table(), directory.path(SPLITS_FILE))
-        directory.start(identity, warnings=[*options.notes, *manifest.notes, *warnings])
+        notes = {"notes": list(manifest.notes)}
+        directory.start(identity, warnings=[*options.notes, *warnings], manifest=notes)
     else:
         require_same_identity(directory.uri, found, identity)
     if options.folds is None:

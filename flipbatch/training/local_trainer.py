@@ -17,6 +17,7 @@ import torch
 from flipbatch import storage
 from flipbatch.errors import InputError
 from flipbatch.frames.decode import InputSize
+from flipbatch.models.precision import require_gpu
 from flipbatch.training.fit import Checkpoint
 from flipbatch.training.fit_model import FitTask, epoch_line, fit_model
 from flipbatch.training.frame_cache import OUTCOMES, Batch, collect_splits, decode_rows
@@ -52,8 +53,8 @@ class LocalTrainer:
         """
         if workers != 1:
             raise InputError("--executor local trains in one process: leave --workers out, or use Ray.")
-        if gpu and not torch.cuda.is_available():
-            raise InputError("This machine has no GPU that torch can use: leave --gpu out.")
+        if gpu:
+            require_gpu()
         return cls(torch.get_num_threads(), torch.device("cuda" if gpu else "cpu"))
 
     def decode(self, rows: pa.Table, size: InputSize) -> LocalFrames:
@@ -77,7 +78,7 @@ class LocalFrames:
         return pa.concat_tables(tables).sort_by("row")
 
     def fit(self, task: FitTask) -> None:
-        """Train one model, going on from its checkpoint file if there is one."""
+        """Train one model, from its checkpoint file if there is one."""
         set_up(self.trainer.threads)
         file = storage.join(task.checkpoints, f"{task.name}.pt")
 

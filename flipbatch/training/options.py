@@ -1,6 +1,6 @@
 """The options of a training command, and the identity of its run.
 
-Knows values only; knows no Ray, no frames and no network.
+Knows values only. Does not know Ray, frames or networks.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class TrainOptions:
         The weights that `mobilenet_v2` starts from: ``imagenet``, ``none`` or a URI.
     settings : Settings
     folds : FoldPlan or None
-        How cross-validation deals groups to folds; None trains on one split.
+        How cross-validation assigns groups to folds; None trains on one split.
     executor : {"ray", "local"}
         ``local`` trains in this process, without Ray.
     workers : int
@@ -41,7 +41,7 @@ class TrainOptions:
     gpu : bool
         Whether each worker takes a GPU.
     resume : bool
-        Whether to go on with the run in `out`.
+        Whether to continue the run in `out`.
     notes : tuple of str
         Warnings of the caller for the model cards.
     """

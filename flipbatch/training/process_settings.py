@@ -1,6 +1,6 @@
 """Settings of a process that trains: its threads, and that it keeps freed memory.
 
-Knows the settings of torch, OpenCV and the C library; knows no frames and no networks.
+Knows the settings of torch, OpenCV and the C library. Does not know frames or networks.
 """
 
 from __future__ import annotations

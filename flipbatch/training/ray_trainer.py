@@ -51,7 +51,7 @@ WORKER_FAILURES = 3
 
 _FRAMES = "frames"
 _CHECKPOINT_FILE = "checkpoint.pt"
-_GO_ON = "The same command with --resume goes on after the last epoch."
+_GO_ON = "The same command with --resume continues after the last epoch."
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class RayFrames:
         return pa.concat_tables(self.shares).sort_by("row")
 
     def fit(self, task: FitTask) -> None:
-        """Train one model on Ray Train, which goes on from its last checkpoint."""
+        """Train one model on Ray Train, which continues from its last checkpoint."""
         self._require_frames(task.splits)
         with user_errors(_GO_ON):
             _fit(task, self.trainer, self.dataset)
@@ -123,7 +123,7 @@ class RayFrames:
 
 
 def _decode(rows: pa.Table, size: InputSize, workers: int) -> MaterializedDataset:
-    # Dealt like cards: each worker's share is consecutive rows, whole blocks, and of all sorts of frames.
+    # Rows are assigned round-robin. A worker's share is then consecutive rows, in whole blocks, of all kinds.
     dealt = rows.take(np.argsort(np.arange(rows.num_rows) % workers, kind="stable"))
     cuts = block_cuts(rows.num_rows, workers)
     decode = cast(Callable[[Any], Any], partial(decode_rows, size=size))
@@ -160,7 +160,7 @@ class _SplitEvenly(ray.train.DataConfig):
     def configure(
         self, datasets: dict[str, Any], world_size: int, *_: object, **__: object
     ) -> list[dict[str, Any]]:
-        # To cut a block would take a task, and the workers hold all CPUs by now.
+        # To cut a block would take a task, and the workers occupy all CPUs by now.
         return [{_FRAMES: share.iterator()} for share in datasets[_FRAMES].split(world_size)]
 
 

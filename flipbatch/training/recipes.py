@@ -1,6 +1,6 @@
 """How each model is trained: learning rates, phases, batches.
 
-Knows numbers and the reasons for them; knows no network and no data.
+Knows numbers and the reasons for them. Does not know networks or data.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import math
 from dataclasses import dataclass
 
 WARMUP_EPOCHS = 1.0
-"""The rate rises over this many epochs: AdamW's second moments are guesses at first."""
+"""The rate rises over this many epochs: AdamW's estimates of second moments are unreliable at first."""
 
 FEWEST_NORMALISED = 16
-"""Frames of a rank's batch at least, where BatchNorm learns its statistics.
+"""Minimum number of frames in a rank's batch if BatchNorm is trained.
 
-Statistics of 4 frames are noise. SyncBatchNorm would compute them over all ranks, but it exists for GPUs
-alone, and a model must not depend on where it was trained: each rank gets enough frames instead."""
+Statistics of 4 frames are too noisy. SyncBatchNorm would compute them over all ranks, but it works on GPUs
+only, and a model must not depend on the device that trained it: each rank gets enough frames instead."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Batches:
     ----------
     frames_per_rank : int
     rate_factor : float
-        Times the recipe's learning rates. It is 1 where the batch of all ranks is the recipe's.
+        Factor of the recipe's learning rates. It is 1 if the batch of all ranks is the recipe's.
     """
 
     frames_per_rank: int
@@ -40,18 +40,18 @@ class Recipe:
     Attributes
     ----------
     learning_rate : float
-        Largest rate of the head, and of all layers where none is pretrained.
+        Largest rate of the head, and of all layers if none is pretrained.
     feature_rate : float
         Largest rate of the layers below the head, as a share of `learning_rate`.
     frozen_epochs : int
         The first epochs train the head alone, before all layers are fine-tuned. The layers below run once for
-        all of them, on frames without augmentation, and these epochs cost next to nothing.
+        all of them, on frames without augmentation, so these epochs cost very little.
     batch_size : int
-        Frames a step, over all workers together.
+        Frames per step, over all workers together.
     weight_decay : float
     low_res_share : float
-        Share of the epochs, the first ones, that see frames at half their height and width, at a quarter of
-        the cost. Their weights are never kept as best: networks are used at full size.
+        Share of the epochs, from the first one on, that train on frames of half the height and width, at a
+        quarter of the cost. Their weights are never kept as best: networks are used at full size.
     """
 
     learning_rate: float
@@ -79,7 +79,7 @@ class Recipe:
     def batches(self, ranks: int, trains_statistics: bool) -> Batches:
         """Return how a step is shared by ranks.
 
-        The recipe's batch is divided among the ranks. Where BatchNorm learns its statistics, each rank gets
+        The recipe's batch is divided among the ranks. If BatchNorm learns its statistics, each rank gets
         `FEWEST_NORMALISED` frames at least, or the recipe's batch if that is smaller. Then the batch of all
         ranks grows, and the rate grows with its square root, which keeps the noise of AdamW's steps (Malladi
         et al., "On the SDEs and Scaling Rules for Adaptive Gradient Algorithms", NeurIPS 2022).
@@ -100,7 +100,7 @@ class Recipe:
 def recipe_for(architecture: str, pretrained: bool) -> Recipe:
     """Return the recipe of an architecture, from scratch or from pretrained weights."""
     if pretrained:
-        # A head that knows nothing yet must not wash out what ImageNet taught.
+        # The gradients of a random head would damage the pretrained features.
         return Recipe(learning_rate=1e-3, feature_rate=0.3, frozen_epochs=2)
     if architecture == "mobilenet_v2":
         return Recipe(learning_rate=2e-3, batch_size=16, weight_decay=0.05, low_res_share=0.75)

@@ -1,8 +1,9 @@
-"""Which frames train, which choose the epoch and the threshold, and which test: whole groups.
+"""Splits of labelled frames into training, validation and test, by whole groups.
 
-Knows video ids, groups, labels and supplied splits; knows no files and no pixels. Frames of one group (a
-book, a place, a recording) look alike: a split that cuts a group measures memory. No split made here cuts
-one, and a supplied split that does is counted.
+Frames of one group (a book, a place, a recording) look alike, so a test score is too high if training
+contains frames of the same group. Splits made here never divide a group; a supplied split may, and the shared
+videos and groups are counted. Knows video ids, groups, labels and supplied splits. Does not know files or
+pixels.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class SharedVideos:
     ----------
     split : Split
     shared_videos, videos, shared_frames, frames : int
-        `shared_videos` of the `videos` of the split are in training too. They hold `shared_frames` of its
+        `shared_videos` of the `videos` of the split are in training too. They contain `shared_frames` of its
         `frames`.
     shared_groups, groups, shared_group_frames : int
         The same of groups.
@@ -50,11 +51,14 @@ class SharedVideos:
     shared_group_frames: int
 
     def __str__(self) -> str:
+        videos = (
+            f"{self.shared_videos} of its {self.videos} videos ({self.shared_frames} of {self.frames} frames)"
+        )
         return (
-            f"The {self.split} split shares {self.shared_videos} of its {self.videos} videos "
-            f"({self.shared_frames} of {self.frames} frames) and {self.shared_groups} of its {self.groups} "
-            f"groups ({self.shared_group_frames} of {self.frames} frames) with training: F1 on it measures "
-            "memory of these videos, not what a new video would get."
+            f"The {self.split} split shares {videos if self.shared_videos else 'no video'} "
+            f"{'and' if self.shared_videos else 'but'} {self.shared_groups} of its {self.groups} groups "
+            f"({self.shared_group_frames} of {self.frames} frames) with training: F1 on it does not measure "
+            f"generalisation to new {'videos' if self.shared_videos else 'groups'}."
         )
 
 
@@ -70,7 +74,7 @@ class SplitFrames:
     shared : tuple of SharedVideos
         One for each supplied split that shares groups with training.
     warnings : tuple of str
-        One sentence each; those about `shared` are among them.
+        One sentence each; those about `shared` included.
     """
 
     frames: pa.Table
@@ -87,7 +91,7 @@ class SplitFrames:
         return self.frames.filter(pa.array(self.names == split))
 
     def count(self, column: str) -> dict[str, int]:
-        """Return how many distinct values of a column each split holds."""
+        """Return how many distinct values of a column each split has."""
         return {split: len(self.of(split)[column].unique()) for split in Split}
 
     def table(self) -> pa.Table:
@@ -108,7 +112,7 @@ def labelled_frames(manifest: pa.Table) -> tuple[pa.Table, list[str]]:
     """
     labelled = manifest.filter(manifest["label"].is_valid())
     unlabelled = manifest.num_rows - labelled.num_rows
-    warnings = [f"{unlabelled} frames without label are left out of training."] if unlabelled else []
+    warnings = [f"{unlabelled} frames without a label are not used for training."] if unlabelled else []
     _require_classes(
         _strings(labelled, "label"),
         "The frames",
@@ -164,7 +168,7 @@ class _Columns:
     split: Strings
 
     def labels_of_groups(self, rows: Mask) -> dict[str, frozenset[str]]:
-        """Return the labels that each group holds among some rows, sorted by group."""
+        """Return the labels of each group in some rows, sorted by group."""
         found: dict[str, set[str]] = {}
         for group, label in zip(self.group[rows], self.label[rows], strict=True):
             found.setdefault(str(group), set()).add(str(label))
@@ -181,8 +185,8 @@ def _strings(table: pa.Table, name: str) -> Strings:
 def _hold_out_groups(split: Split, columns: _Columns, rng: np.random.Generator) -> None:
     """Give a share of the training groups of each kind to `split`; the only group of a kind trains.
 
-    The kind of a group is the set of labels that it holds. If `split` lacks a class then, it gets one more
-    group, provided that training keeps both classes.
+    The kind of a group is the set of its labels. If `split` then lacks a class, it gets one more group,
+    provided that training keeps both classes.
     """
     candidates = columns.split == Split.TRAIN
     if split == Split.TEST:  # groups that choose the epoch and the threshold can't test them
@@ -201,7 +205,7 @@ def _hold_out_groups(split: Split, columns: _Columns, rng: np.random.Generator) 
 def _hold_out_one_more(
     split: Split, label: Label, candidates: Mask, columns: _Columns, rng: np.random.Generator
 ) -> None:
-    """Give one group that holds `label` to `split`, if training keeps both classes without it."""
+    """Give one group with frames of `label` to `split`, if training keeps both classes without it."""
     groups = columns.labels_of_groups(candidates & (columns.split == Split.TRAIN))
     training = columns.split == Split.TRAIN
     for index in rng.permutation(len(groups)):
@@ -243,13 +247,13 @@ def _hold_out_last_frames(columns: _Columns) -> list[str]:
 
 def _last_frames_warning(label: Label, group: str, first: int, gap: int, held: int) -> str:
     return (
-        f"No group that shows {label} can be held out to validate. Of the {label} frames of {group} the "
-        f"first {first} train, the next {gap} are left out, and the last {held} validate: epoch and "
-        "threshold are chosen on a group that was trained on."
+        f"No {label} group is left for validation. Of the {label} frames of {group}, the first {first} are "
+        f"for training, the next {gap} are left out, and the last {held} are for validation. Epoch and "
+        "threshold are therefore chosen on a training group."
     )
 
 
-# ---------------------------------------------------------------------------------------- counted
+# ---------------------------------------------------------------------------------------- shared
 
 
 def _shared_with_training(columns: _Columns) -> Iterator[SharedVideos]:
@@ -278,7 +282,7 @@ def _distinct(frames: pa.Table, *columns: str) -> Iterator[tuple[str, ...]]:
 
 
 def _mixed_groups(frames: pa.Table) -> list[str]:
-    """Warn of VideoIDs that have frames under both labels and count as one group by default."""
+    """Return a warning about VideoIDs with frames of both labels, which are one group by default."""
     labels: dict[str, set[str]] = {}
     for video, group, label in _distinct(frames, "video_id", "group", "label"):
         if group == default_group(video):
@@ -289,8 +293,8 @@ def _mixed_groups(frames: pa.Table) -> list[str]:
     each = f"Each of {len(mixed)} VideoIDs, for example {mixed[0]},"
     who = f"VideoID {mixed[0]}" if len(mixed) == 1 else each
     return [
-        f"{who} has frames under both labels: its frames under both count as one group unless the "
-        "manifest's column group says otherwise."
+        f"{who} has frames under both labels: its frames are one group, unless the manifest's column group "
+        "says otherwise."
     ]
 
 
@@ -300,14 +304,14 @@ def _mixed_groups(frames: pa.Table) -> list[str]:
 def _require_classes(labels: Strings, what: str, otherwise: str) -> None:
     missing = [label for label in Label if label not in labels]
     if missing:
-        raise InputError(f"{what} hold no {' and no '.join(missing)} frame: {otherwise}.")
+        raise InputError(f"{what} contain no {' and no '.join(missing)} frame: {otherwise}.")
 
 
 def _require_test_classes(columns: _Columns) -> None:
     _require_classes(
         columns.label[columns.split == Split.TEST],
         "The test groups that could be held out",
-        "it takes two groups of each class; add videos, or supply a testing split",
+        "at least two groups of each class are needed. Add videos, or supply a testing split",
     )
 
 

@@ -24,7 +24,7 @@ class DecodedFrames(Protocol):
         ...
 
     def fit(self, task: FitTask) -> None:
-        """Train one model and write its bundle and its test videos; go on from a checkpoint of the task.
+        """Train one model and write its bundle and its test videos; continue from a checkpoint of the task.
 
         Raises
         ------

@@ -1,7 +1,7 @@
 """How much damage the decoder finds: ``uv run python -m tests.faults.damage FRAMES``, a directory of JPEGs.
 
-Each kind of damage is done to each frame 50 times, at random places of its compressed pixels. What is not
-found is held against the undamaged frame, at the size that the models take.
+Each kind of damage is done to each frame 50 times, at random places of its compressed pixels. Damage that is
+not found is compared with the undamaged frame, at the input size of the models.
 """
 
 from __future__ import annotations

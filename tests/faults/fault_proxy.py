@@ -1,4 +1,4 @@
-"""A server before an S3 server: it refuses, breaks off or goes silent as it is told, and counts how often."""
+"""A proxy for an S3 server: it injects errors, broken connections and timeouts, and counts them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands as people start them, and faults that are planned for them."""
+"""Commands as users run them, and planned faults."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Tally:
     notes: list[str] = field(default_factory=list)
 
     def count(self, fault: str, frames: int, times: int = 1) -> None:
-        """Count faults of a kind that a run got over, and the frames that it accounted for."""
+        """Count faults that a run survived, and the frames that it accounted for."""
         self.faults[fault] += times
         self.frames += frames
 

@@ -1,4 +1,4 @@
-"""Files that mean harm, or were harmed: made from a few good ones, the same each time."""
+"""Corrupt and malicious files, generated deterministically from a few good files."""
 
 from __future__ import annotations
 

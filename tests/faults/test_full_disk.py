@@ -1,4 +1,4 @@
-"""A disk that is full or read-only is one sentence, and the same command ends the run once there is room."""
+"""A full or read-only disk gives one sentence. The same command finishes the run once there is space."""
 
 from __future__ import annotations
 

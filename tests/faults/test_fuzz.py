@@ -1,4 +1,4 @@
-"""Whatever bytes come: a result, a row that says why, or one sentence; never a crash, hang or other error."""
+"""Any bytes give a result, an error row or one error sentence; never a crash, a hang or another error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Broken and hostile frames are rows that say why; none ends a process, and one that did would be found."""
+"""Corrupt and malicious frames are rows with a reason. None ends a process; one that does is detected."""
 
 from __future__ import annotations
 

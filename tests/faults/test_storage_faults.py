@@ -1,4 +1,4 @@
-"""Storage that refuses, breaks off, forgets or fills up: what passes is tried again, what stays is a row."""
+"""Storage faults: transient errors are retried, permanent errors become rows."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_transient_faults_are_retried_and_counted(
     assert job.wait() == 0, job.said
     out = downloaded(s3_server, bucket, name, tmp_path / "out")
     assert results(out) == results(undisturbed)
-    assert re.search(r"[0-9]+ requests to storage repeated", job.said)
+    assert re.search(r"[0-9]+ storage retries", job.said)
     for fault, times in proxy.faults.items():
         TALLY.count(fault, 0, times)
     TALLY.frames += 240
@@ -151,7 +151,7 @@ def forbidden(path: str) -> str | None:
 
 
 def failures(out: Path) -> dict[str, tuple[str, str]]:
-    """Return status and the begin of what is said of each frame that storage did not give."""
+    """Return the status and the start of the error of each frame that storage did not deliver."""
     rows = pq.read_table(out / "predictions").to_pylist()
     failed = [row for row in rows if row["status"] in ("missing", "unreadable")]
     return {row["uri"]: (row["status"], re.split(r"[;:,]", row["error"])[0]) for row in failed}

@@ -53,7 +53,7 @@ def wait_for_epoch(job: Job, epoch: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("epoch", range(EPOCHS + 1))
 @pytest.mark.parametrize("who", ["command", "worker"])
-def test_killed_in_any_epoch_it_ends_the_same(
+def test_training_killed_in_any_epoch_ends_the_same(
     who: str, epoch: int, labelled: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     first = train(labelled, tmp_path / "first", tmp_path / "out")

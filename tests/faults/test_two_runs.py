@@ -24,7 +24,7 @@ def test_two_commands_at_once_agree(
 
 
 @pytest.mark.slow
-def test_of_two_other_commands_at_once_one_is_refused(
+def test_one_of_two_different_commands_at_once_is_refused(
     tmp_path: Path, frames: Path, score: tuple[str, ...], undisturbed: Path
 ) -> None:
     out = str(tmp_path / "out")

@@ -1,4 +1,4 @@
-"""A worker that ends while it loads the models is started again, but not without end."""
+"""A worker that ends while it loads the models is restarted, a limited number of times."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_worker_that_always_ends_while_it_loads_is_one_sentence(
 ) -> None:
     job = Job(tmp_path / "job", frames, *score, "--out", str(tmp_path / "out"), faults=[LOADING] * 50)
     assert job.wait() == 1, job.said
-    assert "5 workers ended over shard" in job.said
+    assert "5 workers ended while they scored shard" in job.said
     assert "Traceback" not in job.said
     assert job.faults_done < 50
     TALLY.count("SIGKILL of a worker that loads", 0, job.faults_done)

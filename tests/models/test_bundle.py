@@ -215,14 +215,14 @@ def test_one_wrong_bit_in_the_weights_is_detected(saved):
     data = bytearray((saved / WEIGHTS_FILE).read_bytes())
     data[-100] ^= 1
     (saved / WEIGHTS_FILE).write_bytes(data)
-    with pytest.raises(BundleError, match=f"its {WEIGHTS_FILE} is not the one of its model card"):
+    with pytest.raises(BundleError, match=f"its {WEIGHTS_FILE} does not match the checksum"):
         load_bundle(str(saved))
 
 
 def test_weights_of_another_bundle_are_detected(saved, tmp_path):
     save_bundle(bundle(seed=1), str(tmp_path / "other"))
     (saved / WEIGHTS_FILE).write_bytes((tmp_path / "other" / WEIGHTS_FILE).read_bytes())
-    with pytest.raises(BundleError, match="not the one of its model card"):
+    with pytest.raises(BundleError, match="does not match the checksum in its model card"):
         load_bundle(str(saved))
 
 
@@ -234,7 +234,7 @@ def test_a_newer_format_is_refused_with_the_version_that_made_it(saved):
 
 def test_other_preprocessing_is_refused(saved):
     change_model_card(saved, preprocessing=bundles.preprocessing() | {"colour": "BGR"})
-    with pytest.raises(BundleError, match="prepares differently"):
+    with pytest.raises(BundleError, match="preprocessing that this version does not use"):
         load_bundle(str(saved))
 
 

@@ -16,6 +16,7 @@ from flipbatch.report import views
 from flipbatch.report.contents import Report, gather
 from flipbatch.report.differences import differences
 from flipbatch.report.page import render, write_report
+from flipbatch.report.terminal import comparison_lines
 from flipbatch.report.warnings import call_all_flip, warnings
 from flipbatch.runtime.run_directory import RunDirectory
 from flipbatch.schema import PREDICTIONS, Label, Status
@@ -211,7 +212,7 @@ def test_the_best_model_is_marked_once(tmp_path):
     assert '>better</span> <span class="badge">best F1' in page
 
 
-def test_the_last_column_calls_everything_flip(tmp_path):
+def test_the_last_column_predicts_flip_for_everything(tmp_path):
     run, metrics, totals = make_run(tmp_path, GOOD)
     floor = call_all_flip(metrics["models"]["cnn_model"]["frames"])
     assert (floor.tp, floor.fp, floor.fn, floor.tn) == (4, 4, 0, 0)
@@ -228,7 +229,7 @@ def test_an_undefined_value_is_neither_0_nor_1(tmp_path):
 def test_labels_of_failed_frames_alone_measure_nothing(tmp_path):
     page = page_of(tmp_path, {"a": [(FLIP, "cut off")], "b": [(None, 0.9)]})
     assert "<td><b>undefined</b></td>" in page
-    assert ">flip, called flip (tp)</th><td>–</td>" in page
+    assert ">flip, predicted flip (tp)</th><td>–</td>" in page
 
 
 def test_a_video_of_both_labels_has_no_decision_to_measure(tmp_path):
@@ -252,7 +253,7 @@ def test_a_video_without_scored_frames_has_dashes(tmp_path):
 def test_balanced_accuracy_over_videos_leads(tmp_path):
     page = page_of(tmp_path, GOOD)
     titles = re.findall(r'<tr class="group"><th colspan="3">(.*?)</th>', page)
-    assert titles[0] == "Each video one decision"
+    assert titles[0] == "Per video (one prediction each)"
     first_row = page[page.index(titles[0]) :]
     assert first_row.index("balanced accuracy") < first_row.index(">F1<")
     assert titles[-1] == "F1 of each video&#39;s frames"
@@ -280,7 +281,25 @@ def test_the_page_names_the_better_model_of_a_pair(tmp_path):
     page = render(gather(run, {**metrics, "differences": [pair]}, {}, totals))
     assert "<b>−0.200</b>" in page
     assert '<span class="say">b</span> is better' in page
-    assert page.count("no difference to be seen") == 1
+    assert page.count("no significant difference") == 1
+
+
+@pytest.mark.parametrize(
+    ("unseen", "shown"),
+    [
+        (
+            {"test_unseen_groups": {"frames": {"f1": 0.4}}, "test_unseen_videos": {"frames": {"f1": 0.6}}},
+            "0.400",
+        ),
+        ({"test_unseen_videos": {"frames": {"f1": 0.6}}}, "0.600"),
+        ({"test_unseen_groups": None, "test_unseen_videos": {"frames": {"f1": 0.6}}}, None),
+    ],
+)
+def test_unseen_f1_is_that_of_groups_in_the_terminal_and_on_the_page(unseen, shown):
+    none = dict.fromkeys(("frames", "videos"))
+    lines = comparison_lines({"models": {"m": none | unseen}, "best": "m"})
+    assert views.origin({"metrics": unseen}).get("F1 on test groups not in training") == shown
+    assert lines[2].split()[-1] == (shown or "-")
 
 
 def test_a_run_without_differences_has_no_section_of_them(tmp_path):
@@ -312,14 +331,14 @@ def said(videos, card):
 def test_a_run_without_problems_has_no_warning(tmp_path):
     fine = {"temperature": 1.2, "architecture": "mobilenet_v2", "training": {"weights": "imagenet"}}
     assert said(GOOD, fine) == ""
-    assert "Before you read on" not in page_of(tmp_path, GOOD, {"cnn_model": fine})
+    assert "<h2>Warnings</h2>" not in page_of(tmp_path, GOOD, {"cnn_model": fine})
 
 
 def test_notes_about_the_manifest_are_warnings(tmp_path):
     run, metrics, totals = make_run(tmp_path, GOOD, notes=["1 folder was <passed> over: a."])
     write_report(run, metrics, {}, totals)
     page = storage.read(run.directory.path("report.html")).decode()
-    assert page.index("Before you read on") < page.index("1 folder was &lt;passed&gt; over: a.")
+    assert page.index("Warnings") < page.index("1 folder was &lt;passed&gt; over: a.")
     assert run.notes == ("1 folder was <passed> over: a.",)
 
 
@@ -328,7 +347,7 @@ def test_an_unlabelled_run_says_so_and_shows_decisions_only(tmp_path):
     assert "No frame has a label." in page
     assert "<b>no label" not in page
     assert '<b class="text-no-label">no label</b> 5 frames' in page
-    assert "most frames called flip" in page
+    assert "most frames predicted flip" in page
     assert "wrong frame" not in page
     assert "all flip" not in page
 
@@ -343,7 +362,7 @@ def test_an_unlabelled_run_says_so_and_shows_decisions_only(tmp_path):
 )
 def test_problems_of_a_bundle_are_warnings(tmp_path, card, sentence):
     page = page_of(tmp_path, GOOD, {"cnn_model": card})
-    assert "Before you read on" in page
+    assert "<h2>Warnings</h2>" in page
     assert sentence in page
 
 
@@ -386,8 +405,10 @@ def test_labels_of_one_class_or_of_some_frames_are_warnings():
     assert "Only 1 of 2 frames have a label" in said({"a": [(FLIP, 0.9), (None, 0.9)]}, {})
 
 
-def test_a_model_no_better_than_calling_everything_flip_is_a_warning():
-    assert "No better than calling every frame flip" in said({"a": [(FLIP, 0.9)], "b": [(NOTFLIP, 0.9)]}, {})
+def test_a_model_no_better_than_predicting_flip_for_everything_is_a_warning():
+    assert "No better than predicting flip for every frame" in said(
+        {"a": [(FLIP, 0.9)], "b": [(NOTFLIP, 0.9)]}, {}
+    )
 
 
 @pytest.mark.parametrize("card", [{}, {"data": None, "training": "none"}, {"data": {"warnings": "text"}}])

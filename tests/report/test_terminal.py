@@ -31,7 +31,7 @@ def test_the_error_rate_is_the_share_of_frames_without_probability(total, scored
     assert error_rate(metrics(total, scored)) == pytest.approx(rate)
 
 
-def test_a_summary_has_a_line_a_model():
+def test_a_summary_has_a_line_per_model():
     assert summary_lines(metrics(total=1_234, scored=1_234)) == [
         "1,234 of 1,234 frames of 2 videos scored",
         "               balanced accuracy",
@@ -88,7 +88,7 @@ def difference(model, minus, low, high):
 
 @pytest.mark.parametrize(
     ("low", "high", "result"),
-    [(-0.03, 0.006, "no difference to be seen"), (-0.2, -0.1, "b is better"), (0.1, 0.2, "a is better")],
+    [(-0.03, 0.006, "no significant difference"), (-0.2, -0.1, "b is better"), (0.1, 0.2, "a is better")],
 )
 def test_the_better_model_of_a_pair_is_named(low, high, result):
     both = {"a": MODEL, "b": MODEL}

@@ -59,7 +59,7 @@ def test_errors_that_caused_each_other_are_one_sentence() -> None:
 @pytest.mark.usefixtures("ray_session")
 def test_a_job_that_waits_for_a_gpu_says_so(caplog: pytest.LogCaptureFixture) -> None:
     warn_without_gpu()
-    assert "No GPU is in the cluster: the job waits" in caplog.text
+    assert "The cluster has no GPU: the job waits" in caplog.text
 
 
 def block_size_of_workers(dataset: ray.data.Dataset) -> list[int]:
@@ -221,7 +221,7 @@ GcsClient(address=sys.argv[1]).internal_kv_get(b"key", None, timeout=10)
 
 
 @pytest.mark.ray
-def test_a_ray_that_was_started_here_refuses_strangers(tmp_path: Path) -> None:
+def test_a_ray_started_here_refuses_clients_without_the_token(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     environment["RAY_AUTH_MODE"] = "token"
     with subprocess.Popen(

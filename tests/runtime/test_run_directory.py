@@ -85,13 +85,13 @@ def test_a_finished_run_of_something_else_is_refused(directory):
 
 def test_a_directory_of_something_else_is_refused(directory):
     storage.write(directory.path("thesis.tex"), b"")
-    with pytest.raises(OutputError, match=r"out holds thesis\.tex and no run\.json: it belongs to something"):
+    with pytest.raises(OutputError, match=r"out contains thesis\.tex but no run\.json: it is not"):
         directory.read_identity(LEFT_BEFORE)
 
 
 def test_a_file_is_not_a_directory_for_a_run(directory):
     storage.write(directory.uri, b"")
-    with pytest.raises(OutputError, match=r"holds out and no run\.json"):
+    with pytest.raises(OutputError, match=r"contains out but no run\.json"):
         directory.read_identity(LEFT_BEFORE)
 
 

@@ -93,7 +93,7 @@ def test_a_retry_includes_committed_shards(run):
 def test_too_many_attempts_are_one_sentence(run):
     for _ in range(MAX_ATTEMPTS):
         die(run, [0, 1])
-    with pytest.raises(JobError, match=r"5 workers ended over shard 0 of .*lack memory"):
+    with pytest.raises(JobError, match=r"5 workers ended while they scored shard 0 of .*out of memory"):
         start_attempt(run, [0], JOB)
 
 

@@ -100,7 +100,7 @@ def test_finishing_twice_gives_the_same_bytes(run):
 
 
 def test_a_run_that_lacks_frames_is_refused(run):
-    with pytest.raises(OutputError, match="has predictions of 0 frames in 0 videos, and its manifest 5 in 2"):
+    with pytest.raises(OutputError, match="predictions have 0 frames in 0 videos, the manifest has 5 in 2"):
         finish_run(run, PartTotals(), lambda run, metrics, totals: None)
     assert not run.directory.is_finished
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from flipbatch import storage
-from flipbatch.errors import JobError
+from flipbatch.errors import InputError
 from flipbatch.scoring.job import ScoreOptions
 from tests.faults.harness import Fault, Job
 from tests.scoring.conftest import contents, score
@@ -164,5 +164,5 @@ def test_a_frame_that_ends_the_process_is_a_row_of_the_next_command(
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_is_one_sentence(options: Callable[[Path], ScoreOptions], tmp_path: Path) -> None:
-    with pytest.raises(JobError, match="No GPU is here"):
+    with pytest.raises(InputError, match="This machine has no GPU"):
         score(replace(options(tmp_path / "out"), gpu=True))

@@ -128,7 +128,9 @@ def test_an_undefined_value_is_a_dash():
     assert row.split() == ["cnn_model", "-", "-", "-", "-", "-"]
 
 
-@pytest.mark.parametrize(("other", "said"), [(0.8, "no difference to be seen"), (0.3, "cnn_model is better")])
+@pytest.mark.parametrize(
+    ("other", "said"), [(0.8, "no significant difference"), (0.3, "cnn_model is better")]
+)
 def test_whether_a_difference_is_to_be_seen_is_said(other, said):
     tallies = {"cnn_model": tally_of(0.8), "mobilenet_v2": tally_of(other)}
     lines = comparison_lines(compare({name: record() for name in tallies}, tallies))

@@ -94,7 +94,7 @@ def test_a_gain_of_exactly_min_delta_is_none():
     assert fed(EarlyStopping(5, min_delta=0.5), 2.0, 1.5, 1.25) == [0, 2]
 
 
-def test_creeping_below_min_delta_runs_out_of_patience():
+def test_improvements_below_min_delta_exhaust_patience():
     assert fed(EarlyStopping(3, min_delta=0.5), 2.0, 1.75, 1.625, 1.5, 0.0) == [0]
 
 
@@ -129,6 +129,6 @@ def test_a_state_is_taken_only_where_it_is_kept():
         ({"patience": 1, "mode": "best"}, "mode is 'best': it is min or max"),
     ],
 )
-def test_what_makes_no_sense_is_refused(arguments, why):
+def test_invalid_arguments_are_refused(arguments, why):
     with pytest.raises(ValueError, match=why):
         EarlyStopping(**arguments)

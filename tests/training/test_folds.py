@@ -71,7 +71,7 @@ def test_supplied_splits_are_ignored_and_it_is_said():
     table = manifest(*((f"{label}{n}", label, "test", 3) for n in range(4) for label in ("flip", "notflip")))
     assert all(fold.of(Split.TRAIN).num_rows for fold in split_folds(table, FoldPlan(2), 0))
     assert ignored_splits(table) == [
-        "The supplied splits of 24 frames are ignored: each fold holds out groups of its own."
+        "The supplied splits of 24 frames are ignored: cross-validation makes its own splits."
     ]
     assert ignored_splits(unsplit(2, 2)) == []
 
@@ -83,7 +83,7 @@ def test_supplied_splits_are_ignored_and_it_is_said():
         (books(1), LEAVE_ONE_OUT, "--leave-one-out needs at least 2 groups and the frames are of 1"),
         (unsplit(5, 1, frames=2), FoldPlan(3), "A class has 2 frames, fewer than --folds 3"),
         (unsplit(5, 1), LEAVE_ONE_OUT, "Fold 6, which holds out n000, can't train: .* no notflip frame"),
-        (unsplit(5, 0), FoldPlan(2), "The frames hold no notflip frame"),
+        (unsplit(5, 0), FoldPlan(2), "The frames contain no notflip frame"),
     ],
 )
 def test_what_can_not_be_dealt_is_refused(table, plan, why):

@@ -63,7 +63,7 @@ def test_groups_of_any_kinds_are_never_cut_unless_it_is_said(of_groups, frames, 
         splits = split_frames(of_kinds(of_groups, frames), seed)
     except InputError:
         return
-    said = any("No group that shows" in warning for warning in splits.warnings)
+    said = any("is left for validation" in warning for warning in splits.warnings)
     assert said or not overlaps(splits)
     assert not groups(splits, Split.TEST) & (groups(splits, Split.TRAIN) | groups(splits, Split.VAL))
     assert all(labels(splits, split).keys() == {"flip", "notflip"} for split in Split)
@@ -99,14 +99,14 @@ def test_the_number_of_frames_does_not_matter():
     assert [videos(few, split) for split in Split] == [videos(many, split) for split in Split]
 
 
-def test_a_book_goes_whole():
+def test_a_book_is_never_divided():
     splits = split_frames(books(5), 0)
     assert not overlaps(splits)
     assert [len(groups(splits, split)) for split in Split] == [3, 1, 1]
     assert labels(splits, Split.VAL) == {"flip": 6, "notflip": 6}
 
 
-def test_a_video_of_both_labels_goes_whole():
+def test_a_video_of_both_labels_is_never_divided():
     mixed = [(f"both/{n}", label, None, 3) for n, label in product(range(10), ("flip", "notflip"))]
     splits = split_frames(manifest(*mixed), 0)
     assert not overlaps(splits)
@@ -132,8 +132,8 @@ def test_a_video_id_under_both_labels_is_one_group_and_it_is_said():
     splits = split_frames(manifest(*((f"{label}/{n:04d}", label, None, 2) for n, label in pairs)), 0)
     assert not overlaps(splits)
     assert splits.warnings[0].startswith(
-        "Each of 12 VideoIDs, for example 0000, has frames under both labels: its frames under both count as "
-        "one group unless"
+        "Each of 12 VideoIDs, for example 0000, has frames under both labels: its frames are one group, "
+        "unless the manifest's column group says otherwise."
     )
 
 
@@ -218,7 +218,7 @@ def test_what_is_carved_shares_no_group_with_training(videos, seed):
         of[after["split"], before["split"] == after["split"]].add(after["group"])
     train = of["train", True] | of["train", False]
     assert not of["test", False] & (train | of["val", True] | of["val", False])
-    if not any("No group that shows" in warning for warning in splits.warnings):
+    if not any("is left for validation" in warning for warning in splits.warnings):
         assert not of["val", False] & train
 
 
@@ -230,7 +230,7 @@ def test_a_test_split_that_leaks_is_called_so_with_numbers():
     warning = " ".join(split_frames(table, 0).warnings)
     assert (
         "The test split shares 2 of its 3 videos (8 of 12 frames) and 2 of its 3 groups (8 of 12 frames) "
-        "with training: F1 on it measures memory" in warning
+        "with training: F1 on it does not measure generalisation to new videos." in warning
     )
 
 
@@ -243,12 +243,13 @@ def test_a_test_split_that_shares_a_book_and_no_video_is_called_so():
         ),
         groups={"flip/2": "0"},
     )
-    assert "shares 0 of its 2 videos (0 of 6 frames) and 1 of its 2 groups (3 of 6 frames)" in " ".join(
-        split_frames(table, 0).warnings
-    )
+    assert (
+        "The test split shares no video but 1 of its 2 groups (3 of 6 frames) with training: F1 on it does "
+        "not measure generalisation to new groups."
+    ) in split_frames(table, 0).warnings
 
 
-def test_supplied_splits_that_share_nothing_pass_without_a_word():
+def test_supplied_splits_that_share_nothing_give_no_warning():
     table = manifest(
         *((f"{split}-{label}", label, split, 3) for split in Split for label in ("flip", "notflip"))
     )
@@ -257,7 +258,7 @@ def test_supplied_splits_that_share_nothing_pass_without_a_word():
     assert splits.warnings == ()
 
 
-def test_what_chooses_the_threshold_is_never_carved_to_test():
+def test_groups_that_choose_the_threshold_never_become_test_groups():
     pairs = [(n, label) for n in range(10) for label in ("flip", "notflip")]
     table = manifest(
         *((f"{label}{n}", label, "train", 4) for n, label in pairs),
@@ -283,8 +284,8 @@ def test_the_only_group_of_a_class_gives_its_last_frames_and_it_is_said():
     assert frame_numbers(splits, "one", Split.TRAIN) == [0, 1, 2, 3, 4, 5]
     assert frame_numbers(splits, "one", Split.VAL) == [8, 9]
     assert (
-        "No group that shows flip can be held out to validate. Of the flip frames of one the first 6 train, "
-        "the next 2 are left out, and the last 2 validate" in splits.warnings[0]
+        "No flip group is left for validation. Of the flip frames of one, the first 6 are for training, the "
+        "next 2 are left out, and the last 2 are for validation." in splits.warnings[0]
     )
 
 
@@ -318,24 +319,24 @@ def test_two_videos_of_each_class_are_enough():
 @pytest.mark.parametrize(
     ("table", "why"),
     [
-        (manifest(), r"frames hold no flip and no notflip frame: .* folders named flip and notflip"),
-        (manifest(("a", None, None, 3)), r"hold no flip and no notflip frame"),
-        (unsplit(3, 0), r"The frames hold no notflip frame: they must be in folders"),
-        (unsplit(1, 3), r"test groups that could be held out hold no flip frame: it takes two groups"),
+        (manifest(), r"frames contain no flip and no notflip frame: .* folders named flip and notflip"),
+        (manifest(("a", None, None, 3)), r"contain no flip and no notflip frame"),
+        (unsplit(3, 0), r"The frames contain no notflip frame: they must be in folders"),
+        (unsplit(1, 3), r"test groups that could be held out contain no flip frame: at least two groups"),
         (
             manifest(("a", "flip", "test", 1), ("b", "notflip", "test", 1)),
-            r"training frames hold no flip and no",
+            r"training frames contain no flip and no",
         ),
         (
             manifest(("a", "flip", "train", 1), ("b", "notflip", "train", 9), ("c", "flip", "test", 1)),
-            r"validation frames hold no flip frame: add videos of both classes",
+            r"validation frames contain no flip frame: add videos of both classes",
         ),
         (
             manifest(
                 *((f"{n}{label}", label, "train", 2) for n in range(4) for label in ("flip", "notflip")),
                 ("v", "flip", "val", 2),
             ),
-            r"validation frames hold no notflip frame",
+            r"validation frames contain no notflip frame",
         ),
     ],
 )
@@ -350,7 +351,7 @@ def test_too_few_videos_are_refused_with_what_is_missing(table, why):
 def test_frames_without_label_are_left_out_and_counted():
     splits = split_frames(pa.concat_tables([unsplit(5, 5), manifest(("x", None, None, 3))]), 0)
     assert splits.frames.num_rows == 40
-    assert splits.warnings == ("3 frames without label are left out of training.",)
+    assert splits.warnings == ("3 frames without a label are not used for training.",)
 
 
 def test_the_table_of_splits_counts_every_frame_once():

@@ -118,6 +118,14 @@ def test_the_same_seed_gives_the_same_weights(labelled_frames: Path, tmp_path: P
     assert weights[0] == weights[1]
 
 
+def test_notes_about_the_manifest_are_in_run_json(tmp_path: Path) -> None:
+    frames = write_frames(tmp_path / "frames", videos=5, frames=1)
+    (frames / "readme.txt").write_text("no frame")
+    train(options(frames, tmp_path / "out", settings=ONE_EPOCH))
+    (note,) = json.loads((tmp_path / "out" / "run.json").read_text())["manifest"]["notes"]
+    assert "readme.txt" in note
+
+
 # ------------------------------------------------------------------------------ bad frames
 
 

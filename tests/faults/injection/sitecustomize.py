@@ -1,8 +1,8 @@
-"""Kills a process of a job at a planned moment, and logs which frames are opened; told by the environment.
+"""Kills a process of a job at a planned moment, and logs which frames are opened.
 
 Python imports a module of this name in every process whose PYTHONPATH has its folder: the command's, and
-those of Ray that it starts. It hears of each file before it is opened, renamed or removed, by Python's audit
-events, so that no code of the job knows of it.
+those of Ray that it starts. The plan is in the environment. Python's audit events report each file before it
+is opened, renamed or removed, so no code of the job is changed.
 """
 
 import json
