@@ -79,7 +79,7 @@ def test_what_file_managers_and_file_systems_leave_is_nothing(directory, name):
 
 def test_a_finished_run_of_something_else_is_refused(directory):
     directory.finish()
-    with pytest.raises(OutputError, match=r"out holds _SUCCESS and no run\.json"):
+    with pytest.raises(OutputError, match=r"out contains _SUCCESS but no run\.json"):
         directory.read_identity(LEFT_BEFORE)
 
 
