@@ -1,4 +1,4 @@
-"""Rows in are rows out: the written tables are read again and compared with the manifest.
+"""The written tables are read again and compared with the manifest: one row per frame and model.
 
 Knows the files of a run. Does not know Ray, or how the files were made.
 """

@@ -1,6 +1,6 @@
 """Storage: read, write and list any URI, with retries and errors of one sentence.
 
-Other rooms import this module and call ``storage.read(…)``. Tables are in `storage.parquet`, and the files
+Other packages import this module and call ``storage.read(…)``. Tables are in `storage.parquet`, and the files
 below a directory in `storage.listing`. A call goes through `uris`, then `reading`, `writing`, `names` or
 `listing`, then `retries`, then one of the `backends`: `local_files`, `s3_objects` or `other_storage`. Nothing
 here knows frames, bundles or runs.

@@ -1,6 +1,6 @@
-"""Requests for one object of S3 by botocore, which names every key, and the listing of a prefix.
+"""Requests for one object of S3 by botocore, which can address every key, and the listing of a prefix.
 
-Takes the keys that obstore can't name. Knows no URIs and no other storage.
+obstore can't address some keys. Knows no URIs and no other storage.
 
 Keys are listed by botocore, too: obstore's listing fails where a key has a control character or an empty
 component, and returns ``/a`` and ``a/`` as ``a``.

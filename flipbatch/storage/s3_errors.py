@@ -1,6 +1,6 @@
 """Errors of S3: those of obstore, botocore and s3fs become Python's own, by the status that S3 answered.
 
-Knows which status may pass; sends no request.
+Knows which statuses are transient; sends no request.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 
 BROKEN = (HTTPClientError, BotoConnectionError, CredentialRetrievalError)
-"""Errors of botocore that may pass: the connection broke, or there was none."""
+"""Transient errors of botocore: the connection broke, or there was none."""
 
 _STATUS = re.compile(r"status code: (\d{3}[^:]*)")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
@@ -40,7 +40,7 @@ def s3_errors() -> Iterator[None]:
     ------
     OSError
         `FileNotFoundError`: there is no such object or bucket; `PermissionError`: access is forbidden;
-        `ConnectionError`: the server is in trouble or can't be reached, which may pass; `ConditionError`; and
+        `ConnectionError`: the server returned a temporary error or can't be reached; `ConditionError`; and
         `io.UnsupportedOperation`: the server doesn't know the request.
     """
     try:
@@ -58,7 +58,7 @@ def s3_errors() -> Iterator[None]:
 
 
 def may_pass(error: Exception) -> bool:
-    """Return whether an error of s3fs may pass: the connection broke, or the server is in trouble."""
+    """Return whether an error of s3fs is transient: the connection broke, or the server returned 5xx."""
     cause = error.__cause__
     if isinstance(cause, ClientError):
         return _is_trouble(_status_of(cause))

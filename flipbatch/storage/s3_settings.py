@@ -27,7 +27,7 @@ from flipbatch.storage.s3_fsspec import is_anonymous
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Credential
 
-# A connection that stands still is dropped after 10 seconds; no request lasts longer than half a minute.
+# An idle connection is dropped after 10 seconds; no request lasts longer than half a minute.
 _TIMEOUTS: ClientConfig = {
     "connect_timeout": timedelta(seconds=5),
     "read_timeout": timedelta(seconds=10),
@@ -65,7 +65,7 @@ class Bucket:
     store : obstore.store.S3Store
         Takes little processor time, but can't name every key.
     client : botocore.client.S3
-        Lists, and names every key.
+        Lists, and can address every key.
     """
 
     name: str

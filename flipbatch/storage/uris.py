@@ -74,7 +74,7 @@ def parent(uri: str) -> str:
 
 
 def resolve(directory: str, path: str) -> str:
-    """Return the URI of a path relative to a directory; ``.`` stays there and ``..`` leads up on any storage.
+    """Return the URI of a path relative to a directory; on any storage, ``.`` is it and ``..`` its parent.
 
     Empty components stay: on S3 they are names.
     """
