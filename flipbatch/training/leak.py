@@ -132,7 +132,7 @@ def leak_warnings(leaks: Sequence[Leak]) -> list[str]:
     return [
         redacted(
             f"Equal pictures are in two splits: {where}{', '.join(counts)}, for example {one} and {twin}. "
-            "F1 on them measures memory: remove the copies, or give all copies of a picture one group or "
+            "F1 on them is too high: remove the copies, or give all copies of a picture one group or "
             "one split in a manifest."
         )
     ]

@@ -97,8 +97,8 @@ def test_a_leak_is_one_sentence_with_numbers_and_two_uris():
     (said,) = leak_warnings(leaks_of("abbaab", "ttvvee"))
     assert said == (
         "Equal pictures are in two splits: 2 of 2 test frames are in train too, 2 of 2 val frames are in "
-        "train too, 2 of 2 test frames are in val too, for example 4.jpg and 0.jpg. F1 on them measures "
-        "memory: remove the copies, or give all copies of a picture one group or one split in a manifest."
+        "train too, 2 of 2 test frames are in val too, for example 4.jpg and 0.jpg. F1 on them is "
+        "too high: remove the copies, or give all copies of a picture one group or one split in a manifest."
     )
 
 
