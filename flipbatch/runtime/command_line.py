@@ -23,13 +23,13 @@ def add_frames(command: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--frames",
         metavar="URI",
-        help="directory of frames, with all directories below it, or a glob pattern: a path, "
+        help="directory of frames, with all directories below it, a glob pattern or one file: a path, "
         "s3://BUCKET/PREFIX or any fsspec URI",
     )
     source.add_argument(
         "--manifest",
         metavar="URI",
-        help="table of frames in Parquet or CSV: column uri, and optionally video_id, frame_number, label, "
+        help="table of frames in Parquet or CSV, or a directory of such files: column uri, and optionally video_id, frame_number, label, "
         "split, which otherwise come from the path, and group (default: the video's id without its label "
         "folder)",
     )
