@@ -29,9 +29,9 @@ def add_frames(command: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--manifest",
         metavar="URI",
-        help="table of frames in Parquet or CSV, or a directory of such files: column uri, and optionally video_id, frame_number, label, "
-        "split, which otherwise come from the path, and group (default: the video's id without its label "
-        "folder)",
+        help="table of frames in Parquet or CSV, or a directory of such files: column uri, and optionally "
+        "video_id, frame_number, label, split, which otherwise come from the path, and group (default: the "
+        "video's id without its label folder)",
     )
 
 
