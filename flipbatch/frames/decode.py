@@ -19,6 +19,7 @@ Knows how formats are told apart; decoding is in `jpeg` and `pillow_formats`, th
 
 from __future__ import annotations
 
+import logging
 import re
 
 import numpy as np
@@ -29,7 +30,12 @@ from flipbatch.frames.pillow_formats import decode_by_pillow
 from flipbatch.frames.rejection import MAX_ERROR_LENGTH, RejectedError, Rejection
 from flipbatch.schema import Status
 
-__all__ = ["MAX_BYTES", "MAX_ERROR_LENGTH", "PAD_COLOUR", "InputSize", "Rejection", "decode"]
+__all__ = ["DECODER_FAULT", "MAX_BYTES", "MAX_ERROR_LENGTH", "PAD_COLOUR", "InputSize", "Rejection", "decode"]
+
+log = logging.getLogger(__name__)
+
+DECODER_FAULT = "flipbatch failed to decode it"
+"""How the reason starts for a file that makes a decoder raise what it should not raise."""
 
 MAX_BYTES = 64 * 2**20
 """Longer files are rejected unopened: a 1080x1920 frame has 0.3 MB."""
@@ -81,6 +87,9 @@ def decode(data: bytes, size: InputSize, out: np.ndarray | None = None) -> np.nd
         return error.rejection
     except MemoryError:
         return Rejection(Status.TOO_LARGE, "not enough memory to decode it")
+    except Exception as error:  # a fault of ours: one file may not end a run of millions
+        log.debug("A file of %d bytes made the decoder fail.", len(data), exc_info=True)
+        return RejectedError(Status.CORRUPT, f"{DECODER_FAULT}: {error!r}").rejection
     return canvas
 
 

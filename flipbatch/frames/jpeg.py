@@ -19,6 +19,7 @@ import simplejpeg
 from PIL.JpegImagePlugin import JpegImageFile
 
 from flipbatch.frames.fitting import ORIENTATION_TAG, UPRIGHT, InputSize, known_orientation, place, plan_fit
+from flipbatch.frames.jpeg_code import UncheckedError
 from flipbatch.frames.jpeg_plain import plain_jpeg
 from flipbatch.frames.jpeg_segments import (
     APP1,
@@ -53,6 +54,8 @@ _SECTOR = 512  # bytes of a disk's sector: the smallest gap in a file
 _LEFT_OVER = "extraneous bytes before marker"
 _NO_HEIGHT = "a JPEG whose header does not say its height"
 _UNUSUAL = "a JPEG of unusual chroma subsampling"
+_BROKEN_HEADER = "the JPEG's header is broken or cut short"
+_USUAL_LUMA = {(1, 1), (2, 1), (2, 2), (1, 2), (4, 1), (1, 4)}  # 4:4:4, 4:2:2, 4:2:0, 4:4:0, 4:1:1, 4:4:1
 _MAY_BE_WHOLE = re.compile(
     f"{_LEFT_OVER}|{_UNUSUAL}|{_NO_HEIGHT}|unknown JFIF revision|bad ICC marker"
     "|Adobe color transform|Invalid SOS parameters for sequential|two SOI markers"
@@ -121,18 +124,30 @@ def _decode_plain(canvas: np.ndarray, data: bytes, size: InputSize, refused: Rej
     try:
         plain = plain_jpeg(data)
     except ValueError as error:
-        raise RejectedError(Status.CORRUPT, f"{refused.rejection.error} ({error})") from error
+        raise _damaged(refused, error) from error
     doubt = _decode_or_doubt(canvas, plain, size, orientation)
     if doubt is None:
         return
     try:
         whole = plain_jpeg(plain, check_code=True)
-    except ValueError as error:
+    except UncheckedError as error:
         raise RejectedError(doubt.rejection.status, f"{doubt.rejection.error} ({error})") from error
+    except ValueError as error:
+        raise _damaged(doubt, error) from error
     if _UNUSUAL in doubt.rejection.error:
         _decode_unusual(canvas, whole, size, orientation)
     else:
         _decode(canvas, whole, size, orientation)
+
+
+def _damaged(refused: RejectedError, damage: ValueError) -> RejectedError:
+    """Return the refusal of a file in which damage was found.
+
+    The decoder says of any unusable header that its chroma subsampling is unusual.
+    """
+    first = refused.rejection.error
+    what = "the JPEG is damaged" if re.search(f"{_UNUSUAL}|{_NO_HEIGHT}", first) else first
+    return RejectedError(Status.CORRUPT, f"{what} ({damage})")
 
 
 def _decode_or_doubt(
@@ -154,15 +169,28 @@ def _decode_unusual(canvas: np.ndarray, data: bytes, size: InputSize, orientatio
     It is averaged, not decoded at a scale: libjpeg would lose detail that luma has in one direction only.
     """
     frame = _frame(data)
+    if _is_usual(frame):
+        raise RejectedError(Status.CORRUPT, _BROKEN_HEADER)
     if len(frame.components) != 3:
         raise RejectedError(Status.UNSUPPORTED, f"a JPEG of {len(frame.components)} components")
     check_pixels(frame.height, frame.width)
     plan = plan_fit(frame.height, frame.width, orientation, size)
     try:
-        pixels = np.asarray(JpegImageFile(BytesIO(data)).convert("RGB").reduce(8 // plan.eighths))
-    except OSError as error:  # the file is whole, so it is one that the library doesn't know
-        raise RejectedError(Status.UNSUPPORTED, _UNUSUAL) from error
+        with decoder_errors("JPEG"):
+            pixels = np.asarray(JpegImageFile(BytesIO(data)).convert("RGB").reduce(8 // plan.eighths))
+    except RejectedError as error:
+        if isinstance(error.__cause__, OSError):  # the code is whole, so the library doesn't know its kind
+            raise RejectedError(Status.UNSUPPORTED, _UNUSUAL) from error
+        raise
     place(canvas, pixels, plan)
+
+
+def _is_usual(frame: Frame) -> bool:
+    """Return whether the strict decoder knows the sampling of a picture."""
+    luma, *chroma = [(component.across, component.down) for component in frame.components]
+    if len(chroma) not in (0, 2, 3):
+        return False
+    return not chroma or (set(chroma[:2]) == {(1, 1)} and luma in _USUAL_LUMA)
 
 
 # ---------------------------------------------------------------------------------------- header
@@ -183,7 +211,7 @@ def _read_size(data: bytes) -> tuple[int, int]:
             raise RejectedError(Status.UNSUPPORTED, _NO_HEIGHT) from error
         if _has_whole_header(data):
             raise RejectedError(Status.UNSUPPORTED, _UNUSUAL) from error
-        raise RejectedError(Status.CORRUPT, "the JPEG's header is broken or cut short") from error
+        raise RejectedError(Status.CORRUPT, _BROKEN_HEADER) from error
     return int(height), int(width)
 
 

@@ -20,6 +20,11 @@ MAX_CODE = 16 * 2**20
 MAX_STRAYS = 2**20
 """More bytes behind a block are not checked: each block of an MCU may be the first of them."""
 
+
+class UncheckedError(ValueError):
+    """The code is of a kind, or of a length, that is not read: it may be whole."""
+
+
 _STUFFED = re.compile(rb"\xff+\x00")
 
 
@@ -52,13 +57,15 @@ class CodeReader:
 
         Raises
         ------
+        UncheckedError
+            If the code is too long.
         ValueError
             If blocks are missing or damaged, restart markers are missing or out of order, or if the
             bytes that are left may be blocks.
         """
         if len(code) > MAX_CODE:
             msg = "too long to check"
-            raise ValueError(msg)
+            raise UncheckedError(msg)
         total = mcus(self._frame, scan)
         step = restart_every or max(1, total)
         parts, restarts = split_at_restarts(code)

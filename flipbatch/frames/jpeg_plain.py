@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from flipbatch.frames import jpeg_segments as layout
-from flipbatch.frames.jpeg_code import CodeReader, Tables
+from flipbatch.frames.jpeg_code import CodeReader, Tables, UncheckedError
 from flipbatch.frames.jpeg_segments import Frame, Segment
 
 _START = b"\xff\xd8"
@@ -151,7 +151,7 @@ class _Writer:
             self._pieces.append(_segment(layout.APP14, self._adobe(len(self._frame.components))))
         self._scans += 1
         payload = segment.payload
-        if self._frame.marker in _SEQUENTIAL and len(payload) == 4 + 2 * payload[0]:
+        if self._frame.marker in _SEQUENTIAL and payload and len(payload) == 4 + 2 * payload[0]:
             payload = payload[:-3] + _ALL_COEFFICIENTS
         end = layout.end_of_code(self._data, segment.end)
         code = self._data[segment.end : end]
@@ -168,7 +168,7 @@ class _Writer:
     def _whole_code(self, segment: Segment, code: bytes, frame: Frame) -> bytes:
         if frame.marker not in _SEQUENTIAL | {layout.SOF2} or frame.bits != 8:
             msg = "its code can't be checked"
-            raise ValueError(msg)
+            raise UncheckedError(msg)
         self._reader = self._reader or CodeReader(frame, frame.marker == layout.SOF2)
         scan = layout.read_scan(segment, frame)
         return self._reader.without_strays(code, scan, self._tables, self._restart_every)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 
 from flipbatch.errors import FlipbatchError
-from flipbatch.frames.decode import InputSize, Rejection, decode
+from flipbatch.frames.decode import DECODER_FAULT, InputSize, Rejection, decode
 from flipbatch.frames.manifest import Manifest, read_manifest
 from flipbatch.frames.names import FrameName, Root, parse_frame
 from flipbatch.models.bundle import Bundle, load_bundle
@@ -74,6 +74,7 @@ def test_any_bytes_are_pixels_or_a_row_that_says_why(fuzz: Callable[..., None]) 
             assert decoded.status is not Status.OK
             assert decoded.error.isprintable()
             assert decode(data, size) == decoded
+            assert DECODER_FAULT not in decoded.error
         else:
             assert (decoded.shape, decoded.dtype) == ((60, 34, 3), np.uint8)
 
