@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flipbatch.benchmark.command import SCORE_COMMAND, start
+from flipbatch.frames.names import composed
 from tests.conftest import jpeg, write_frames
 from tests.faults.harness import TALLY, Job
 from tests.faults.hostile import NAMES, OK, hostile_cases
@@ -37,7 +38,7 @@ def test_every_hostile_frame_is_a_row_that_says_why(tmp_path: Path, bundle: str)
     ]
     assert wrong == []
     assert len(rows) == len(cases) + len(NAMES) > 200
-    assert {rows[name]["status"] for name in NAMES} == OK
+    assert {rows[composed(name)]["status"] for name in NAMES} == OK
     assert all("\n" not in str(row["error"]) for row in rows.values())
     assert used.driver_mb < MOST_MEMORY_MB
     assert "<script>alert" not in (tmp_path / "out" / "report.html").read_text()
