@@ -53,8 +53,9 @@ def _add_models(command: argparse.ArgumentParser) -> None:
         "--models",
         nargs="+",
         choices=("cnn_model", "mobilenet_v2"),
+        metavar="NAME",
         default=["cnn_model", "mobilenet_v2"],
-        help="models to train (default: both)",
+        help="models to train: cnn_model, mobilenet_v2 (default: both)",
     )
     command.add_argument(
         "--weights",

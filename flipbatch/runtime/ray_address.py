@@ -109,13 +109,15 @@ def _place(given: str | None) -> Place | None:
 
 def _given_place(given: str) -> Place:
     origin = f"RAY_ADDRESS is {given}"
-    if given.startswith(("http://", "https://")):
+    if given.lower().startswith(("http://", "https://")):
         raise JobError(f"{origin}, the address of a dashboard, which only `ray job submit` takes: {_FORM}.")
-    if "://" in given:
+    if given.startswith("ray://"):
         raise JobError(
             f"{origin}, but Ray Data does not run through a Ray client: use `ray job submit`, or {_FORM}."
         )
-    host, port = _host_and_port(given, origin)
+    if "://" in given:
+        raise JobError(f"{origin}, which is not HOST:PORT: {_FORM}.")
+    host, port = _host_and_port(given.strip(), origin)
     address = _NETWORK.build_address(services.resolve_ip_for_localhost(host), port)
     return Place(address, origin, f"correct RAY_ADDRESS; {OWN_RAY}")
 
@@ -132,7 +134,7 @@ def _found_place(address: str, in_file: str | None) -> Place:
 
 def _host_and_port(address: str, origin: str) -> tuple[str, str]:
     host, port = _NETWORK.parse_address(address) or ("", "")
-    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+    if not host or not (port.isascii() and port.isdecimal()) or not 0 < int(port) < 2**16:
         raise JobError(f"{origin}, which is not HOST:PORT: correct it; {OWN_RAY}.")
     return host, port
 
@@ -186,7 +188,7 @@ def _why(place: Place, code: grpc.StatusCode, details: str) -> str:
     if "resolving" in details or "DNS" in details:
         return f"the host name in {place.address} can't be resolved"
     if "refused" in details:
-        return "nothing listens there"
+        return f"nothing listens at {place.address}"
     if "HTTP" in details or code is grpc.StatusCode.UNIMPLEMENTED:
         return "what listens there is not a Ray"
     if code in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE):

@@ -17,7 +17,7 @@ from ray.exceptions import RayError
 from flipbatch.errors import FlipbatchError, JobError
 from flipbatch.runtime.error_text import one_line
 from flipbatch.runtime.ray_address import check_answer
-from flipbatch.runtime.ray_start_errors import start_error
+from flipbatch.runtime.ray_start_errors import check_directory, start_error
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ def connected() -> Iterator[None]:
 
 def _connect() -> None:
     running = True
+    check_directory()
     try:
         running = check_answer()
         # Logs of workers stay in Ray's own files: the driver logs what users need.

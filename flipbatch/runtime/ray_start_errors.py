@@ -28,6 +28,26 @@ _NEEDED_BYTES = 2**24
 """Ray's logs and sockets need less at the start."""
 
 
+def check_directory() -> None:
+    """Check the directory that Ray would write to; its own check is a wait of minutes.
+
+    Raises
+    ------
+    JobError
+        If RAY_TMPDIR or TMPDIR, which Ray reads in this order, is not an absolute path. An empty RAY_TMPDIR
+        is one: Ray takes it for the working directory.
+    """
+    for name in ("RAY_TMPDIR", "TMPDIR"):
+        directory = os.environ.get(name)
+        if directory is not None:
+            if not directory.startswith("/"):
+                raise JobError(
+                    f"{name} is {directory!r}, which is not an absolute path: set it to one, of at most "
+                    f"{_LONGEST} characters, or unset it."
+                )
+            return
+
+
 def start_error(error: BaseException, running: bool) -> JobError:
     """Return the error for the user.
 
@@ -66,6 +86,8 @@ def _advice(error: BaseException, why: str, running: bool) -> str:
     """Return what to set."""
     if "Version mismatch" in why:
         return f"Use the same versions of Ray and of Python on both sides; {OWN_RAY}"
+    if isinstance(error, UnicodeEncodeError):
+        return "Ray takes arguments and a working directory in UTF-8 only: rename the path, or choose another"
     if "AF_UNIX" in why:
         return f"This path contains the temporary directory: {_DIRECTORY}"
     if "home directory" in why or _is_of_token(error):

@@ -16,6 +16,9 @@ from flipbatch.schema import PREDICTIONS
 from flipbatch.storage.hive_folders import is_text
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_LONGEST_NAME = 128
+"""File systems take 255 bytes for a folder, which is ``model=NAME``; a table of many models has long rows."""
+
 _NAME_AND_URI = re.compile(r"(?P<name>[^/=]*)=(?P<uri>.+)", re.DOTALL)
 
 
@@ -107,7 +110,16 @@ def _load_model(argument: str, threshold: float | None, known: Collection[str]) 
 
 def _require_name(name: str, uri: str, known: Collection[str]) -> None:
     if not is_model_name(name):
-        raise InputError(f"A model can't be called {name!r}: rename it with --model NAME={uri}.")
+        raise InputError(
+            f"A model can't be called {name!r}, because its name is a folder and a column: rename it with "
+            f"--model NAME={uri}, where NAME has letters of ASCII, digits, _, - and dots, and is not a "
+            "column of predictions."
+        )
+    if name not in known and len(name) > _LONGEST_NAME:
+        raise InputError(
+            f"A model's name of {len(name)} characters is too long for a folder: rename it with --model "
+            f"NAME={uri}, with at most {_LONGEST_NAME}."
+        )
     if name not in known and not is_text(name):
         raise InputError(
             f"A model can't be called {name!r}, because programs that read the tables take it for a number, "

@@ -50,8 +50,17 @@ def train(options: TrainOptions, trainer: Trainer | None = None) -> dict[str, An
     FlipbatchError
         Its message says what to do.
     """
+    directory = RunDirectory.at(options.out)
+    found = _found_run(directory, options)
+    manifest = load_manifest(options.frames, options.manifest)
+    splits = _splits(manifest, options)
     with _executor(options):
-        return _train(options, trainer)
+        finished = directory.is_finished
+        pretrained = None if finished else pretrained_weights(options)
+        _start(directory, options, found, manifest, splits)
+        if not finished:
+            _finish(options, splits, directory, ModelTrainer(options, splits, pretrained, directory, trainer))
+        return directory.read_json(_result_file(options))
 
 
 def _executor(options: TrainOptions) -> AbstractContextManager[None]:
@@ -63,21 +72,17 @@ def _executor(options: TrainOptions) -> AbstractContextManager[None]:
     return connected()
 
 
-def _train(options: TrainOptions, trainer: Trainer | None) -> dict[str, Any]:
-    directory = RunDirectory.at(options.out)
-    found = _found_run(directory, options)
-    finished = directory.is_finished
-    pretrained = None if finished else pretrained_weights(options)
-    manifest = load_manifest(options.frames, options.manifest)
-    splits = _splits(manifest, options)
-    _start(directory, options, found, manifest, splits)
-    result_file = COMPARISON_FILE if options.folds is None else FOLDS_FILE
-    if not finished:
-        models = ModelTrainer(options, splits, pretrained, directory, trainer)
-        finish = _compared if options.folds is None else _cross_validated
-        directory.write_json(result_file, finish(models, splits, options, directory))
-        directory.finish()
-    return directory.read_json(result_file)
+def _result_file(options: TrainOptions) -> str:
+    return COMPARISON_FILE if options.folds is None else FOLDS_FILE
+
+
+def _finish(
+    options: TrainOptions, splits: list[SplitFrames], directory: RunDirectory, models: ModelTrainer
+) -> None:
+    """Train the models that are still to be trained, and write the result."""
+    result = _compared if options.folds is None else _cross_validated
+    directory.write_json(_result_file(options), result(models, splits, options, directory))
+    directory.finish()
 
 
 def _splits(manifest: Manifest, options: TrainOptions) -> list[SplitFrames]:

@@ -9,7 +9,8 @@ from ray._common.utils import try_to_create_directory
 from ray._private.utils import check_version_info
 from ray.exceptions import AuthenticationError
 
-from flipbatch.runtime.ray_start_errors import start_error
+from flipbatch.errors import JobError
+from flipbatch.runtime.ray_start_errors import check_directory, start_error
 
 
 @pytest.fixture(autouse=True)
@@ -65,3 +66,27 @@ def test_an_unknown_error_at_the_start_names_the_logs(tmp_path: Path) -> None:
         sentence
         == f"Can't start Ray: timed out; early. Ray's logs are in {tmp_path}/ray/session_latest/logs."
     )
+
+
+@pytest.mark.parametrize("directory", ["~/x", "relative/x", ""])
+def test_a_directory_that_is_not_absolute_is_refused_before_the_start(
+    monkeypatch: pytest.MonkeyPatch, directory: str
+) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", directory)
+    with pytest.raises(JobError, match=r"RAY_TMPDIR is '.*', which is not an absolute path: set it to one"):
+        check_directory()
+
+
+def test_the_first_of_two_directories_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TMPDIR", "relative")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    check_directory()
+    monkeypatch.delenv("RAY_TMPDIR")
+    with pytest.raises(JobError, match="TMPDIR is 'relative'"):
+        check_directory()
+
+
+def test_a_path_that_is_not_utf_8_says_so() -> None:
+    with pytest.raises(UnicodeEncodeError) as error:
+        "\udcff".encode()
+    assert "in UTF-8 only: rename the path" in str(start_error(error.value, running=False))

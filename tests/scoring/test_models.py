@@ -62,7 +62,7 @@ def test_a_name_that_is_given_twice_is_refused_with_its_uri(saved):
 
 @pytest.mark.parametrize("name", ["status", "label", "uri", "a/b", "two words", "line\nbreak", ""])
 def test_a_name_that_no_column_or_folder_can_have_is_refused(saved, name):
-    with pytest.raises(InputError, match=r"A model can't be called .*: rename it with --model NAME=/.*/a\."):
+    with pytest.raises(InputError, match=r"A model can't be called .*: rename it with --model NAME=/.*/a,"):
         load_models([saved("a", name=name)], None)
 
 
@@ -86,8 +86,14 @@ def test_a_name_that_readers_take_for_a_value_is_refused_with_an_example(saved, 
 
 @pytest.mark.parametrize("name", ["", "a%20b", "two words", "ü"])
 def test_what_is_before_an_equals_sign_is_a_name_even_if_it_is_a_bad_one(saved, name):
-    with pytest.raises(InputError, match=f"A model can't be called '{name}': rename it"):
+    with pytest.raises(InputError, match=f"A model can't be called '{name}', because its name is a folder"):
         load_models([f"{name}={saved('a')}"], None)
+
+
+def test_a_name_that_no_file_system_takes_is_refused(saved):
+    load_models([f"{'x' * 128}={saved('a')}"], None)
+    with pytest.raises(InputError, match="A model's name of 129 characters is too long for a folder"):
+        load_models([f"{'x' * 129}={saved('b')}"], None)
 
 
 def test_names_that_differ_in_case_only_are_refused(saved):
