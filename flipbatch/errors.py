@@ -61,7 +61,7 @@ class JobError(FlipbatchError):
 
 # ---------------------------------------------------------------------------------------- credentials
 
-_USER = re.compile(r"(\b(?:https?|ftp)://)[^/\s'\"]+@")
+_USER = re.compile(r"(\b(?:https?|ftp)://)[^/\s'\"]+@", re.IGNORECASE)
 _PASSWORD = re.compile(r"(?<!github)(://[^/\s:@'\"]*):[^/\s'\"]*@")
 _PARAMETER = re.compile(
     r"(?<=[?&])([^=&\s]*(?:sig|token|secret|password|credential|key)[^=&\s]*)=[^&\s'\"]*", re.IGNORECASE

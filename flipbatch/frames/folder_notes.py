@@ -14,6 +14,7 @@ from flipbatch.frames.notes import EXAMPLES, Notes
 from flipbatch.frames.row_batches import Rows
 from flipbatch.frames.words import (
     label_of_folder,
+    other_label,
     resembles_column,
     resembles_label,
     resembles_split,
@@ -47,14 +48,15 @@ _Meaning = Callable[[str], Label | Split | None]
 
 def with_folder_notes(rows: Iterable[Rows], notes: Notes) -> Iterator[Rows]:
     """Yield rows, and count what their folders say in `notes`; the last facts after the last row."""
-    labels, splits = _Without(NO_LABEL), _Without(NO_SPLIT)
+    labels, splits, others = _Without(NO_LABEL), _Without(NO_SPLIT), _OtherLabels()
     for some in rows:
         for (folders, label, split), number in some.readings.items():
             labels.count(folders, label, number)
             splits.count(folders, split, number)
+            others.count(folders, label, split, number)
             _count_doubts(folders, label, split, number, notes)
         yield some
-    for one in (labels, splits):
+    for one in (labels, splits, others):
         one.note(notes)
 
 
@@ -78,6 +80,35 @@ class _Without:
         """Count the frames in `notes`, if there are such frames and others."""
         if self._number and self._others:
             notes.count_all(self._sentence, self._examples, self._number)
+
+
+class _OtherLabels:
+    """Counts the frames in folders such as ``pos`` and ``1``, which look like labels if no frame has one."""
+
+    def __init__(self) -> None:
+        self._labelled = False
+        self._numbers: dict[str, int] = {}
+        self._names: dict[str, str] = {}
+
+    def count(self, folders: Folders, label: Label | None, split: Split | None, number: int) -> None:
+        """Count frames of some folders, with the label and the split that they have."""
+        self._labelled = self._labelled or label is not None
+        for name in () if self._labelled else reversed(folders.path.split("/")):
+            word = "2" if name == "2" else other_label(name)
+            if word is not None:
+                self._names.setdefault(word, name)
+                counted = _not_read(folders.path, True, split is None) is not None  # by another folder
+                self._numbers[word] = self._numbers.get(word, 0) + (0 if counted else number)
+                return
+
+    def note(self, notes: Notes) -> None:
+        """Count the frames in `notes`, if no frame has a label; folders 0, 1 and 2 are a count."""
+        if self._labelled:
+            return
+        labels = {"0", "1"} <= self._numbers.keys() and "2" not in self._numbers
+        for word, number in self._numbers.items():
+            if labels or not word.isdigit():
+                notes.count(NOT_READ, f"{self._names[word]}/", number)
 
 
 def _example(path: str) -> str:

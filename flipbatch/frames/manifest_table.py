@@ -48,7 +48,7 @@ def table_rows(uri: str, notes: Notes) -> Iterator[Rows]:
     if not text.num_rows:
         raise InputError(f"The manifest {uri} has no rows: nothing can be read.")
     uris = _absolute_uris(uri.rpartition("/")[0], text)
-    refuse_windows_paths(_values(uris))
+    refuse_windows_paths(text["uri"], uris)
     text = text.set_column(text.schema.get_field_index("uri"), "uri", uris)
     return row_batches(_named_files(text, RepeatedFiles(_values(uris), notes)))
 

@@ -15,7 +15,8 @@ from flipbatch.frames.names import is_image
 from flipbatch.frames.notes import Notes
 from flipbatch.frames.words import hive
 from flipbatch.storage.backends import backend_of
-from flipbatch.storage.listing import open_listing
+from flipbatch.storage.listing import PassedOver, open_listing
+from flipbatch.storage.patterns import WILDCARD
 
 _WHAT = "the manifest"
 _NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -23,10 +24,15 @@ _UNFINISHED = "_temporary"
 _LOGS = {"_delta_log": "Delta", ".hoodie": "Hudi"}
 
 _NOT_DATA = ("_SUCCESS", "_metadata", "_common_metadata", "_committed_", "_started_")
-_PASSED_OVER = (
+_HIDDEN = (
     "{count} {file or folder|files or folders} of the manifest {is|are} not read, because a dot or an "
     "underscore starts the name: {examples}."
 )
+_PASSED_OVER = {
+    PassedOver.SYSTEM: "{count} system {folder|folders} of the manifest {is|are} not read: {examples}.",
+    PassedOver.LINK: "{count} {link to a folder that has|links to folders that have} another name in the "
+    "manifest {is|are} not read: {examples}.",
+}
 
 
 @dataclass(frozen=True)
@@ -62,21 +68,23 @@ def table_parts(uri: str, notes: Notes) -> list[TablePart]:
     """Return the files of a table: the file itself, or those below a directory, sorted by their names.
 
     Files and folders whose names start with a dot or an underscore are not parts, as everywhere where such
-    directories are read; ``_x=y`` is one. The unusual ones among them are counted
-    in `notes`.
+    directories are read; ``_x=y`` is one. The unusual ones among them, folders of
+    systems and second names of folders are counted in `notes`.
 
     Raises
     ------
     InputError
-        If a directory holds no file or an image, is still being written, or is a table with a log.
+        If a directory holds no file or an image, is still being written, or is a table with a log; if the
+        URI is a pattern.
     StorageError
         If there is no such file or directory.
     """
     if not _is_directory(uri):
         return [TablePart(uri)]
-    hidden: list[str] = []
-    files = open_listing(uri).files(lambda _, folder: hidden.append(folder))
+    folders: list[tuple[PassedOver, str]] = []
+    files = open_listing(uri).files(lambda why, folder: folders.append((why, folder)))
     paths = sorted(file.uri[len(uri) + 1 :] for file in files)
+    hidden = [folder for _, folder in folders]
     for path in [*paths, *hidden]:
         _refuse_logs(uri, path.split("/"))
     data = [path for path in paths if path and not _is_hidden(path)]
@@ -86,10 +94,19 @@ def table_parts(uri: str, notes: Notes) -> list[TablePart]:
         raise InputError(
             f"The manifest {uri} holds {image}, an image: give directories of frames as --frames."
         )
-    for path in [*paths, *hidden]:
-        if _is_hidden(path) and not _is_usual(path):
-            notes.count(_PASSED_OVER, path)
+    _note_passed_over(paths, folders, notes)
     return [TablePart(storage.join(uri, path), _folders(path)) for path in data]
+
+
+def _note_passed_over(paths: list[str], folders: list[tuple[PassedOver, str]], notes: Notes) -> None:
+    for path in paths:
+        if _is_hidden(path) and not _is_usual(path):
+            notes.count(_HIDDEN, path)
+    for why, folder in folders:
+        if not _is_hidden(folder):
+            notes.count(_PASSED_OVER[why], f"{folder}/")
+        elif not _is_usual(folder):
+            notes.count(_HIDDEN, folder)
 
 
 def _is_directory(uri: str) -> bool:
@@ -101,6 +118,10 @@ def _is_directory(uri: str) -> bool:
         with storage.storage_errors(f"read {_WHAT} {uri}"):
             if storage.with_retries(lambda: backend_of(uri).is_directory(uri)):
                 return True
+            if isinstance(error, FileNotFoundError) and WILDCARD.search(uri) and not uri.startswith("http"):
+                raise InputError(
+                    f"The manifest {uri} is a pattern: give one file, or the directory that holds the files."
+                ) from error
             raise error
 
 

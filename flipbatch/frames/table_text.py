@@ -1,6 +1,6 @@
 """Tables, Parquet or CSV, become text: the columns of a manifest, one text or null per cell.
 
-Knows both formats and how pandas writes numbers; knows no paths, no labels and no rows.
+Knows both formats; knows no words for empty cells (`table_cells` does), no paths, no labels and no rows.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ import pyarrow.parquet as pq
 from flipbatch import storage
 from flipbatch.errors import InputError
 from flipbatch.frames.notes import Notes
+from flipbatch.frames.table_cells import clean_cells
 from flipbatch.frames.table_columns import COLUMNS, match_columns, note_unused
+from flipbatch.frames.table_formats import refuse_other_formats
 from flipbatch.frames.table_parts import TablePart, table_parts
 from flipbatch.frames.words import normal
 
 _DELIMITERS = ",;\t|"
 _HEADER_BYTES = 65_536  # a longer header has no place in a manifest
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_WHOLE_DECIMAL = r"^(-?[0-9]+)\.0+$"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def read_text_table(uri: str, notes: Notes) -> pa.Table:
     ----------
     uri : str
     notes : Notes
-        Gets the columns and files that are not used.
+        Gets the columns, files and words in cells that are not used.
 
     Returns
     -------
@@ -71,7 +72,7 @@ def read_text_table(uri: str, notes: Notes) -> pa.Table:
         first = first or read
         _require_same_columns(uri, first, read)
         unused |= dict.fromkeys(read.unused)
-        pieces.append(_as_text(read))
+        pieces.append(_as_text(read, notes))
     note_unused(notes, list(unused))
     return pa.concat_tables(pieces)
 
@@ -106,6 +107,7 @@ def _kind(kind: pa.DataType) -> str | None:
 
 def _read_part(part: TablePart) -> _Read:
     data = storage.read_required(part.uri, "the manifest")
+    refuse_other_formats(part.uri, data)
     try:
         return _read_parquet(part, data) if data[:4] == b"PAR1" else _read_csv(part, data)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -118,7 +120,7 @@ def _read_part(part: TablePart) -> _Read:
 def _read_parquet(part: TablePart, data: bytes) -> _Read:
     file = pq.ParquetFile(io.BytesIO(data))
     names = file.schema_arrow.names
-    matched = match_columns(part.uri, [*names, *part.folders])
+    matched = match_columns(part.uri, names, list(part.folders))
     own = [name for name in matched.values() if name not in part.folders]
     return _matched(part, matched, names, file.read(columns=own))  # others may be of any size
 
@@ -131,9 +133,13 @@ def _read_csv(part: TablePart, data: bytes) -> _Read:
     text = {name: pa.string() for name in header if normal(name) in columns}
     convert = pa_csv.ConvertOptions(column_types=text, strings_can_be_null=True, null_values=[""])
     parse = pa_csv.ParseOptions(newlines_in_values=True, delimiter=delimiter)
-    table = pa_csv.read_csv(io.BytesIO(data), parse_options=parse, convert_options=convert)
+    try:
+        table = pa_csv.read_csv(io.BytesIO(data), parse_options=parse, convert_options=convert)
+    except pa.ArrowInvalid:  # a slower reader knows the number of the row
+        slow = pa_csv.ReadOptions(use_threads=False)
+        table = pa_csv.read_csv(io.BytesIO(data), slow, parse_options=parse, convert_options=convert)
     names = table.column_names
-    return _matched(part, match_columns(part.uri, [*names, *part.folders]), names, table)
+    return _matched(part, match_columns(part.uri, names, list(part.folders)), names, table)
 
 
 def _header(data: bytes) -> tuple[str, list[str]]:
@@ -164,17 +170,19 @@ def _constant(value: str | None, rows: int) -> pa.ChunkedArray:
 # ---------------------------------------------------------------------------------------- text
 
 
-def _as_text(read: _Read) -> pa.Table:
+def _as_text(read: _Read, notes: Notes) -> pa.Table:
     rows = len(read.columns["uri"])
     texts = {
-        name: _text(read, name) if name in read.columns else pa.chunked_array([pa.nulls(rows, pa.string())])
+        name: _text(read, name, notes)
+        if name in read.columns
+        else pa.chunked_array([pa.nulls(rows, pa.string())])
         for name in COLUMNS
     }
     return pa.table(texts)
 
 
-def _text(read: _Read, name: str) -> pa.ChunkedArray:
-    """Return a column as text; whole numbers without the ``.0`` that pandas writes where a cell is empty."""
+def _text(read: _Read, name: str, notes: Notes) -> pa.ChunkedArray:
+    """Return a column as text; blanks around the cells of uri go only if the names have such, too."""
     column = read.columns[name]
     try:
         if pa.types.is_floating(column.type):
@@ -187,9 +195,9 @@ def _text(read: _Read, name: str) -> pa.ChunkedArray:
             f"The manifest {read.uri} has a column {name} of type {column.type}: it must be text in UTF-8 or "
             "numbers."
         ) from None
-    if read.padded:
-        text = pc.utf8_trim_whitespace(text)  # pyright: ignore[reportAttributeAccessIssue]
-    return text if name == "uri" else _without_decimals(text)
+    if name != "uri":
+        return clean_cells(read.uri, name, text, notes)
+    return pc.utf8_trim_whitespace(text) if read.padded else text  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _nan_is_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -206,12 +214,3 @@ def _require_exact(uri: str, name: str, column: pa.ChunkedArray) -> None:
             f"The manifest {uri} has a column {name} of type {column.type} with numbers above "
             f"{limit:.0f}, whose last digits may be lost: write integers or text."
         )
-
-
-def _without_decimals(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Turn 12.0 into 12 if all cells that are not empty are such numbers."""
-    filled = pc.fill_null(pc.not_equal(text, ""), False)  # pyright: ignore[reportAttributeAccessIssue]
-    whole = pc.fill_null(pc.match_substring_regex(text, _WHOLE_DECIMAL), False)  # pyright: ignore[reportAttributeAccessIssue]
-    if not pc.all(pc.equal(filled, whole)).as_py():  # pyright: ignore[reportAttributeAccessIssue]
-        return text
-    return pc.replace_substring_regex(text, _WHOLE_DECIMAL, r"\1")  # pyright: ignore[reportAttributeAccessIssue]

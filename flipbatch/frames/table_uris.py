@@ -1,6 +1,7 @@
 """The URIs of a table's rows: made absolute, one row for each frame, none of them a Windows path.
 
-Knows URIs; knows no columns, labels or frames. Opens no file, and looks for at most one.
+Knows URIs; knows no columns, labels or frames. Opens no file, and looks for few: those with
+a name as on Windows.
 """
 
 from __future__ import annotations
@@ -9,12 +10,19 @@ import re
 from collections.abc import Iterable
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from flipbatch import storage
 from flipbatch.errors import InputError
 from flipbatch.frames.notes import Notes
 
-_DRIVE = re.compile(r"(file:/*)?[A-Za-z]:[\\/]|\\\\", re.IGNORECASE)
+_DRIVE = re.compile(r"file:/*(localhost/)?[a-z][:|]|/?[a-z]:[\\/]|\\\\", re.IGNORECASE)
+_HOST = re.compile(r"[^/]*://[^/]*\\")  # no bucket and no host has a backslash in its name
+
+_MAY_BE_WINDOWS = r"\\|^[A-Za-z]:"
+_LOOKUPS = {True: 1000, False: 16}
+"""How many files with such a name are looked for, at most: local ones and others."""
 
 _ANOTHER_FRAME = (
     "{count} {row of the manifest has|rows of the manifest have} the file of an earlier row but another "
@@ -28,8 +36,8 @@ def absolute(base: str, uri: str | None) -> str:
     Raises
     ------
     InputError
-        If it is empty, starts or ends with a blank, holds a zero byte, or is a Windows path such as
-        ``C:\frames\0001_1.jpg``.
+        If it is empty, starts or ends with a blank, holds a zero byte, is a Windows path such as
+        ``C:\frames\0001_1.jpg``, or has one slash after its protocol.
     """
     if not uri or not uri.strip():
         raise InputError("The manifest has a row without uri: fill it in or remove the row.")
@@ -37,25 +45,35 @@ def absolute(base: str, uri: str | None) -> str:
         raise InputError(f"The manifest's uri {uri!r} holds a zero byte: correct it or remove the row.")
     if uri != uri.strip():
         raise InputError(f"The manifest's uri {uri!r} starts or ends with a blank: remove it.")
-    if _DRIVE.match(uri):
+    if _DRIVE.match(uri) or _HOST.match(uri):
         raise _windows_path(uri)
-    relative = "://" not in uri and not uri.startswith(("/", "~"))
-    resolved = storage.normalise_file(storage.resolve(base, uri) if relative else uri)
+    resolved = storage.normalise_file(storage.resolve(base, uri) if storage.is_relative(uri) else uri)
     return resolved[1:] if resolved.startswith("//") else resolved  # POSIX keeps two leading slashes
 
 
-def refuse_windows_paths(uris: Iterable[str]) -> None:
-    """Refuse absolute URIs if the first one with a backslash is no file.
+def refuse_windows_paths(given: pa.ChunkedArray, uris: pa.ChunkedArray) -> None:
+    """Refuse URIs with a backslash or a drive letter at the first that is no file.
+
+    Parameters
+    ----------
+    given : pyarrow.ChunkedArray
+        As the table has them.
+    uris : pyarrow.ChunkedArray
+        The same ones, absolute.
 
     Raises
     ------
     InputError
     StorageError
-        If storage can't be asked for that file.
+        If storage can't be asked for such a file.
     """
-    with_backslash = next((uri for uri in uris if "\\" in uri), None)
-    if with_backslash is not None and not storage.exists(with_backslash):
-        raise _windows_path(with_backslash, "has a backslash, as paths of Windows, and is no file")
+    doubtful = pc.match_substring_regex(given, _MAY_BE_WINDOWS)  # pyright: ignore[reportAttributeAccessIssue]
+    for number, uri in enumerate(uris.filter(doubtful).to_pylist()):
+        if number >= _LOOKUPS[storage.is_local(uri)]:
+            return
+        if not storage.exists(uri):
+            what = "backslash" if "\\" in uri else "drive letter"
+            raise _windows_path(uri, f"has a {what}, as paths of Windows, and is no file")
 
 
 def _windows_path(uri: str, what: str = "is a Windows path") -> InputError:

@@ -22,22 +22,34 @@ LABEL_WORDS: dict[str, Label] = {
 """Normal form of a word (see `normal`) to its label. Not ``flipped``: mirrored frames are called so, too."""
 
 _SPLITS = {
-    Split.TRAIN: ("train", "training"),
+    Split.TRAIN: ("train", "training", "trn"),
     Split.VAL: ("val", "valid", "validation", "dev", "development"),
-    Split.TEST: ("test", "tests", "testing", "eval", "evaluation", "holdout", "heldout"),
+    Split.TEST: ("test", "tests", "testing", "eval", "evaluation", "holdout", "heldout", "tst"),
 }
 
+_SPLIT_ENDS = ("", "set", "split", "data", "dataset")
+
 SPLIT_WORDS: dict[str, Split] = {
-    word + end: split for split, words in _SPLITS.items() for word in words for end in ("", "set", "split")
+    word + end: split for split, words in _SPLITS.items() for word in words for end in _SPLIT_ENDS
 }
 """Normal form of a word to its split."""
+
+_SPLIT_STARTS = ("train", "valid", "test", "eval", "develop", "holdout", "heldout")
+_SPLITS_TOGETHER = re.compile(f"(?:{'|'.join(word for words in _SPLITS.values() for word in words)})+")
+
+_OTHER_LABELS = frozenset(
+    {
+        *("pos", "positive", "positives", "neg", "negative", "negatives"),
+        *("yes", "no", "true", "false", "0", "1"),
+    }
+)
 
 _LABEL_KEYS = frozenset({"label", "labels", "class", "target"})
 _SPLIT_KEYS = frozenset({"split", "splits", "set", "subset", "partition", "phase"})
 _OTHER_KEYS = frozenset({"group", "groupid", "videoid", "framenumber"})
 
 _SEPARATORS = re.compile(r"[\s_\-\u2010-\u2015\u200b\ufeff]+")
-_TOKENS = re.compile(r"[a-z]+")
+_TOKENS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")  # of isTrain: is, Train
 
 
 def normal(text: str) -> str:
@@ -55,6 +67,16 @@ def label_of(word: str) -> Label | None:
 def split_of(word: str) -> Split | None:
     """Return the split that a word means, or None."""
     return SPLIT_WORDS.get(normal(word))
+
+
+def has_split_word(text: str) -> bool:
+    """Return whether one of the words in a text, such as ``is_train`` or ``isTrain``, means a split."""
+    return any(word in SPLIT_WORDS for word in words_in(text))
+
+
+def words_in(text: str) -> list[str]:
+    """Return the runs of letters in a text, in lower case; a capital after a small letter starts one."""
+    return [word.lower() for word in _TOKENS.findall(unicodedata.normalize("NFKC", text))]
 
 
 # ---------------------------------------------------------------------------------------- folders
@@ -93,8 +115,15 @@ def resembles_split(folder: str) -> bool:
     pair = hive(folder)
     if pair is not None and normal(pair[0]) in _SPLIT_KEYS:
         return True
-    tokens = _TOKENS.findall(unicodedata.normalize("NFKC", folder).casefold())
-    return any(token in SPLIT_WORDS for token in tokens)
+    word = normal(folder)
+    return word.startswith(_SPLIT_STARTS) or bool(_SPLITS_TOGETHER.fullmatch(word)) or has_split_word(folder)
+
+
+@lru_cache(maxsize=4096)
+def other_label(folder: str) -> str | None:
+    """Return the normal form of a folder such as ``pos`` or ``1``, which other data sets have for labels."""
+    word = normal(folder)
+    return word if word in _OTHER_LABELS else None
 
 
 def resembles_column(folder: str) -> bool:

@@ -11,7 +11,15 @@ from flipbatch.storage.names import exists, names_in
 from flipbatch.storage.reading import READS_IN_FLIGHT, digest, read, read_many, read_required
 from flipbatch.storage.reasons import reason, storage_errors
 from flipbatch.storage.retries import take_retries, with_retries
-from flipbatch.storage.uris import is_local, join, normalise, normalise_file, redacted_uri, resolve
+from flipbatch.storage.uris import (
+    is_local,
+    is_relative,
+    join,
+    normalise,
+    normalise_file,
+    redacted_uri,
+    resolve,
+)
 from flipbatch.storage.versions import ReplacedError, local_version
 from flipbatch.storage.writing import create, remove_file, remove_folder, write
 
@@ -23,6 +31,7 @@ __all__ = [
     "exists",
     "filesystem",
     "is_local",
+    "is_relative",
     "join",
     "local_version",
     "names_in",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,6 +22,8 @@ class Page(NamedTuple):
         How many of them are neither: placeholders of directories, and the directory itself.
     is_flat : bool
         Files may be deeper than the directory: they lie in folders that are not listed on their own.
+    links : collection of str
+        Those directories that are links.
     """
 
     files: Iterable[tuple[str, str | None]]
@@ -29,6 +31,7 @@ class Page(NamedTuple):
     entries: int
     others: int = 0
     is_flat: bool = False
+    links: Collection[str] = ()
 
 
 @dataclass(frozen=True)

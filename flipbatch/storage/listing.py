@@ -105,8 +105,8 @@ class Listing:
         """Yield the files, once.
 
         Directories are listed side by side. Links are followed, and each local directory is listed once:
-        under the shortest of its names, of equally deep ones the first. Memory does not grow with the number
-        of objects in a directory of S3.
+        under the shortest of its names, of equally deep ones the one that is no link, else the first. Memory
+        does not grow with the number of objects in a directory of S3.
 
         Raises
         ------
@@ -127,6 +127,7 @@ class Listing:
         with ThreadPoolExecutor(LISTINGS_IN_FLIGHT, thread_name_prefix="list") as pool:
             while level:
                 following: list[str] = []
+                links: set[str] = set()
                 directories = _in_order(pool, listed, level, LISTINGS_IN_FLIGHT)
                 for folder, directory in zip(level, directories, strict=True):
                     self.explained += folder != self.root
@@ -138,7 +139,8 @@ class Listing:
                         for page in _one_ahead(pool, directory.pages):
                             yield from self._files_of(page, report)
                             following += self._folders_of(page, report)
-                level = sorted(following)
+                            links.update(page.links)
+                level = sorted(following, key=lambda folder, links=links: (folder in links, folder))
 
     def _list(self, backend: Backend, folder: str) -> Directory:
         with self._refusals(folder):

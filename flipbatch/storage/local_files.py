@@ -116,18 +116,21 @@ def list_directory(uri: str) -> Directory:
     """List what is directly in a directory; links are followed."""
     status = os.stat(uri)
     names, sizes, directories, entries, prefix = [], array("q"), [], 0, start_of_names(uri)
+    links: set[str] = set()
     with os.scandir(uri) as found:
         for entry in found:
             entries += 1
             if _leads_to_directory(entry):
                 directories.append(entry.path)
+                if entry.is_symlink():
+                    links.add(entry.path)
             else:
                 names.append(entry.name)
                 sizes.append(_size(entry))
     # Names and sizes of a million files in one directory are held, but no million paths.
     versions = (None if size < 0 else local_version(size) for size in sizes)
     files = zip((prefix + name for name in names), versions, strict=True)
-    return Directory((status.st_dev, status.st_ino), iter([Page(files, directories, entries)]))
+    return Directory((status.st_dev, status.st_ino), iter([Page(files, directories, entries, links=links)]))
 
 
 def _size(entry: os.DirEntry[str]) -> int:

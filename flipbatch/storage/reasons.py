@@ -50,6 +50,11 @@ def reason(error: BaseException) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's text, without credentials, at most 300 characters."""
+    """Return the first line of an error's text, without credentials, at most 300 characters.
+
+    A line that ends with a colon says nothing: the next one follows it.
+    """
+    lines = (str(error) or type(error).__name__).splitlines()
+    text = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
     # The text is redacted before it is cut: half of a URI is not recognised as one.
-    return redacted((str(error) or type(error).__name__).splitlines()[0])[:300].rstrip(".")
+    return redacted(text)[:300].rstrip(".")

@@ -7,26 +7,51 @@ working directory finds the same file. This module knows no storage: it never lo
 from __future__ import annotations
 
 import os
+import re
 
 from fsspec.core import split_protocol
 
 from flipbatch.errors import InputError, redacted
 
+_LOCAL = re.compile(r"(?:file|local):(?://(?:localhost(?=/))?|(?=/))", re.IGNORECASE)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/(?P<second>/)?")
+
 
 def normalise(uri: str) -> str:
-    """Return the one spelling of a URI: no trailing slash, local paths absolute and without ``file://``.
+    """Return the one spelling of a URI: no trailing slash, the protocol in lower case.
+
+    Local paths are absolute and without ``file://``, ``file:`` or ``file://localhost``.
 
     Raises
     ------
     InputError
-        The URI is empty: an unset variable would mean the working directory.
+        The URI is empty: an unset variable would mean the working directory; or one slash follows its
+        protocol, as in ``dbfs:/x``.
     """
     if not uri:
         raise InputError("An empty path was given: give a file, a directory or a URI.")
+    if local := _LOCAL.match(uri):
+        return _absolute(uri[local.end() :])
+    scheme = _SCHEME.match(uri)
+    if scheme and not scheme["second"]:
+        protocol = uri.partition(":")[0]
+        raise InputError(
+            f"{uri} has one slash after {protocol}: and a URI has two: write {protocol.lower()}://…, or the "
+            f"path where this machine mounts it (./{uri} for a file of that name)."
+        )
     protocol, path = split_protocol(uri)
-    if protocol in (None, "file", "local"):
-        return os.path.abspath(os.path.expanduser(path))
-    return f"{protocol}://{path.rstrip('/')}"
+    if protocol is None:
+        return _absolute(path)
+    return f"{protocol.lower() if scheme else protocol}://{path.rstrip('/')}"
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def is_relative(uri: str) -> bool:
+    """Return whether a text, not normalised, is a path relative to a directory."""
+    return "://" not in uri and not uri.startswith(("/", "~")) and not _SCHEME.match(uri)
 
 
 def normalise_file(uri: str) -> str:

@@ -64,7 +64,18 @@ def test_words_that_agree_are_not_said(tmp_path):
 
 @pytest.mark.parametrize(
     "folder",
-    ["label=1", "split=fold3", "kind=flip", "flipped", "train_1", "test-2", "group=desk", "test data"],
+    [
+        "label=1",
+        "split=fold3",
+        "kind=flip",
+        "flipped",
+        "train_1",
+        "test-2",
+        "group=desk",
+        "trainval",
+        "devtest",
+        "evalFrames",
+    ],
 )
 def test_a_folder_that_looks_like_a_word_is_one_line(tmp_path, folder):
     assert notes(tmp_path, f"x/{folder}/v/a_1.jpg", f"x/{folder}/w/a_1.jpg") == (
@@ -74,3 +85,27 @@ def test_a_folder_that_looks_like_a_word_is_one_line(tmp_path, folder):
 
 def test_a_folder_that_looks_like_a_split_is_not_said_below_a_split(tmp_path):
     assert notes(tmp_path, "train/test_book/a_1.jpg") == ()
+
+
+@pytest.mark.parametrize("folders", [("pos", "neg"), ("Yes", "No"), ("0", "1"), ("positive", "other")])
+def test_folders_that_other_data_sets_have_for_labels_are_said_if_no_frame_has_one(tmp_path, folders):
+    names = [f"{folder}/v_{number}.jpg" for folder in folders for number in (1, 2)]
+    (line,) = notes(tmp_path, *names)
+    assert line.startswith(
+        f"{4 - 2 * ('other' in folders)} frames are in a folder whose name looks like a label"
+    )
+    assert f"{folders[0]}/" in line
+    touch(tmp_path, "flip/w_1.jpg")
+    assert "looks like" not in " ".join(list_frames(str(tmp_path)).notes)
+
+
+def test_folders_that_count_are_no_labels(tmp_path):
+    assert notes(tmp_path, "0/a_1.jpg", "1/a_1.jpg", "2/a_1.jpg") == ()
+    touch(tmp_path / "one", "0/a_1.jpg")
+    assert list_frames(f"{tmp_path}/one").notes == ()
+
+
+def test_a_frame_in_two_doubtful_folders_counts_once(tmp_path):
+    (line,) = notes(tmp_path, "test-2/pos/a_1.jpg")
+    assert line.startswith("1 frame is in a folder")
+    assert line.endswith(": test-2/, pos/.")

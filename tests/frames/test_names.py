@@ -153,6 +153,13 @@ def test_a_folder_gives_the_label(folder, label):
         ("held-out", Split.TEST),
         ("HoldOut", Split.TEST),
         ("training_set", Split.TRAIN),
+        ("traindata", Split.TRAIN),
+        ("training_data", Split.TRAIN),
+        ("test data", Split.TEST),
+        ("dev-dataset", Split.VAL),
+        ("valdata", Split.VAL),
+        ("trn", Split.TRAIN),
+        ("TST", Split.TEST),
         ("split=train", Split.TRAIN),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -122,6 +124,34 @@ def test_hidden_parts_are_passed_over_and_said(folder):
         "2 files or folders of the manifest are not read, because a dot or an underscore starts the name: "
         "_part-2.parquet, .old.",
     )
+
+
+def test_folders_of_systems_and_links_are_passed_over_and_said(folder):
+    for name in ("lost+found", "$RECYCLE.BIN"):
+        storage.write(f"{folder}/{name}/old.parquet", b"x")
+    part(f"{folder}/z/part-2.parquet", uri=["flip/c_1.jpg"])
+    os.symlink(f"{folder}/z", f"{folder}/a")
+    assert read_manifest(folder).notes == (
+        "2 system folders of the manifest are not read: $RECYCLE.BIN/, lost+found/.",
+        "1 link to a folder that has another name in the manifest is not read: a/.",
+    )
+
+
+def test_a_folder_of_parts_goes_before_a_link_to_it(tmp_path):
+    part(f"{tmp_path}/t/split=train/0.parquet", uri=["a_1.jpg"])
+    os.symlink("split=train", f"{tmp_path}/t/split=dev")
+    assert rows(read_manifest(f"{tmp_path}/t"), "split") == [("train",)]
+
+
+def test_a_pattern_is_no_manifest(folder):
+    with pytest.raises(InputError, match=r"\*.parquet is a pattern: give one file, or the directory"):
+        read_manifest(f"{folder}/*.parquet")
+
+
+def test_a_column_and_a_folder_of_one_meaning_are_refused(tmp_path):
+    part(f"{tmp_path}/t/label=flip/0.parquet", uri=["a_1.jpg"], label=["flip"])
+    with pytest.raises(InputError, match="has a column label and a folder label=… above it: leave one of"):
+        read_manifest(f"{tmp_path}/t")
 
 
 def test_a_directory_without_tables_is_refused(tmp_path):

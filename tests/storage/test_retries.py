@@ -118,3 +118,9 @@ def test_a_reason_is_a_few_words(error, why):
 def test_a_reason_is_redacted_before_it_is_cut():
     text = "x" * (300 - len("sftp://u:topsec")) + "sftp://u:topsecret@host/file"
     assert "topsec" not in storage.reason(ValueError(text))
+
+
+def test_a_line_that_ends_with_a_colon_is_not_the_whole_reason():
+    assert storage.reason(ValueError("Validation failed:\nInvalid bucket name\nmore")) == (
+        "Validation failed: Invalid bucket name"
+    )

@@ -41,6 +41,13 @@ class HostedStorage(MemoryFileSystem):
         ("/a//b/../c", "/a/c"),
         ("file:///a/b", "/a/b"),
         ("local:///a", "/a"),
+        ("file:/a/b/", "/a/b"),
+        ("FILE:///a/b", "/a/b"),
+        ("file://localhost/a/b", "/a/b"),
+        ("file://LocalHost/a", "/a"),
+        ("S3://Bucket/A", "s3://Bucket/A"),
+        ("MEMORY://a", "memory://a"),
+        ("/a/b:/c", "/a/b:/c"),
         ("/", "/"),
         ("s3://bucket/", "s3://bucket"),
         ("s3://bucket/a/b//", "s3://bucket/a/b"),
@@ -59,6 +66,20 @@ def test_a_relative_path_becomes_absolute(tmp_path, monkeypatch):
 def test_a_tilde_is_the_home_directory(monkeypatch):
     monkeypatch.setenv("HOME", "/home/someone")
     assert storage.normalise("~/frames") == "/home/someone/frames"
+
+
+@pytest.mark.parametrize("uri", ["dbfs:/x", "hdfs:/x/y", "s3:/bucket/x", "GS:/b"])
+def test_a_uri_with_one_slash_is_refused(uri):
+    scheme = uri.partition(":")[0]
+    with pytest.raises(InputError, match=f"{uri} has one slash after {scheme}: .*write {scheme.lower()}://…"):
+        storage.normalise(uri)
+    assert storage.normalise(f"./{uri}").endswith(f"/{uri}")
+
+
+@pytest.mark.parametrize("path", ["a:b/x_1.jpg", "a:/x", "ab:c", "x/ab:/c", "2026-11:/x"])
+def test_a_colon_in_another_place_is_a_part_of_a_relative_path(path):
+    assert storage.is_relative(path)
+    assert storage.normalise(path).endswith(f"/{path}")
 
 
 def test_an_empty_path_is_refused():
