@@ -36,6 +36,7 @@ from flipbatch.scoring.run import BEFORE_RUN_FILE, ScoringRun, model_names, read
 from flipbatch.scoring.totals import PartTotals
 from flipbatch.scoring.verify import require_only_parts
 from flipbatch.storage.hive_folders import column_notes
+from flipbatch.wording import counted, numbered, plural
 
 log = logging.getLogger(__name__)
 
@@ -195,7 +196,8 @@ def _score_missing_shards(executor: Executor, work: Work) -> None:
         run.directory.reopen()  # a damaged shard of a finished run was deleted
     committed = run.plan.shards - len(missing)
     if committed:
-        log.info("Resuming: %d of %d shards are committed.", committed, run.plan.shards)
+        shards, are = counted(run.plan.shards, "shard"), numbered("{is|are}", committed)
+        log.info("Resuming: %d of %s %s committed.", committed, shards, are)
     done = round(run.frames * committed / run.plan.shards)
     _score_shards(executor, work, missing, Progress(run.frames, done))
 
@@ -249,10 +251,11 @@ def dry_run(options: ScoreOptions) -> list[str]:
 def _would_start(options: ScoreOptions, directory: RunDirectory) -> list[str]:
     with building_in_subprocess(options.frames, options.manifest, options.limit, folder=None) as building:
         manifest = building()
+    videos = plural(manifest.videos, "video")
     return [
         f"would write to {directory.uri}",
         *column_notes(directory.uri, COLUMNS),
-        f"frames: {manifest.frames} of {manifest.videos} videos: {_labels(manifest)}",
+        f"frames: {manifest.frames} of {manifest.videos} {videos}: {_labels(manifest)}",
         *manifest.notes,
         f"shards: {manifest.plan.shards}",
     ]
