@@ -2,7 +2,7 @@
 
 Knows splits and outcomes; knows no files and no network. `splits` counts the videos and groups that splits
 share, by name. A copy of a frame under another name is in another video: only its pixels tell.
-JPEGs are decoded at a scale: a copy in another format has other pixels, and is not counted.
+Large JPEGs are decoded at a scale: a copy in another format has other pixels, and is not counted.
 """
 
 from __future__ import annotations
