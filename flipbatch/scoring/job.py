@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from flipbatch import storage
+from flipbatch.frames.manifest import source
 from flipbatch.frames.table_parts import table_digest
 from flipbatch.models.precision import Device, require_gpu
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
@@ -125,7 +125,7 @@ def score(options: ScoreOptions, write_report: WriteReport) -> dict[str, Any]:
 
 
 def _identity(options: ScoreOptions, models: Sequence[ScoringModel]) -> dict[str, Any]:
-    digest = options.manifest and table_digest(storage.normalise(options.manifest))
+    digest = options.manifest and table_digest(source(None, options.manifest))
     return run_identity(options.frames, options.manifest, options.limit, models, digest)
 
 
