@@ -29,6 +29,7 @@ from flipbatch.frames.jpeg import decode_jpeg
 from flipbatch.frames.pillow_formats import decode_by_pillow
 from flipbatch.frames.rejection import MAX_ERROR_LENGTH, RejectedError, Rejection
 from flipbatch.schema import Status
+from flipbatch.wording import counted
 
 __all__ = ["DECODER_FAULT", "MAX_BYTES", "MAX_ERROR_LENGTH", "PAD_COLOUR", "InputSize", "Rejection", "decode"]
 
@@ -118,7 +119,7 @@ def _format_of(data: bytes) -> str:
     if len(data) > MAX_BYTES:
         raise RejectedError(Status.TOO_LARGE, f"{len(data):,} bytes; at most {MAX_BYTES:,} are read")
     if len(data) < _MIN_BYTES:
-        raise RejectedError(Status.CORRUPT, f"the file has only {len(data)} bytes")
+        raise RejectedError(Status.CORRUPT, f"the file has only {counted(len(data), 'byte')}")
     for kind, signature in _SIGNATURES:
         if signature.match(data):
             return kind

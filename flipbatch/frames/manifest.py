@@ -7,6 +7,7 @@ manifest or a row of the misnamed files. Opens no frame: `manifest_listing` and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -20,9 +21,9 @@ from flipbatch.frames.manifest_listing import listed_rows
 from flipbatch.frames.manifest_table import table_rows
 from flipbatch.frames.notes import EXAMPLES, Notes
 from flipbatch.frames.row_batches import ROWS_PER_BATCH, Rows
+from flipbatch.frames.short_uris import below
 from flipbatch.frames.sorted_rows import SortedRowsCheck
 from flipbatch.schema import MANIFEST, MISNAMED, MISNAMED_ORDER, ORDER
-from flipbatch.storage.patterns import WILDCARD
 
 __all__ = [
     "Manifest",
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 _MISNAMED = "{count} {file is not a frame|files are not frames}: {examples}."
+_WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _WIDE = {pa.string(): pa.large_string()}
 
 
@@ -128,12 +130,18 @@ def source(frames_uri: str | None, manifest_uri: str | None) -> str:
     Raises
     ------
     InputError
-        If both are None.
+        If both are None, or if it is a path of Windows that is not here.
     """
     uri = frames_uri if manifest_uri is None else manifest_uri
     if uri is None:
         raise InputError("Neither frames nor a manifest were given: give --frames or --manifest.")
-    return storage.normalise(uri)
+    normal = storage.normalise(uri)
+    if _WINDOWS_PATH.match(uri) and not storage.exists(storage.normalise(uri.split("/")[0] or "/")):
+        raise InputError(
+            f"{uri} is a path of Windows: give the path that its files have on this system, such as "
+            "/mnt/c/frames."
+        )
+    return normal
 
 
 def no_frames(
@@ -160,10 +168,10 @@ def no_frames(
         return InputError(
             f"{source_uri} is not a frame named VideoID_FrameNumber.jpg: it is {row['reason']}."
         )
-    return InputError(
-        f"None of the {misnamed} files below {source_uri} is a frame named VideoID_FrameNumber.jpg: "
-        f"{row['uri']} is {row['reason']}."
-    )
+    none = "The only file below" if misnamed == 1 else f"None of the {misnamed:,} files below"
+    is_no = "is not a frame" if misnamed == 1 else "is a frame"
+    sentence = f"{none} {source_uri} {is_no} named VideoID_FrameNumber.jpg: {row['uri']} is {row['reason']}."
+    return InputError(" ".join([sentence, *notes.lines()]))
 
 
 def note_misnamed(
@@ -173,16 +181,7 @@ def note_misnamed(
     if not number or first is None:
         return
     uris = first.column("uri").slice(0, EXAMPLES + 1).to_pylist()
-    notes.count_all(_MISNAMED, [_below(source_uri, uri) for uri in uris], number)
-
-
-def _below(source_uri: str, uri: str) -> str:
-    """Return a URI without the directory of its source, which is a directory, a pattern or a table."""
-    directory = WILDCARD.split(source_uri, maxsplit=1)[0].rpartition("/")[0]
-    for root in (source_uri, directory):
-        if root and uri.startswith(prefix := storage.join(root, "")):
-            return uri.removeprefix(prefix)
-    return uri
+    notes.count_all(_MISNAMED, [below(source_uri, uri) for uri in uris], number)
 
 
 def _gather(rows: Iterable[Rows], source_uri: str, notes: Notes) -> Manifest:
@@ -194,7 +193,7 @@ def _gather(rows: Iterable[Rows], source_uri: str, notes: Notes) -> Manifest:
         raise no_frames(source_uri, notes, misnamed.num_rows, misnamed)
     note_misnamed(notes, source_uri, misnamed.num_rows, misnamed)
     frames = _sorted(frames, ORDER)
-    check = SortedRowsCheck(notes)
+    check = SortedRowsCheck(notes, source_uri)
     for batch in frames.to_batches():
         check.add(batch)
     return Manifest(frames, misnamed, tuple(notes.lines()))

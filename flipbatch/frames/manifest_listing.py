@@ -24,6 +24,11 @@ _EMPTY_NAMES = (
     "{examples}."
 )
 
+_FOLDERS_ONLY = (
+    "The pattern matches folders, such as {examples}, but it must match files: add /* for the files in them, "
+    "or /** for all below them."
+)
+
 
 def listed_rows(uri: str, notes: Notes) -> Iterator[Rows]:
     """Return the rows of all files that a URI lists, in the order of the listing.
@@ -37,7 +42,7 @@ def listed_rows(uri: str, notes: Notes) -> Iterator[Rows]:
     files = listing.files(lambda why, folder: notes.count(_PASSED_OVER[why], _printed(folder)))
     root = Root.of(listing.root)
     named = (_named(file, listing.start, root, notes) for file in files)
-    return _complete(row_batches(named), listing)
+    return _complete(row_batches(named), listing, notes)
 
 
 def _named(file: ListedFile, start: int, root: Root, notes: Notes) -> NamedFile:
@@ -58,10 +63,14 @@ def _printed(path: str) -> str:
     return path.encode(errors="backslashreplace").decode()
 
 
-def _complete(rows: Iterator[Rows], listing: Listing) -> Iterator[Rows]:
-    """Pass rows on, and compare their number with the storage's own count at the end."""
-    held = 0
+def _complete(rows: Iterator[Rows], listing: Listing, notes: Notes) -> Iterator[Rows]:
+    """Pass rows on, and compare their number with the storage's own count at the end.
+
+    If no file is a frame, and the pattern matches folders, that is said.
+    """
+    held = frames = 0
     for some in rows:
+        frames += some.frames.num_rows
         held += some.frames.num_rows + some.misnamed.num_rows
         yield some
     if held != listing.expected:
@@ -69,3 +78,5 @@ def _complete(rows: Iterator[Rows], listing: Listing) -> Iterator[Rows]:
             f"{listing.uri} lists {listing.expected:,} files, but {held:,} of them became rows: this storage "
             "names files in a way that flipbatch does not know; give a --manifest of their URIs."
         )
+    if not frames and listing.matched_folder is not None:
+        notes.count(_FOLDERS_ONLY, _printed(listing.matched_folder))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeVar
 
+from flipbatch.errors import printable
 from flipbatch.frames.words import label_of_folder, split_of_folder
 from flipbatch.schema import Label, Split
 
@@ -112,7 +113,7 @@ def parse_frame(relative_path: str, root: Root) -> FrameName | str:
     if name.startswith("."):
         return "hidden: its name starts with a dot"
     if not is_image(name):
-        return "not an image: its extension is none of " + ", ".join(sorted(IMAGE_EXTENSIONS))
+        return f"not an image: its {_extension(name)}"
     match = _STEM.fullmatch(name.rpartition(".")[0])
     if match is None:
         return "not named VideoID_FrameNumber: an underscore and at most 18 digits must end the name"
@@ -130,6 +131,11 @@ def is_image(name: str) -> bool:
     """Return whether the name of a file ends as that of an image does."""
     _, dot, extension = name.rpartition(".")
     return bool(dot) and extension.lower() in IMAGE_EXTENSIONS
+
+
+def _extension(name: str) -> str:
+    extension = name.rpartition(".")[2] if "." in name else ""
+    return f"extension is .{printable(extension)}" if extension else "name has no extension"
 
 
 def composed(text: str) -> str:

@@ -5,16 +5,15 @@ The modules that list, read or name files count; a driver logs `Notes.lines`. Do
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 from flipbatch.errors import printable, redacted
+from flipbatch.frames.names import composed
+from flipbatch.wording import numbered
 
 EXAMPLES = 3
 """How many examples a line names."""
-
-_FORMS = re.compile(r"\{(?P<one>[^{}|]*)\|(?P<many>[^{}|]*)\}")
 
 
 class Notes:
@@ -34,13 +33,13 @@ class Notes:
             ``{count} {folder was|folders were} passed over: {examples}.``
         example : str
             A path or a word. The first `EXAMPLES` different ones are named, without credentials and without
-            characters that move a cursor.
+            characters that move a cursor. Two that differ only in Unicode's form print alike: one is named.
         number : int
             How often the fact occurred, at least 1.
         """
         self._counts[sentence] += number
         examples = self._examples.setdefault(sentence, [])
-        if example not in examples and len(examples) <= EXAMPLES:
+        if len(examples) <= EXAMPLES and composed(example) not in map(composed, examples):
             examples.append(example)
 
     def count_all(self, sentence: str, examples: Sequence[str], number: int) -> None:
@@ -51,16 +50,10 @@ class Notes:
     def lines(self) -> list[str]:
         """Return one line per sentence."""
         return [
-            _numbered(sentence, count).replace("{examples}", self._named(sentence))
+            numbered(sentence, count).replace("{examples}", self._named(sentence))
             for sentence, count in self._counts.items()
         ]
 
     def _named(self, sentence: str) -> str:
         examples = [printable(redacted(example)) for example in self._examples[sentence]]
         return ", ".join(examples[:EXAMPLES]) + (", …" if len(examples) > EXAMPLES else "")
-
-
-def _numbered(sentence: str, count: int) -> str:
-    """Fill in a count, and choose the words that go with it."""
-    chosen = _FORMS.sub(lambda forms: forms["one" if count == 1 else "many"], sentence)
-    return chosen.replace("{count}", f"{count:,}")

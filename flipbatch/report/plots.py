@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from flipbatch.report.contents import Json, look
 from flipbatch.scoring.figures import BINS, LABELS
+from flipbatch.wording import counted
 
 _PANEL_HEIGHT = 60
 _TALLEST_BAR = 58
@@ -98,13 +99,13 @@ def _panel(label: str, counts: NDArray[np.int64], threshold: float) -> Panel:
         _bar(bin_, int(counts[bin_]), float(heights[bin_]), kind) for bin_ in np.flatnonzero(counts).tolist()
     ]
     shapes = [*bars, _rect("threshold", 100 * threshold - 0.15, 0, 0.3, _PANEL_HEIGHT)]
-    text = f"Flip probabilities of {frames:,} frames, {label}"
+    text = f"Flip probabilities of {counted(frames, 'frame')}, {label}"
     return Panel(label, kind, frames, Plot("histogram", f"0 0 100 {_PANEL_HEIGHT}", text, shapes))
 
 
 def _bar(bin_: int, count: int, height: float, kind: str) -> Shape:
     width, tall = 100 / BINS, max(_TALLEST_BAR * height, 1.5)
-    title = f"{bin_ / BINS:.2f} to {(bin_ + 1) / BINS:.2f}: {count:,} frames"
+    title = f"{bin_ / BINS:.2f} to {(bin_ + 1) / BINS:.2f}: {counted(count, 'frame')}"
     return _rect(f"bar-{kind}", bin_ * width + 0.3, _PANEL_HEIGHT - tall, width - 0.6, tall, title)
 
 
@@ -118,7 +119,7 @@ def reliability(model_card: Json) -> Plot | None:
     diagonal = Shape("line", "diagonal", {"x1": 0, "y1": 100, "x2": 100, "y2": 0})
     dots = [_dot(entry, most) for entry in entries]
     frames = sum(entry["frames"] for entry in entries)
-    label = f"Reliability of {frames:,} validation frames"
+    label = f"Reliability of {counted(frames, 'validation frame')}"
     return Plot("reliability", "-4 -4 108 108", label, [diagonal, *dots], aspect="xMidYMid")
 
 
@@ -129,7 +130,7 @@ def _has_frames(entry: Any) -> bool:
 
 def _dot(entry: Json, most: int) -> Shape:
     title = (
-        f"{entry['frames']:,} frames: mean probability {entry['mean_probability']:.3f}, "
+        f"{counted(entry['frames'], 'frame')}: mean probability {entry['mean_probability']:.3f}, "
         f"share of flips {entry['share_of_flips']:.3f}"
     )
     numbers = {

@@ -12,6 +12,7 @@ from flipbatch.errors import printable
 from flipbatch.report.differences import NO_DIFFERENCE, by_pair, differences
 from flipbatch.report.score_table import score_table
 from flipbatch.report.values import decimals, shortened, unseen_f1
+from flipbatch.wording import counted, numbered
 
 Metrics = Mapping[str, Any]
 
@@ -25,7 +26,8 @@ def error_rate(metrics: Metrics) -> float:
 def summary_lines(metrics: Metrics) -> list[str]:
     """Return what was scored and how well."""
     frames = metrics["frames"]
-    lines = [f"{frames['scored']:,} of {frames['total']:,} frames of {metrics['videos']:,} videos scored"]
+    total, videos = counted(frames["total"], "frame"), counted(metrics["videos"], "video")
+    lines = [f"{frames['scored']:,} of {total} of {videos} scored"]
     lines += [f"  {count:,} {status}" for status, count in frames["errors"].items() if count]
     lines += _misnamed_lines(frames["misnamed"], metrics.get("misnamed_examples", []))
     if metrics["note"]:
@@ -38,8 +40,8 @@ def _misnamed_lines(number: int, first: Sequence[str]) -> list[str]:
     """Return the number of files that are not frames, and a line for each of the first ones."""
     if not number:
         return []
-    what = "file is not a frame" if number == 1 else "files are not frames"
-    lines = [f"  {number:,} {what}: see misnamed.parquet"]
+    what = "{count} {file is not a frame|files are not frames}: see misnamed.parquet"
+    lines = [f"  {numbered(what, number)}"]
     lines += [f"    {_end(printable(uri), 76)}" for uri in first]
     return [*lines, "    …"] if first and number > len(first) else lines
 

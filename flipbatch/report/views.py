@@ -14,6 +14,7 @@ from flipbatch.report.contents import Json, Report, look
 from flipbatch.report.plots import Plot, interval
 from flipbatch.report.values import decimals, unseen_f1
 from flipbatch.report.warnings import call_all_flip
+from flipbatch.wording import counted
 
 MEASURES = {"precision": "precision", "recall": "recall", "accuracy": "accuracy"}
 COUNTS = {
@@ -152,8 +153,8 @@ def _rows_of(
 
 
 def _per_video(models: Sequence[Json], report: Report) -> list[Row]:
-    videos = report.metrics["videos"]
-    defined = [f"{model['per_video']['defined_for'] or 0:,} of {videos:,} videos" for model in models]
+    videos = counted(report.metrics["videos"], "video")
+    defined = [f"{model['per_video']['defined_for'] or 0:,} of {videos}" for model in models]
     means = [Cell(number(model["per_video"]["mean_f1"])) for model in models]
     return [Row("mean", means), Row("defined for", [Cell(text) for text in defined])]
 

@@ -13,6 +13,9 @@ from flipbatch.models.architectures import ARCHITECTURES
 from flipbatch.report.contents import Json, look
 from flipbatch.report.terminal import error_rate
 from flipbatch.schema import Label
+from flipbatch.wording import counted, numbered
+
+_LABELLED = "{has a label: the metrics are of this frame|have a label: the metrics are of these frames}"
 
 
 def warnings(
@@ -47,8 +50,8 @@ def _about_run(metrics: Json) -> Iterator[str]:
         yield metrics["note"]
     elif frames["labelled"] < frames["total"]:
         yield (
-            f"Only {frames['labelled']:,} of {frames['total']:,} frames have a label: the metrics are of "
-            "these frames alone."
+            f"Only {frames['labelled']:,} of {counted(frames['total'], 'frame')} "
+            f"{numbered(_LABELLED, frames['labelled'])} alone."
         )
     if only := _of_one_label(metrics):
         yield f"All labelled frames are {only}: the metrics can't tell a good model from a constant one."
@@ -57,8 +60,9 @@ def _about_run(metrics: Json) -> Iterator[str]:
     if error_rate(metrics):
         failed = frames["total"] - frames["scored"]
         yield (
-            f"{failed:,} of {frames['total']:,} frames ({error_rate(metrics):.2%}) could not be scored and "
-            f"count neither for nor against a model: {_by_status(frames['errors'])}."
+            f"{failed:,} of {counted(frames['total'], 'frame')} ({error_rate(metrics):.2%}) could not be "
+            f"scored and {numbered('{counts|count}', failed)} neither for nor against a model: "
+            f"{_by_status(frames['errors'])}."
         )
 
 

@@ -132,7 +132,7 @@ def build_from(
     note_misnamed(notes, source_uri, misnamed.rows, first_misnamed)
     count = frames.rows if limit is None else min(limit, frames.rows)
     # Read twice: the metadata of each file has the fingerprint of all rows.
-    tally = _tally(_first(count, frames.sorted()), notes)
+    tally = _tally(_first(count, frames.sorted()), notes, source_uri)
     groups = cut_manifest(_first(count, frames.sorted()), count)
     own_folder = f"{MANIFEST_FOLDER}/{tally.fingerprint[:16]}-{_digest(misnamed)[:16]}"
     if folder is not None:
@@ -187,10 +187,10 @@ class _Tally:
     labels: Counter[str | None]
 
 
-def _tally(frames: Iterator[pa.RecordBatch], notes: Notes) -> _Tally:
+def _tally(frames: Iterator[pa.RecordBatch], notes: Notes, source_uri: str) -> _Tally:
     """Check sorted rows, count them, and compute their fingerprint."""
     digest, videos, video, labels = ManifestFingerprint(), 0, None, Counter[str | None]()
-    check = SortedRowsCheck(notes)
+    check = SortedRowsCheck(notes, source_uri)
     for rows in frames:
         check.add(rows)
         digest.add(rows)

@@ -23,6 +23,7 @@ from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.totals import PartTotals
 from flipbatch.scoring.verify import require_only_parts
 from flipbatch.storage.parquet import parse_table
+from flipbatch.wording import counted
 
 METRICS_FILE = "metrics.json"
 
@@ -66,8 +67,9 @@ def finish_run(run: ScoringRun, totals: PartTotals, write_report: WriteRunReport
 def _require_all_frames(run: ScoringRun, totals: PartTotals) -> None:
     if (totals.frames, totals.videos) != (run.frames, run.videos):
         raise OutputError(
-            f"{run.directory.uri} is damaged: the predictions have {totals.frames} frames in {totals.videos} "
-            f"videos, the manifest has {run.frames} in {run.videos}. Choose another --out."
+            f"{run.directory.uri} is damaged: the predictions have {counted(totals.frames, 'frame')} in "
+            f"{counted(totals.videos, 'video')}, the manifest has {run.frames:,} in {run.videos:,}. "
+            "Choose another --out."
         )
 
 

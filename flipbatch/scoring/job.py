@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from flipbatch import storage
+from flipbatch.frames.manifest import source
 from flipbatch.frames.table_parts import table_digest
 from flipbatch.models.precision import Device, require_gpu
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
@@ -36,6 +36,7 @@ from flipbatch.scoring.run import BEFORE_RUN_FILE, ScoringRun, model_names, read
 from flipbatch.scoring.totals import PartTotals
 from flipbatch.scoring.verify import require_only_parts
 from flipbatch.storage.hive_folders import column_notes
+from flipbatch.wording import counted, numbered, plural
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ def score(options: ScoreOptions, write_report: WriteReport) -> dict[str, Any]:
 
 
 def _identity(options: ScoreOptions, models: Sequence[ScoringModel]) -> dict[str, Any]:
-    digest = options.manifest and table_digest(storage.normalise(options.manifest))
+    digest = options.manifest and table_digest(source(None, options.manifest))
     return run_identity(options.frames, options.manifest, options.limit, models, digest)
 
 
@@ -195,7 +196,8 @@ def _score_missing_shards(executor: Executor, work: Work) -> None:
         run.directory.reopen()  # a damaged shard of a finished run was deleted
     committed = run.plan.shards - len(missing)
     if committed:
-        log.info("Resuming: %d of %d shards are committed.", committed, run.plan.shards)
+        shards, are = counted(run.plan.shards, "shard"), numbered("{is|are}", committed)
+        log.info("Resuming: %d of %s %s committed.", committed, shards, are)
     done = round(run.frames * committed / run.plan.shards)
     _score_shards(executor, work, missing, Progress(run.frames, done))
 
@@ -249,10 +251,11 @@ def dry_run(options: ScoreOptions) -> list[str]:
 def _would_start(options: ScoreOptions, directory: RunDirectory) -> list[str]:
     with building_in_subprocess(options.frames, options.manifest, options.limit, folder=None) as building:
         manifest = building()
+    videos = plural(manifest.videos, "video")
     return [
         f"would write to {directory.uri}",
         *column_notes(directory.uri, COLUMNS),
-        f"frames: {manifest.frames} of {manifest.videos} videos: {_labels(manifest)}",
+        f"frames: {manifest.frames} of {manifest.videos} {videos}: {_labels(manifest)}",
         *manifest.notes,
         f"shards: {manifest.plan.shards}",
     ]

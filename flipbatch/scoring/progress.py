@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from flipbatch.runtime.standard_streams import unstoppable
+from flipbatch.wording import counted, numbered
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -84,9 +85,9 @@ class Progress:
         left = max(0, self._total - self._done)
         rate = (self._done - self._before) / max(1e-9, self._clock() - self._started)
         eta = f"{_duration(left / rate)} left" if rate and left else "done" if not left else "no rate yet"
-        counts = f"scored {self._done:,} of {self._total:,} frames"
-        retries = f", {self._retries:,} storage retries" if self._retries else ""
-        return f"{counts}, {rate:,.0f} frames/s, {eta}, {self._errors:,} errors{retries}"
+        counts = f"scored {self._done:,} of {counted(self._total, 'frame')}"
+        retries = f", {numbered('{count} storage {retry|retries}', self._retries)}" if self._retries else ""
+        return f"{counts}, {rate:,.0f} frames/s, {eta}, {counted(self._errors, 'error')}{retries}"
 
 
 def _duration(seconds: float) -> str:

@@ -81,6 +81,8 @@ class Listing:
         How many names the storage answered, so far.
     explained : int
         How many of them are no files that `files` should yield.
+    matched_folder : str or None
+        The first folder that the pattern matches, relative to the root, so far; what is in it does not match.
     """
 
     uri: str
@@ -89,6 +91,7 @@ class Listing:
     file: ListedFile | None = None
     named: int = 0
     explained: int = 0
+    matched_folder: str | None = None
     _flat_folders: set[str] = field(default_factory=set)
 
     @property
@@ -170,6 +173,8 @@ class Listing:
             path = folder[self.start :]
             if self.pattern is not None and not self.pattern.leads_into(path):
                 self.explained += 1
+                if self.matched_folder is None and self.pattern.matches(path):
+                    self.matched_folder = path
             elif self._is_passed_over(path):
                 self.explained += 1
                 report(PassedOver.SYSTEM, path)

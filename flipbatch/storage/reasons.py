@@ -44,6 +44,8 @@ def reason(error: BaseException) -> str:
             "no credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or role, "
             "or FSSPEC_S3_ANON=true if the bucket is public"
         )
+    if isinstance(error, PermissionError) and error.filename is not None:  # of this machine's system
+        return f"permission was denied; check its permissions ({text})"
     if isinstance(error, PermissionError) or any(word in text for word in _FORBIDDEN):
         return f"permission was denied; check the credentials and rights ({text})"
     return text

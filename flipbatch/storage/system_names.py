@@ -6,27 +6,48 @@ files or folders.
 
 from __future__ import annotations
 
+import re
+
 _SYSTEM_FOLDERS = frozenset(
     {
         # Linux, and phones and cameras that run it
         *("lost+found", "lost.dir"),
         # Windows
         *("$recycle.bin", "recycler", "recycled", "system volume information", "$winreagent", "$extend"),
-        *("config.msi", "found.000"),
+        *("$sysreset", "$getcurrent", "$windows.~bt", "$windows.~ws", "$windows.~ls", "$windows.~q"),
+        *("$inplace.~tr", "$upgrade.~os", "windows.old", "windowsimagebackup", "config.msi", "msocache"),
+        *("windowsapps", "wpsystem", "wudownloadcache", "dfsrprivate"),
+        *("do_not_remove_ntfrs_preinstall_directory", "ntfrs_preexisting___see_eventlog"),
         # macOS, and archives and file servers that it writes to
         *("__macosx", "network trash folder", "temporary items", "thevolumesettingsfolder"),
+        *("thefindbycontentfolder", "backups.backupdb"),
         # Synology
-        *("@eadir", "#recycle", "#snapshot", "@tmp", "@sharebin", "@sharesnap", "@synologydrive"),
+        *("@eadir", "#recycle", "#snapshot", "@tmp", "@sharebin", "@sharesnap", "@synoeastream"),
+        *("@synoresource", "@synologydrive", "@synologydrivesharesync", "@cloudsync"),
+        *("@appstore", "@appconf", "@appdata", "@apphome", "@appshare", "@apptemp", "@autoupdate"),
+        *("@database", "@download", "@img_bkp_cache", "@iscsi", "@maillog", "@quarantine"),
+        *("@s2s", "@surveillance", "@docker"),
         # QNAP
-        *("@recycle", "@recently-snapshot", "@__thumb", "@transcode"),
+        *("@recycle", "@recently-snapshot", "@__thumb", "@__qini", "@transcode"),
         # NetApp, as Windows sees it
         "~snapshot",
+        # Nextcloud and ownCloud, GoodSync, Timeshift
+        *("files_trashbin", "files_versions", "_gsdata_", "timeshift-btrfs"),
     }
 )
 """In lower case: Windows, macOS and most file servers don't distinguish it."""
 
 
-_SYSTEM_FILES = frozenset({"desktop.ini", "icon\r", "thumbs.db"})
+_NUMBERED_FOLDERS = re.compile(
+    r"""found\.[0-9]{3}  # of chkdsk
+    |   @gmt-[0-9]{4}\.[0-9]{2}\.[0-9]{2}-[0-9]{2}\.[0-9]{2}\.[0-9]{2}  # snapshots of Windows and Samba
+    |   appdata_oc[0-9a-z]{10}  # previews of Nextcloud
+    """,
+    re.VERBOSE,
+)
+_SYSTEM_FILES = frozenset(
+    {"desktop.ini", "icon\r", "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop db", "desktop df"}
+)
 
 
 def is_hidden(name: str) -> bool:
@@ -39,7 +60,7 @@ def is_hidden(name: str) -> bool:
 
 def is_stray(name: str) -> bool:
     """Return whether a name, such as ``.DS_Store`` or ``lost+found``, does not say whose a folder is."""
-    return is_hidden(name) or name.lower() in _SYSTEM_FOLDERS | _SYSTEM_FILES
+    return is_hidden(name) or _is_system_folder(name) or name.lower() in _SYSTEM_FILES
 
 
 def is_passed_over(name: str) -> bool:
@@ -49,4 +70,9 @@ def is_passed_over(name: str) -> bool:
     """
     if name.startswith("."):
         return name not in (".", "..")
-    return name.lower() in _SYSTEM_FOLDERS
+    return _is_system_folder(name)
+
+
+def _is_system_folder(name: str) -> bool:
+    lower = name.lower()
+    return lower in _SYSTEM_FOLDERS or _NUMBERED_FOLDERS.fullmatch(lower) is not None

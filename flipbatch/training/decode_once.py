@@ -21,6 +21,7 @@ from flipbatch.training.frame_cache import cache_rows, is_ok
 from flipbatch.training.leak import count_leaks, leak_warnings, repeats
 from flipbatch.training.splits import SplitFrames
 from flipbatch.training.trainer import DecodedFrames, Trainer
+from flipbatch.wording import counted, numbered
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,8 @@ def _write_failures(directory: RunDirectory, outcomes: pa.Table) -> None:
     failures = outcomes.filter(pa.array(~is_ok(outcomes))).select(FAILURES.names).cast(FAILURES)
     if failures.num_rows:
         write_table(failures.sort_by("uri"), directory.path(FAILURES_FILE))
-        log.warning("%d frames can't be decoded: they are listed in %s.", failures.num_rows, FAILURES_FILE)
+        failed = "{count} {frame can't be decoded: it is|frames can't be decoded: they are} listed in"
+        log.warning("%s %s.", numbered(failed, failures.num_rows), FAILURES_FILE)
     else:
         storage.remove_file(directory.path(FAILURES_FILE))  # an earlier attempt may have left it
 
@@ -121,6 +123,7 @@ def _require_storage(outcomes: pa.Table) -> None:
     lost = sum(status in TRANSIENT for status in outcomes["status"].to_pylist())
     if lost > MOST_UNREAD * outcomes.num_rows:
         raise StorageError(
-            f"{lost} of {outcomes.num_rows} frames are missing or unreadable, more than {MOST_UNREAD:.0%}: "
+            f"{lost:,} of {counted(outcomes.num_rows, 'frame')} {numbered('{is|are}', lost)} missing or "
+            f"unreadable, more than {MOST_UNREAD:.0%}: "
             f"see {FAILURES_FILE}. Run the same command with --resume once they can be read."
         )

@@ -14,6 +14,7 @@ import pyarrow as pa
 from flipbatch.errors import InputError
 from flipbatch.schema import Label, Split
 from flipbatch.training.splits import SplitFrames, labelled_frames, split_frames, with_splits
+from flipbatch.wording import counted
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def ignored_splits(manifest: pa.Table) -> list[str]:
     supplied = manifest.num_rows - manifest["split"].null_count
     if not supplied:
         return []
-    return [f"The supplied splits of {supplied} frames are ignored: cross-validation makes its own splits."]
+    frames = counted(supplied, "frame")
+    return [f"The supplied splits of {frames} are ignored: cross-validation makes its own splits."]
 
 
 def _leave_one_out(groups: np.ndarray) -> list[list[str]]:
@@ -84,7 +86,9 @@ def _stratified(labelled: pa.Table, folds: int, seed: int) -> list[list[str]]:
     _require_groups(len(set(groups)), folds, f"--folds {folds}")
     fewest = min(int((labels == label).sum()) for label in Label)
     if fewest < folds:
-        raise InputError(f"A class has {fewest} frames, fewer than --folds {folds}: use fewer folds.")
+        raise InputError(
+            f"A class has {counted(fewest, 'frame')}, fewer than --folds {folds}: use fewer folds."
+        )
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed % 2**32)
     assigned = [sorted(set(groups[held])) for _, held in splitter.split(groups, labels, groups)]
     for empty in (fold for fold in assigned if not fold):  # rare: the splitter looks at labels alone

@@ -23,6 +23,7 @@ from flipbatch.training.options import TrainOptions
 from flipbatch.training.splits import SplitFrames, split_frames
 from flipbatch.training.train_models import ModelTrainer, model_provenance, model_tally, pretrained_weights
 from flipbatch.training.trainer import Trainer
+from flipbatch.wording import plural
 
 log = logging.getLogger(__name__)
 
@@ -159,10 +160,10 @@ def _log_splits(splits: SplitFrames) -> None:
         flips = frames["label"].to_pylist().count(Label.FLIP)
         videos, groups = (len(frames[column].unique()) for column in ("video_id", "group"))
         log.info(
-            "%-5s %7d frames of %5d videos in %5d groups, %d flip",
+            "%-5s %7d %s of %5d %s in %5d %s, %d flip",
             split,
-            frames.num_rows,
-            videos,
-            groups,
+            *(frames.num_rows, plural(frames.num_rows, "frame")),
+            *(videos, plural(videos, "video")),
+            *(groups, plural(groups, "group")),
             flips,
         )

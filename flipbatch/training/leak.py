@@ -2,6 +2,7 @@
 
 Knows splits and outcomes; knows no files and no network. `splits` counts the videos and groups that splits
 share, by name. A copy of a frame under another name is in another video: only its pixels tell.
+Large JPEGs are decoded at a scale: a copy in another format has other pixels, and is not counted.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from flipbatch.errors import redacted
 from flipbatch.schema import Split
 from flipbatch.training.frame_cache import is_ok
 from flipbatch.training.splits import SplitFrames
+from flipbatch.wording import counted, numbered
 
 PAIRS = ((Split.TEST, Split.TRAIN), (Split.VAL, Split.TRAIN), (Split.TEST, Split.VAL))
 """What is counted: frames of the first split whose picture is in the second too."""
@@ -121,7 +123,8 @@ def leak_warnings(leaks: Sequence[Leak]) -> list[str]:
     """Return one sentence if equal pictures are in two splits, else none; several leaks are of folds."""
     total = reduce(add, leaks)
     counts = [
-        f"{number:,} of {total.frames[own]:,} {own} frames {'is' if number == 1 else 'are'} in {other} too"
+        f"{number:,} of {counted(total.frames[own], f'{own} frame')} "
+        f"{numbered('{is|are}', number)} in {other} too"
         for (own, other), number in total.shared.items()
         if number
     ]
@@ -145,11 +148,7 @@ def repeats(leaks: Sequence[Leak]) -> list[str]:
     """
     total = reduce(add, leaks)
     chosen = Split if len(leaks) == 1 else (Split.TEST,)
-    counts = [
-        f"{number:,} {split} frame{'' if number == 1 else 's'}"
-        for split in chosen
-        if (number := total.repeated[split])
-    ]
+    counts = [counted(number, f"{split} frame") for split in chosen if (number := total.repeated[split])]
     if not counts:
         return []
     return [f"Copies within a split: {', '.join(counts)}. A picture counts as often as it is there."]

@@ -41,6 +41,7 @@ from flipbatch.training.fit import Checkpoint
 from flipbatch.training.fit_model import FitTask, epoch_line, fit_model
 from flipbatch.training.frame_cache import OUTCOMES, Batch, collect_splits, decode_rows
 from flipbatch.training.process_settings import set_up
+from flipbatch.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -114,8 +115,8 @@ class RayFrames:
             rows = share["row"].to_numpy()[statuses == Status.OK]
             if Split.TRAIN not in splits[rows]:
                 raise InputError(
-                    f"There are too few training frames for {self.trainer.workers} workers: use fewer "
-                    "--workers."
+                    f"There are too few training frames for "
+                    f"{counted(self.trainer.workers, 'worker')}: use fewer --workers."
                 )
 
 

@@ -19,9 +19,12 @@ import pyarrow as pa
 from flipbatch.errors import InputError
 from flipbatch.frames.names import default_group
 from flipbatch.schema import SPLITS, Label, Split
+from flipbatch.wording import counted, numbered
 
 HELD_OUT = 0.2
 """Share of the groups of each kind that goes to a split which was not supplied."""
+
+_UNLABELLED = "{count} {frame without a label is|frames without a label are} not used for training."
 
 Strings = npt.NDArray[np.object_]
 Mask = npt.NDArray[np.bool_]
@@ -51,14 +54,15 @@ class SharedVideos:
     shared_group_frames: int
 
     def __str__(self) -> str:
+        frames = counted(self.frames, "frame")
         videos = (
-            f"{self.shared_videos} of its {self.videos} videos ({self.shared_frames} of {self.frames} frames)"
+            f"{self.shared_videos} of its {counted(self.videos, 'video')} ({self.shared_frames} of {frames})"
         )
         return (
             f"The {self.split} split shares {videos if self.shared_videos else 'no video'} "
-            f"{'and' if self.shared_videos else 'but'} {self.shared_groups} of its {self.groups} groups "
-            f"({self.shared_group_frames} of {self.frames} frames) with training: F1 on it does not measure "
-            f"generalisation to new {'videos' if self.shared_videos else 'groups'}."
+            f"{'and' if self.shared_videos else 'but'} {self.shared_groups} of its "
+            f"{counted(self.groups, 'group')} ({self.shared_group_frames} of {frames}) with training: "
+            f"F1 on it does not measure generalisation to new {'videos' if self.shared_videos else 'groups'}."
         )
 
 
@@ -112,7 +116,7 @@ def labelled_frames(manifest: pa.Table) -> tuple[pa.Table, list[str]]:
     """
     labelled = manifest.filter(manifest["label"].is_valid())
     unlabelled = manifest.num_rows - labelled.num_rows
-    warnings = [f"{unlabelled} frames without a label are not used for training."] if unlabelled else []
+    warnings = [numbered(_UNLABELLED, unlabelled)] if unlabelled else []
     _require_classes(
         _strings(labelled, "label"),
         "The frames",
@@ -246,10 +250,13 @@ def _hold_out_last_frames(columns: _Columns) -> list[str]:
 
 
 def _last_frames_warning(label: Label, group: str, first: int, gap: int, held: int) -> str:
+    training, left_out, validation = (
+        numbered(f"{{is|{number:,} are}}", number) for number in (first, gap, held)
+    )
     return (
-        f"No {label} group is left for validation. Of the {label} frames of {group}, the first {first} are "
-        f"for training, the next {gap} are left out, and the last {held} are for validation. Epoch and "
-        "threshold are therefore chosen on a training group."
+        f"No {label} group is left for validation. Of the {label} frames of {group}, the first {training} "
+        f"for training, {f'the next {left_out}' if gap else 'none is'} left out, and the last {validation} "
+        "for validation. Epoch and threshold are therefore chosen on a training group."
     )
 
 
@@ -290,7 +297,7 @@ def _mixed_groups(frames: pa.Table) -> list[str]:
     mixed = sorted(group for group, found in labels.items() if len(found) > 1)
     if not mixed:
         return []
-    each = f"Each of {len(mixed)} VideoIDs, for example {mixed[0]},"
+    each = f"Each of {len(mixed):,} VideoIDs, for example {mixed[0]},"
     who = f"VideoID {mixed[0]}" if len(mixed) == 1 else each
     return [
         f"{who} has frames under both labels: its frames are one group, unless the manifest's column group "

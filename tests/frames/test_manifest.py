@@ -51,6 +51,39 @@ def test_a_directory_without_frames_is_refused_and_the_first_file_is_named(tmp_p
         list_frames(str(tmp_path))
 
 
+def test_without_frames_it_is_said_what_was_passed_over(tmp_path):
+    touch(tmp_path, "a.txt", ".snapshot/flip/a_1.jpg")
+    with pytest.raises(InputError) as error:
+        list_frames(str(tmp_path))
+    assert str(error.value) == (
+        f"The only file below {tmp_path} is not a frame named VideoID_FrameNumber.jpg: {tmp_path}/a.txt is "
+        "not an image: its extension is .txt. 1 hidden or system folder was passed over: .snapshot."
+    )
+
+
+@pytest.mark.parametrize("pattern", ["*", "*flip", "*/flip", "d/*/fl?p"])
+def test_a_pattern_that_matches_folders_only_says_that_it_must_match_files(tmp_path, pattern):
+    touch(tmp_path, "README.md", "flip/a_1.jpg", "e/flip/a_1.jpg", "d/f/flip/a_1.jpg")
+    with pytest.raises(
+        InputError, match=r"matches folders, such as .*(flip|d), but it must match files: add /\*"
+    ):
+        list_frames(f"{tmp_path}/{pattern}")
+    assert list_frames(f"{tmp_path}/{pattern}/**").frames.num_rows
+    assert not any("must match files" in note for note in list_frames(f"{tmp_path}/{pattern}/**").notes)
+
+
+@pytest.mark.parametrize(
+    ("path", "frame"),
+    [(r"C:\frames", r"C:\frames/a_1.jpg"), ("d:/f/*/*", "d:/f/x/a_1.jpg"), (r"\\nas\f", r"\\nas\f/a_1.jpg")],
+)
+def test_a_path_of_windows_is_refused_unless_it_is_here(tmp_path, monkeypatch, path, frame):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"is a path of Windows: give the path .* on this system"):
+        list_frames(path)
+    touch(tmp_path, frame)
+    assert list_frames(path).frames.num_rows == 1
+
+
 @pytest.mark.parametrize("pattern", ["", "/*/*", "/**"])
 def test_files_that_are_not_frames_are_named_below_what_was_listed(tmp_path, pattern):
     touch(tmp_path, "flip/a_1.jpg", "flip/b.txt")

@@ -172,7 +172,8 @@ def test_one_file_is_one_frame_named_below_its_directory(tmp_path, remote, remot
 def test_one_file_that_is_no_frame_is_refused_in_one_sentence(tmp_path):
     touch(tmp_path, "table.csv", "a_1.jpg")
     with pytest.raises(
-        InputError, match=r"^/.*/table\.csv is not a frame named .*: it is not an image: .*\.$"
+        InputError,
+        match=r"^/.*/table\.csv is not a frame named .*: it is not an image: its extension is \.csv\.$",
     ):
         list_frames(f"{tmp_path}/table.csv")
 

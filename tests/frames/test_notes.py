@@ -20,6 +20,13 @@ def test_an_example_stays_on_its_line():
     assert notes.lines() == [r"1 folder was passed over: a\nb\x1b[2J."]
 
 
+def test_examples_that_print_alike_are_named_once():
+    notes = Notes()
+    for name in ("e\u0301/", "\u00e9/"):
+        notes.count(SENTENCE, name)
+    assert notes.lines() == ["2 folders were passed over: e\u0301/."]
+
+
 def test_a_fact_may_be_counted_at_once():
     notes = Notes()
     notes.count_all(SENTENCE, ["a", "b"], 7)

@@ -25,7 +25,7 @@ def check(videos_and_groups, rows_per_batch):
         columns | {"video_id": video, "group": group, "frame_number": number}
         for number, (video, group) in enumerate(videos_and_groups)
     ]
-    groups = SortedRowsCheck(Notes())
+    groups = SortedRowsCheck(Notes(), "/f")
     for start in range(0, len(listed), rows_per_batch):
         groups.add(pa.RecordBatch.from_pylist(listed[start : start + rows_per_batch], MANIFEST))
 
@@ -56,7 +56,7 @@ def test_the_sentence_says_what_an_empty_cell_means(tmp_path):
 
 
 def test_no_rows_are_not_refused():
-    SortedRowsCheck(Notes()).add(pa.RecordBatch.from_pylist([], MANIFEST))
+    SortedRowsCheck(Notes(), "/f").add(pa.RecordBatch.from_pylist([], MANIFEST))
 
 
 # ---------------------------------------------------------------------------------------- frame numbers
@@ -72,7 +72,7 @@ def test_files_of_one_frame_number_are_counted_however_rows_come(videos_and_numb
         for index, (video, number) in enumerate(videos_and_numbers)
     ]
     notes = Notes()
-    check = SortedRowsCheck(notes)
+    check = SortedRowsCheck(notes, "/f")
     for start in range(0, len(rows), rows_per_batch):
         check.add(pa.RecordBatch.from_pylist(rows[start : start + rows_per_batch], MANIFEST))
     repeated = len(rows) - len(set(videos_and_numbers))
@@ -89,8 +89,21 @@ def test_two_files_of_one_frame_number_are_one_line(tmp_path):
     assert manifest.frames.num_rows == 3
     assert manifest.notes == (
         "1 file has the video and the frame number of another file, and counts as a frame of its own: "
-        f"{tmp_path}/0001_12.jpg (also {tmp_path}/0001_000000012.png).",
+        "0001_12.jpg (also 0001_000000012.png).",
     )
+
+
+@pytest.mark.parametrize("rows_per_batch", [1, 2, 3, 6])
+def test_a_file_of_one_frame_number_is_named_with_the_first_one_below_what_was_listed(rows_per_batch):
+    notes = Notes()
+    check = SortedRowsCheck(notes, "s3://b/f/*/*")
+    columns = {"label": None, "split": None, "version": None, "group": "g", "video_id": "0001"}
+    names = [(12, "a/0001_012.jpg"), (12, "b/0001_12.png"), (12, "c/0001_12.png"), (13, "a/0001_13.jpg")]
+    rows = [columns | {"frame_number": number, "uri": f"s3://b/f/{name}"} for number, name in names]
+    for start in range(0, len(rows), rows_per_batch):
+        check.add(pa.RecordBatch.from_pylist(rows[start : start + rows_per_batch], MANIFEST))
+    (line,) = notes.lines()
+    assert line.endswith(": b/0001_12.png (also a/0001_012.jpg), c/0001_12.png (also a/0001_012.jpg).")
 
 
 def test_one_name_in_two_forms_of_unicode_is_one_video(tmp_path):

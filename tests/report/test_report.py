@@ -402,7 +402,9 @@ def test_failed_frames_are_a_share_with_their_reasons():
 
 def test_labels_of_one_class_or_of_some_frames_are_warnings():
     assert "All labelled frames are notflip" in said({"a": [(NOTFLIP, 0.1)]}, {})
-    assert "Only 1 of 2 frames have a label" in said({"a": [(FLIP, 0.9), (None, 0.9)]}, {})
+    assert "Only 1 of 2 frames has a label: the metrics are of this frame alone" in said(
+        {"a": [(FLIP, 0.9), (None, 0.9)]}, {}
+    )
 
 
 def test_a_model_no_better_than_predicting_flip_for_everything_is_a_warning():

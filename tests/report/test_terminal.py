@@ -31,6 +31,11 @@ def test_the_error_rate_is_the_share_of_frames_without_probability(total, scored
     assert error_rate(metrics(total, scored)) == pytest.approx(rate)
 
 
+def test_one_frame_of_one_video_is_not_called_several():
+    lines = summary_lines(metrics(total=1, scored=1) | {"videos": 1})
+    assert lines[0] == "1 of 1 frame of 1 video scored"
+
+
 def test_a_summary_has_a_line_per_model():
     assert summary_lines(metrics(total=1_234, scored=1_234)) == [
         "1,234 of 1,234 frames of 2 videos scored",

@@ -64,7 +64,7 @@ def test_the_end_is_always_written(clock, log):
     clock.seconds += 5
     progress.add(10, 1)
     progress.close()
-    assert log.getvalue() == "scored 10 of 10 frames, 2 frames/s, done, 1 errors\n"
+    assert log.getvalue() == "scored 10 of 10 frames, 2 frames/s, done, 1 error\n"
 
 
 def test_frames_done_before_count_as_done_and_not_towards_the_rate(clock, log):
@@ -111,4 +111,4 @@ def test_a_terminal_has_a_bar_with_errors_and_no_lines(clock):
 
 def test_it_writes_to_standard_error(clock, capsys):
     Progress(1, clock=clock).close()
-    assert capsys.readouterr().err.startswith("scored 0 of 1 frames")
+    assert capsys.readouterr().err.startswith("scored 0 of 1 frame,")

@@ -24,6 +24,17 @@ FOLDERS = [
     "@eaDir",
 ]
 FOLDERS += ["lost+found", "System Volume Information", "__MACOSX", ".AppleDouble", "LOST.DIR", "~snapshot"]
+FOLDERS += [
+    "found.000",
+    "found.017",
+    "$SysReset",
+    "$WINDOWS.~BT",
+    "$WINDOWS.~WS",
+    "MSOCache",
+    "WindowsImageBackup",
+]
+FOLDERS += ["@SynoEAStream", "@SynoResource", "@appstore", "@__qini", "_gsdata_", "Backups.backupdb"]
+FOLDERS += ["@GMT-2026.11.26-15.18.00", "files_trashbin", "appdata_oc0a1b2c3d4e"]
 
 
 @pytest.fixture(params=["local", "remote", "s3"])
@@ -54,7 +65,23 @@ def test_a_hidden_folder_and_one_of_a_system_are_passed_over(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["flip", "snapshot", "recycle", "eaDir", "lost", "a.b", "_x", "@me", "#1", "."]
+    "name",
+    [
+        "flip",
+        "snapshot",
+        "recycle",
+        "eaDir",
+        "lost",
+        "a.b",
+        "_x",
+        "@me",
+        "#1",
+        ".",
+        "found.0001",
+        "found",
+        "backup",
+        "appdata_oc",
+    ],
 )
 def test_an_ordinary_folder_is_not(name):
     assert not is_passed_over(name)

@@ -108,7 +108,7 @@ def test_a_file_without_permission_says_so(public_folder):
     (public_folder / "secret").chmod(0)
     error = errors_as_nobody(f"storage.read_required({str(public_folder / 'secret')!r}, 'the list')")
     assert "Can't read the list" in error
-    assert "permission was denied; check the credentials and rights" in error
+    assert "permission was denied; check its permissions (" in error
 
 
 def test_a_files_digest_is_that_of_its_bytes(tmp_path):

@@ -104,6 +104,7 @@ def test_every_request_to_a_storage_is_retried():
         (NotADirectoryError("x"), "it is not a directory"),
         (OSError("Unable to locate credentials"), "no credentials were found; set AWS_ACCESS_KEY_ID .*"),
         (PermissionError("x"), "permission was denied; check the credentials and rights .x."),
+        (PermissionError(13, "x", "/f"), "permission was denied; check its permissions .*'/f'."),
         (OSError("error (403): Forbidden"), "permission was denied; .*"),
         (OSError("error (InvalidAccessKeyId) in GetObject"), "permission was denied; .*"),
         (OSError("[Errno 5] Input/output error: '/data/0403_1.jpg'"), ".Errno 5. Input/output error: .*"),

@@ -289,6 +289,15 @@ def test_the_only_group_of_a_class_gives_its_last_frames_and_it_is_said():
     )
 
 
+@pytest.mark.parametrize(("frames", "left_out"), [(3, "the next is"), (2, "none is")])
+def test_one_frame_of_each_kind_is_not_called_several(frames, left_out):
+    splits = split_frames(one_flip_video(frames), 0)
+    assert (
+        f"the first is for training, {left_out} left out, and the last is for validation."
+        in splits.warnings[0]
+    )
+
+
 @given(st.integers(2, 60))
 def test_as_many_frames_are_left_out_before_the_last_ones_as_validate(frames):
     splits = split_frames(one_flip_video(frames), 0)
@@ -352,6 +361,8 @@ def test_frames_without_label_are_left_out_and_counted():
     splits = split_frames(pa.concat_tables([unsplit(5, 5), manifest(("x", None, None, 3))]), 0)
     assert splits.frames.num_rows == 40
     assert splits.warnings == ("3 frames without a label are not used for training.",)
+    splits = split_frames(pa.concat_tables([unsplit(5, 5), manifest(("x", None, None, 1))]), 0)
+    assert splits.warnings == ("1 frame without a label is not used for training.",)
 
 
 def test_the_table_of_splits_counts_every_frame_once():
