@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from flipbatch.errors import InputError
 from flipbatch.frames.notes import Notes
 
-_EMPTY = pa.array(["nan", "-nan", "na", "n/a", "<na>", "#n/a", "#na", "null", "none", "nat", "\\n"])
+_EMPTY = ("nan", "-nan", "na", "n/a", "<na>", "#n/a", "#na", "null", "none", "nat", "\\n")
 """What pandas, R, Excel and databases write for nothing, in lower case."""
 
 _READ_AS_EMPTY = "{count} {cell|cells} of the manifest {is|are} read as empty: {examples}."
@@ -46,7 +46,7 @@ def clean_cells(uri: str, name: str, text: pa.ChunkedArray, notes: Notes) -> pa.
 
 
 def _without_empty_words(text: pa.ChunkedArray, notes: Notes) -> pa.ChunkedArray:
-    empty = pc.is_in(pc.utf8_lower(text), value_set=_EMPTY)
+    empty = pc.is_in(pc.utf8_lower(text), value_set=pa.array(_EMPTY))
     if not pc.any(empty).as_py():
         return text
     for word in pc.value_counts(text.filter(empty)).to_pylist():
