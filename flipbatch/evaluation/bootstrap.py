@@ -26,6 +26,10 @@ CONFIDENCE = 0.95
 LEAST_GROUPS = 2
 """An interval needs this many groups: the draws of a single one do not vary."""
 
+GROUPS_FOR_SIGNIFICANCE = 6
+"""A difference can be significant with this many groups. With 5, equally good models still have one sign in
+all groups with a probability of 2 / 2**5 = 6 % (a two-sided sign test)."""
+
 BOOTSTRAP_SEED = 0
 """Part of every group's hash. Another number gives other, equally good replicates."""
 
@@ -89,7 +93,7 @@ class BootstrapSums:
     sums
         int64 [REPLICATES, 4], columns tp, fp, fn, tn. Its size does not depend on the number of groups.
     some_groups
-        At most `LEAST_GROUPS` of the groups that have counts: enough to know whether there is an interval.
+        At most `GROUPS_FOR_SIGNIFICANCE` of the groups that have counts.
 
     Notes
     -----
@@ -140,6 +144,11 @@ class BootstrapSums:
         """Whether there are enough groups for an interval."""
         return len(self.some_groups) >= LEAST_GROUPS
 
+    @property
+    def has_enough_groups(self) -> bool:
+        """Whether there are enough groups to call a difference significant."""
+        return len(self.some_groups) >= GROUPS_FOR_SIGNIFICANCE
+
     def f1_interval(self) -> Interval | None:
         """Percentile interval of F1 at `CONFIDENCE`.
 
@@ -178,4 +187,4 @@ def _add_up(groups: Sequence[str], counts: NDArray[np.int64]) -> tuple[list[str]
 
 
 def _few(groups: Iterable[str]) -> frozenset[str]:
-    return frozenset(sorted(groups)[:LEAST_GROUPS])
+    return frozenset(sorted(groups)[:GROUPS_FOR_SIGNIFICANCE])

@@ -34,7 +34,9 @@ def paired_difference(a: ModelTally, b: ModelTally) -> dict[str, dict[str, Any]]
         ``frames`` and ``videos``, each with ``f1`` and ``balanced_accuracy``: the value of `a` minus that of
         `b`; with ``f1_interval`` and ``balanced_accuracy_interval``: the 95 % percentile interval of the
         replicates' differences; and with ``f1_interval_contains_0`` and
-        ``balanced_accuracy_interval_contains_0``. All are None where undefined.
+        ``balanced_accuracy_interval_contains_0``. ``enough_groups`` says whether there are
+        `bootstrap.GROUPS_FOR_SIGNIFICANCE` groups: with fewer, no interval shows which model is better. All
+        are None where undefined.
 
     Raises
     ------
@@ -71,6 +73,7 @@ def _difference(a: Counts, b: Counts, a_sums: BootstrapSums, b_sums: BootstrapSu
         **_entry(
             "balanced_accuracy", _minus(a.balanced_accuracy, b.balanced_accuracy), balanced, has_interval
         ),
+        "enough_groups": a_sums.has_enough_groups if has_interval else None,
     }
 
 

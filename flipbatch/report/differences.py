@@ -17,6 +17,7 @@ _MEASURES = {
 }
 
 NO_DIFFERENCE = "no significant difference"
+TOO_FEW_GROUPS = "too few groups to tell"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Difference:
         Which value is compared.
     value, low, high : float
         The difference, in [-1, 1], and its 95 % interval.
+    enough_groups : bool
+        Whether there are enough groups to tell which model is better.
     """
 
     model: str
@@ -39,13 +42,19 @@ class Difference:
     value: float
     low: float
     high: float
+    enough_groups: bool
 
     @property
     def better(self) -> str | None:
-        """The name of the better model; None if the interval contains 0."""
-        if self.low <= 0 <= self.high:
+        """The name of the better model; None if there are too few groups or the interval contains 0."""
+        if not self.enough_groups or self.low <= 0 <= self.high:
             return None
         return self.model if self.value > 0 else self.minus
+
+    @property
+    def undecided(self) -> str:
+        """Why no model is better."""
+        return NO_DIFFERENCE if self.enough_groups else TOO_FEW_GROUPS
 
 
 def differences(metrics: Mapping[str, Any]) -> list[Difference]:
@@ -57,7 +66,14 @@ def differences(metrics: Mapping[str, Any]) -> list[Difference]:
         The content of ``metrics.json`` or ``comparison.json``.
     """
     return [
-        Difference(pair["model"], pair["minus"], title, pair[level][key], *pair[level][f"{key}_interval"])
+        Difference(
+            pair["model"],
+            pair["minus"],
+            title,
+            pair[level][key],
+            *pair[level][f"{key}_interval"],
+            enough_groups=pair[level].get("enough_groups", True),
+        )
         for pair in metrics.get("differences", ())
         for (level, key), title in _MEASURES.items()
         if pair[level].get(f"{key}_interval") is not None

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from flipbatch import storage
 from flipbatch.report import plots, views
 from flipbatch.report.contents import Json, Report, gather
-from flipbatch.report.differences import NO_DIFFERENCE, by_pair, differences
+from flipbatch.report.differences import by_pair, differences
 from flipbatch.report.warnings import warnings
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.totals import PartTotals
@@ -44,7 +44,6 @@ def render(report: Report) -> str:
         stylesheet=files("flipbatch.report").joinpath("report.css").read_text("utf-8"),
         warnings=warnings(report.metrics, report.model_cards, report.notes),
         pairs=by_pair(differences(report.metrics)),
-        no_difference=NO_DIFFERENCE,
         views=views,
         plots=plots,
     )

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flipbatch.errors import printable
-from flipbatch.report.differences import NO_DIFFERENCE, by_pair, differences
+from flipbatch.report.differences import by_pair, differences
 from flipbatch.report.score_table import score_table
 from flipbatch.report.values import decimals, shortened, unseen_f1
 from flipbatch.wording import counted, numbered
@@ -63,7 +63,7 @@ def _difference_lines(metrics: Metrics) -> list[str]:
     for model, minus, found in by_pair(differences(metrics)):
         lines.append(f"{shortened(model, 24)} - {shortened(minus, 24)}, with 95 % intervals:")
         for one in found:
-            result = f"{shortened(one.better, 16)} is better" if one.better else NO_DIFFERENCE
+            result = f"{shortened(one.better, 16)} is better" if one.better else one.undecided
             interval = f"{one.low:+.3f} to {one.high:+.3f}"
             lines.append(f"  {one.measure:<26}{one.value:+.3f}  {interval}  {result}")
     return lines

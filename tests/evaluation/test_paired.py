@@ -55,6 +55,14 @@ def test_the_difference_of_two_swapped_models_has_the_other_sign():
     assert one["f1_interval"] == pytest.approx([-end for end in reversed(other["f1_interval"])])
 
 
+@pytest.mark.parametrize(("groups", "enough"), [(5, False), (6, True)])
+def test_fewer_than_six_groups_are_too_few_to_tell(groups, enough):
+    frames = groups_of_videos(np.random.default_rng(0), 20)[: 2 * groups]
+    difference = paired_difference(tally_of(frames), tally_of(slightly_worse(frames)))["frames"]
+    assert difference["f1_interval"][0] > 0
+    assert difference["enough_groups"] is enough
+
+
 def test_one_group_has_a_difference_without_an_interval():
     a, b = (ModelTally.of(["a"], [counts], np.zeros((1, 4))) for counts in ([4, 1, 0, 1], [2, 1, 2, 1]))
     difference = paired_difference(a, b)["frames"]
@@ -65,7 +73,9 @@ def test_one_group_has_a_difference_without_an_interval():
 def test_what_is_undefined_for_one_model_is_null():
     quiet, loud = (ModelTally.of(["a", "b"], [[0, fp, 0, 4 - fp]] * 2, np.zeros((2, 4))) for fp in (0, 1))
     difference = paired_difference(quiet, loud)
-    assert set(difference["frames"].values()) == set(difference["videos"].values()) == {None}
+    for part in difference.values():
+        assert part.pop("enough_groups") is False
+        assert set(part.values()) == {None}
 
 
 def test_models_that_were_measured_on_different_frames_are_refused():

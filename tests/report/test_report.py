@@ -271,6 +271,9 @@ def test_a_model_is_better_where_the_interval_of_the_difference_excludes_0():
     pair = {"model": "a", "minus": "b", "frames": level, "videos": better}
     results = [(one.measure, one.better) for one in differences({"differences": [pair]})]
     assert results == [("balanced accuracy, videos", "a"), ("F1, frames", None)]
+    few = {**pair, "videos": {**better, "enough_groups": False}}
+    (one, _) = differences({"differences": [few]})
+    assert (one.better, one.undecided) == (None, "too few groups to tell")
 
 
 def test_the_page_names_the_better_model_of_a_pair(tmp_path):
