@@ -74,7 +74,7 @@ def test_what_is_undefined_for_one_model_is_null():
     quiet, loud = (ModelTally.of(["a", "b"], [[0, fp, 0, 4 - fp]] * 2, np.zeros((2, 4))) for fp in (0, 1))
     difference = paired_difference(quiet, loud)
     for part in difference.values():
-        assert part.pop("enough_groups") is False
+        assert not part.pop("enough_groups")
         assert set(part.values()) == {None}
 
 
