@@ -28,8 +28,8 @@ from flipbatch.frames.fitting import PAD_COLOUR, InputSize
 from flipbatch.frames.jpeg import decode_jpeg
 from flipbatch.frames.pillow_formats import decode_by_pillow
 from flipbatch.frames.rejection import MAX_ERROR_LENGTH, RejectedError, Rejection
+from flipbatch.runtime.wording import counted
 from flipbatch.schema import Status
-from flipbatch.wording import counted
 
 __all__ = ["DECODER_FAULT", "MAX_BYTES", "MAX_ERROR_LENGTH", "PAD_COLOUR", "InputSize", "Rejection", "decode"]
 

@@ -7,7 +7,6 @@ manifest or a row of the misnamed files. Opens no frame: `manifest_listing` and 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -23,6 +22,7 @@ from flipbatch.frames.notes import EXAMPLES, Notes
 from flipbatch.frames.row_batches import ROWS_PER_BATCH, Rows
 from flipbatch.frames.short_uris import below
 from flipbatch.frames.sorted_rows import SortedRowsCheck
+from flipbatch.frames.table_uris import is_windows_path
 from flipbatch.schema import MANIFEST, MISNAMED, MISNAMED_ORDER, ORDER
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
 ]
 
 _MISNAMED = "{count} {file is not a frame|files are not frames}: {examples}."
-_WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _WIDE = {pa.string(): pa.large_string()}
 
 
@@ -136,7 +135,7 @@ def source(frames_uri: str | None, manifest_uri: str | None) -> str:
     if uri is None:
         raise InputError("Neither frames nor a manifest were given: give --frames or --manifest.")
     normal = storage.normalise(uri)
-    if _WINDOWS_PATH.match(uri) and not storage.exists(storage.normalise(uri.split("/")[0] or "/")):
+    if is_windows_path(uri) and not storage.exists(storage.normalise(uri.split("/")[0] or "/")):
         raise InputError(
             f"{uri} is a path of Windows: give the path that its files have on this system, such as "
             "/mnt/c/frames."

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from flipbatch.errors import printable, redacted
 from flipbatch.frames.names import composed
-from flipbatch.wording import numbered
+from flipbatch.runtime.wording import numbered
 
 EXAMPLES = 3
 """How many examples a line names."""

@@ -30,6 +30,11 @@ _ANOTHER_FRAME = (
 )
 
 
+def is_windows_path(uri: str) -> bool:
+    r"""Return whether a URI looks like a Windows path, such as ``C:\frames`` or ``\\nas\x``."""
+    return _DRIVE.match(uri) is not None
+
+
 def absolute(base: str, uri: str | None) -> str:
     r"""Return the one spelling of a row's URI; a relative one is below `base`.
 
@@ -45,7 +50,7 @@ def absolute(base: str, uri: str | None) -> str:
         raise InputError(f"The manifest's uri {uri!r} holds a zero byte: correct it or remove the row.")
     if uri != uri.strip():
         raise InputError(f"The manifest's uri {uri!r} starts or ends with a blank: remove it.")
-    if _DRIVE.match(uri) or _HOST.match(uri):
+    if is_windows_path(uri) or _HOST.match(uri):
         raise _windows_path(uri)
     resolved = storage.normalise_file(storage.resolve(base, uri) if storage.is_relative(uri) else uri)
     return resolved[1:] if resolved.startswith("//") else resolved  # POSIX keeps two leading slashes

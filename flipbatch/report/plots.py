@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from flipbatch.report.contents import Json, look
+from flipbatch.runtime.wording import counted
 from flipbatch.scoring.figures import BINS, LABELS
-from flipbatch.wording import counted
 
 _PANEL_HEIGHT = 60
 _TALLEST_BAR = 58

@@ -12,7 +12,7 @@ from flipbatch.errors import printable
 from flipbatch.report.differences import by_pair, differences
 from flipbatch.report.score_table import score_table
 from flipbatch.report.values import decimals, shortened, unseen_f1
-from flipbatch.wording import counted, numbered
+from flipbatch.runtime.wording import counted, numbered
 
 Metrics = Mapping[str, Any]
 

@@ -14,7 +14,7 @@ from flipbatch.report.contents import Json, Report, look
 from flipbatch.report.plots import Plot, interval
 from flipbatch.report.values import decimals, unseen_f1
 from flipbatch.report.warnings import call_all_flip
-from flipbatch.wording import counted
+from flipbatch.runtime.wording import counted
 
 MEASURES = {"precision": "precision", "recall": "recall", "accuracy": "accuracy"}
 COUNTS = {

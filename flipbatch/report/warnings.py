@@ -12,8 +12,8 @@ from flipbatch.evaluation.counts import Counts
 from flipbatch.models.architectures import ARCHITECTURES
 from flipbatch.report.contents import Json, look
 from flipbatch.report.terminal import error_rate
+from flipbatch.runtime.wording import counted, numbered
 from flipbatch.schema import Label
-from flipbatch.wording import counted, numbered
 
 _LABELLED = "{has a label: the metrics are of this frame|have a label: the metrics are of these frames}"
 

@@ -15,6 +15,7 @@ from flipbatch.errors import OutputError, StorageError, redacted
 from flipbatch.evaluation.paired import model_difference
 from flipbatch.evaluation.tally import ModelTally
 from flipbatch.frames.notes import EXAMPLES
+from flipbatch.runtime.wording import counted
 from flipbatch.schema import SCHEMA_VERSION, Status
 from flipbatch.scoring.attempts import ATTEMPTS_FOLDER
 from flipbatch.scoring.build_manifest import MISNAMED_FILE
@@ -23,7 +24,6 @@ from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.totals import PartTotals
 from flipbatch.scoring.verify import require_only_parts
 from flipbatch.storage.parquet import parse_table
-from flipbatch.wording import counted
 
 METRICS_FILE = "metrics.json"
 

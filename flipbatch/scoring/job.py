@@ -13,10 +13,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from flipbatch.errors import OutputError
 from flipbatch.frames.manifest import source
 from flipbatch.frames.table_parts import table_digest
 from flipbatch.models.precision import Device, require_gpu
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
+from flipbatch.runtime.wording import counted, numbered, plural
 from flipbatch.schema import COLUMNS, Label
 from flipbatch.scoring.build_manifest import (
     Building,
@@ -36,7 +38,6 @@ from flipbatch.scoring.run import BEFORE_RUN_FILE, ScoringRun, model_names, read
 from flipbatch.scoring.totals import PartTotals
 from flipbatch.scoring.verify import require_only_parts
 from flipbatch.storage.hive_folders import column_notes
-from flipbatch.wording import counted, numbered, plural
 
 log = logging.getLogger(__name__)
 
@@ -113,8 +114,7 @@ def score(options: ScoreOptions, write_report: WriteReport) -> dict[str, Any]:
         run = read_run(directory)
         if (finished := _finished_metrics(run, options)) is not None:
             return finished
-        if options.retry_errors or run.missing_shards():
-            require_engine_of_driver(directory, options.device, options.allow_mixed_engines)
+        _require_engine(run, options)
     with _building(options, directory.uri, found) as building, _executor(options) as executor:
         if building is not None:
             _log_notes(column_notes(directory.uri, COLUMNS))
@@ -127,6 +127,15 @@ def score(options: ScoreOptions, write_report: WriteReport) -> dict[str, Any]:
 def _identity(options: ScoreOptions, models: Sequence[ScoringModel]) -> dict[str, Any]:
     digest = options.manifest and table_digest(source(None, options.manifest))
     return run_identity(options.frames, options.manifest, options.limit, models, digest)
+
+
+def _require_engine(run: ScoringRun, options: ScoreOptions) -> None:
+    """Refuse another engine, unless only the merge is left: no engine takes part in it."""
+    try:
+        require_engine_of_driver(run.directory, options.device, options.allow_mixed_engines)
+    except OutputError:
+        if options.retry_errors or run.missing_shards():
+            raise
 
 
 def _log_notes(notes: Iterable[str]) -> None:
@@ -172,7 +181,7 @@ def _complete(
     executor: Executor,
     write_report: WriteReport,
 ) -> dict[str, Any]:
-    require_only_parts(run)  # of a finished run, before it is reopened
+    require_only_parts(run)  # before any work, and before a finished run is reopened
     bundles = [model.bundle for model in models]
     work = Work(run, bundles, options.device, options.allow_mixed_engines)
     _score_missing_shards(executor, work)

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from flipbatch.runtime.standard_streams import unstoppable
-from flipbatch.wording import counted, numbered
+from flipbatch.runtime.wording import counted, numbered
 
 SECONDS_BETWEEN_LINES = 10.0
 

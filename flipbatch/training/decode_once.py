@@ -15,13 +15,13 @@ from flipbatch import storage
 from flipbatch.errors import InputError, StorageError
 from flipbatch.frames.decode import InputSize
 from flipbatch.runtime.run_directory import RunDirectory
+from flipbatch.runtime.wording import counted, numbered
 from flipbatch.schema import FAILURES, TRANSIENT, Label, Split
 from flipbatch.storage.parquet import write_table
 from flipbatch.training.frame_cache import cache_rows, is_ok
 from flipbatch.training.leak import count_leaks, leak_warnings, repeats
 from flipbatch.training.splits import SplitFrames
 from flipbatch.training.trainer import DecodedFrames, Trainer
-from flipbatch.wording import counted, numbered
 
 log = logging.getLogger(__name__)
 

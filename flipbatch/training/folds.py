@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from flipbatch.errors import InputError
+from flipbatch.runtime.wording import counted
 from flipbatch.schema import Label, Split
 from flipbatch.training.splits import SplitFrames, labelled_frames, split_frames, with_splits
-from flipbatch.wording import counted
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from flipbatch.errors import OutputError
 from flipbatch.frames.manifest import Manifest, load_manifest
 from flipbatch.frames.manifest_fingerprint import manifest_fingerprint
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
+from flipbatch.runtime.wording import plural
 from flipbatch.schema import COLUMNS, Label, Split
 from flipbatch.storage.hive_folders import column_notes
 from flipbatch.storage.parquet import write_table
@@ -23,7 +24,6 @@ from flipbatch.training.options import TrainOptions
 from flipbatch.training.splits import SplitFrames, split_frames
 from flipbatch.training.train_models import ModelTrainer, model_provenance, model_tally, pretrained_weights
 from flipbatch.training.trainer import Trainer
-from flipbatch.wording import plural
 
 log = logging.getLogger(__name__)
 

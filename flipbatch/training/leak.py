@@ -18,10 +18,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from flipbatch.errors import redacted
+from flipbatch.runtime.wording import counted, numbered
 from flipbatch.schema import Split
 from flipbatch.training.frame_cache import is_ok
 from flipbatch.training.splits import SplitFrames
-from flipbatch.wording import counted, numbered
 
 PAIRS = ((Split.TEST, Split.TRAIN), (Split.VAL, Split.TRAIN), (Split.TEST, Split.VAL))
 """What is counted: frames of the first split whose picture is in the second too."""

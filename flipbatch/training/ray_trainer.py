@@ -35,13 +35,13 @@ from flipbatch import storage
 from flipbatch.errors import InputError
 from flipbatch.frames.decode import InputSize
 from flipbatch.runtime.ray_connection import data_context, user_errors, warn_without_gpu
+from flipbatch.runtime.wording import counted
 from flipbatch.schema import Split, Status
 from flipbatch.training.distributed import rank
 from flipbatch.training.fit import Checkpoint
 from flipbatch.training.fit_model import FitTask, epoch_line, fit_model
 from flipbatch.training.frame_cache import OUTCOMES, Batch, collect_splits, decode_rows
 from flipbatch.training.process_settings import set_up
-from flipbatch.wording import counted
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ import pyarrow as pa
 
 from flipbatch.errors import InputError
 from flipbatch.frames.names import default_group
+from flipbatch.runtime.wording import counted, numbered
 from flipbatch.schema import SPLITS, Label, Split
-from flipbatch.wording import counted, numbered
 
 HELD_OUT = 0.2
 """Share of the groups of each kind that goes to a split which was not supplied."""

@@ -1,10 +1,10 @@
-"""Facts about `flipbatch.wording`."""
+"""Facts about `flipbatch.runtime.wording`."""
 
 from __future__ import annotations
 
 import pytest
 
-from flipbatch.wording import counted, numbered
+from flipbatch.runtime.wording import counted, numbered
 
 
 @pytest.mark.parametrize(
