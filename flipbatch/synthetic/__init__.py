@@ -1,6 +1,8 @@
-"""Synthetic data: rendered videos of page turns.
+"""Synthetic data: rendered frames of people who turn pages, in three dimensions.
 
-`sampling` draws a `scene` with `scaled_random` numbers. `renderer` draws its moments: the `background`, the
-`page` and the `hand` (with its `bones`) as `layer`s, by the camera's `geometry` and the `light`. `dataset`
-writes labelled frames. Imports no other package of flipbatch.
+`sample_place` and `sample_clip` draw a `scene` with `scaled_random` numbers, as often with each ingredient as
+a `mix` says. `renderer` draws its moments: `paper`, `book` and `hand` (with its `bones`) become a `mesh`,
+`page` and `surfaces` draw the textures of an `atlas`, `brightness` and `shadow` light it, `view` sees it and
+`film` exposes it. `stream` yields endless frames at training size with their exact state; `dataset` writes
+labelled films of full size. Imports no other package of flipbatch.
 """

@@ -8,7 +8,7 @@ no byte. Knows nothing about reading such a directory.
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from os import cpu_count
 from pathlib import Path
@@ -17,13 +17,18 @@ from typing import get_args
 import numpy as np
 import simplejpeg
 
-from flipbatch.synthetic.sampling import sample_scene
+from flipbatch.synthetic.mix import DESK, Mix
+from flipbatch.synthetic.sample_clip import sample_scene
 from flipbatch.synthetic.scaled_random import ScaledRandom
 from flipbatch.synthetic.scene import Label, Scene
 
 SPLITS = ("training", "validation", "testing")
 LABELS: tuple[Label, ...] = get_args(Label)
 JPEG_QUALITY = 90
+ROWS = 1920
+"""Rows of a frame. Scenes are portrait, 9:16."""
+DRAWN_ROWS = 960
+"""Rows that frames are drawn with at most; larger ones are enlarged, which takes a quarter of the time."""
 MOST_VIDEOS, MOST_FRAMES = 9_999, 999_999_999
 
 
@@ -41,6 +46,10 @@ class VideoJob:
         Number of its frames.
     variety
         Spread of the scenes, 0 to 1.
+    mix
+        Shares of what scenes show.
+    rows
+        Rows of a frame, in pixels.
     """
 
     directory: Path
@@ -49,6 +58,8 @@ class VideoJob:
     video: int
     frames: int
     variety: float
+    mix: Mix
+    rows: int
 
 
 def render_dataset(
@@ -58,6 +69,8 @@ def render_dataset(
     frames_per_video: int,
     seed: int,
     variety: float = 1.0,
+    mix: Mix = DESK,
+    rows: int = ROWS,
     processes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
@@ -76,6 +89,10 @@ def render_dataset(
         Seed of all random numbers, 0 or more. The same seed gives the same bytes.
     variety
         Spread of the scenes, 0 to 1. A smaller value is easier to learn from few videos.
+    mix
+        Shares of what scenes show: by default a book on a desk. `mix.WORLD` has books anywhere.
+    rows
+        Rows of a frame, in pixels.
     processes
         Number of worker processes. None is one per CPU, 1 renders in the calling process.
     progress
@@ -94,7 +111,10 @@ def render_dataset(
     _check(videos_per_split, frames_per_video, seed, processes)
     if not 0 <= variety <= 1:
         raise ValueError(f"variety must be between 0 and 1, not {variety}.")
-    jobs = list(_plan(Path(directory), videos_per_split, frames_per_video, seed, variety))
+    if rows < 16:
+        raise ValueError(f"A frame has at least 16 rows, not {rows}.")
+    like = VideoJob(Path(directory), seed, "flip", 0, frames_per_video, variety, mix, rows)
+    jobs = list(_plan(like, videos_per_split))
     written, total = 0, len(jobs) * frames_per_video
     for frames in _write_all(jobs, processes or cpu_count() or 1):
         written += frames
@@ -121,16 +141,14 @@ def _check(
         raise ValueError(f"processes must be at least 1, not {processes}.")
 
 
-def _plan(
-    directory: Path, videos_per_split: Mapping[str, int], frames: int, seed: int, variety: float
-) -> Iterator[VideoJob]:
+def _plan(like: VideoJob, videos_per_split: Mapping[str, int]) -> Iterator[VideoJob]:
     """Yield the videos of each label, numbered from 1 over all splits."""
     for label in LABELS:
         video = 0
         for split in SPLITS:
             for _ in range(videos_per_split.get(split, 0)):
                 video += 1
-                yield VideoJob(directory / split / label, seed, label, video, frames, variety)
+                yield replace(like, directory=like.directory / split / label, label=label, video=video)
 
 
 def _write_all(jobs: list[VideoJob], processes: int) -> Iterator[int]:
@@ -158,12 +176,18 @@ def _use_one_thread() -> None:
 
 def write_video(job: VideoJob) -> int:
     """Render one video and write its frames; return their number."""
+    import cv2
+
     from flipbatch.synthetic.renderer import SceneRenderer
 
     job.directory.mkdir(parents=True, exist_ok=True)
-    renderer = SceneRenderer(video_scene(job.seed, job.label, job.video, job.variety))
+    scene = video_scene(job.seed, job.label, job.video, job.variety, job.mix)
+    renderer = SceneRenderer(scene, min(job.rows, DRAWN_ROWS))
+    size = (round(job.rows * scene.aspect), job.rows)
     for frame in range(1, job.frames + 1):
         pixels = renderer.render(frame_time(frame, job.frames))
+        if job.rows > DRAWN_ROWS:
+            pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC)
         name = f"{job.video:04d}_{frame:09d}.jpg"
         (job.directory / name).write_bytes(
             simplejpeg.encode_jpeg(pixels, quality=JPEG_QUALITY, colorsubsampling="420")
@@ -171,11 +195,11 @@ def write_video(job: VideoJob) -> int:
     return job.frames
 
 
-def video_scene(seed: int, label: Label, video: int, variety: float = 1.0) -> Scene:
+def video_scene(seed: int, label: Label, video: int, variety: float = 1.0, mix: Mix = DESK) -> Scene:
     """Return the scene of a video. The `flip` and the `notflip` video of one number show the same place."""
     place = np.random.default_rng([seed, video])
     clip = np.random.default_rng([seed, video, LABELS.index(label)])
-    return sample_scene(label, ScaledRandom(place, variety), ScaledRandom(clip, variety))
+    return sample_scene(label, mix, ScaledRandom(place, variety), ScaledRandom(clip, variety))
 
 
 def frame_time(frame: int, frames: int) -> float:

@@ -1,10 +1,10 @@
-"""The print on a page: headings, paragraphs, pictures, diagrams.
+"""The print on a page: headings, paragraphs, pictures, coloured boxes, ruled lines and handwriting.
 
-Draws flat pages as images. Knows no position and no light.
+Draws flat pages as images. Lines of text are cut from strips that are set once per process and line height.
+Knows no position and no light.
 """
 
 from functools import lru_cache
-from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -12,80 +12,146 @@ from PIL import Image, ImageDraw, ImageFont
 
 from flipbatch.synthetic.scene import Book
 
-PAGE_WIDTH = 480
-"""Width of a page's image, in pixels."""
 LETTERS = np.array(list("eeeeeettttaaaoooiiinnnsssrrrhhhlldddccuummfpgwybvkxjqz"))
 """Letters, about as frequent as in English."""
+STRIPS = 24
+"""Number of different lines of text of one height."""
+STRIP_LENGTH = 60
+"""Length of a line of text, in line heights."""
 
 
-def draw_page(book: Book, number: int) -> np.ndarray:
-    """Draw page `number` of the book, uint8 of shape (height, PAGE_WIDTH, 3)."""
+def draw_page(book: Book, number: int, width: int) -> np.ndarray:
+    """Draw page `number` of the book, uint8 RGB of shape (height, width, 3)."""
     rng = np.random.default_rng([book.seed, number])
-    height = round(PAGE_WIDTH * book.page_height / book.page_width)
-    paper = tuple(round(value) for value in book.paper)
-    image = Image.new("RGB", (PAGE_WIDTH, height), paper)
-    if rng.random() > 0.06:
-        _fill_page(image, book, rng)
-        foot = (PAGE_WIDTH / 2, height * 0.955)
-        ImageDraw.Draw(image).text(foot, str(number), _ink(book), _font(_line_height(book)))
-    return np.array(image)
+    height = round(width * book.page_height / book.page_width)
+    ink = np.zeros((height, width), np.uint8)
+    pictures = np.empty((height, width, 3), np.uint8)
+    pictures[:] = np.round(book.paper)
+    if book.print != "blank" and rng.random() > 0.07:
+        line = max(3, round(book.font_size * 1.55 / book.page_width * width))
+        if book.print == "notebook":
+            _write_notebook(ink, pictures, line, rng)
+        else:
+            _fill_page(ink, pictures, book, line, rng)
+    return _inked(pictures, ink, book)
 
 
-def _fill_page(image: Image.Image, book: Book, rng: np.random.Generator) -> None:
-    """Set one block below the other until the page is full or the chapter ends."""
-    line = _line_height(book)
-    margin = round(PAGE_WIDTH * rng.uniform(0.08, 0.15))
-    y = round(image.height * rng.uniform(0.05, 0.14))
-    bottom = round(image.height * (rng.uniform(0.35, 0.9) if rng.random() < 0.2 else 0.92))
-    while y < bottom - line:
-        y = _set_block(image, book, (margin, y, PAGE_WIDTH - margin, bottom), line, rng) + line
+def _inked(pictures: np.ndarray, ink: np.ndarray, book: Book) -> np.ndarray:
+    """Print ink, a coverage of 0 to 255, on coloured paper."""
+    color = np.empty_like(pictures)
+    color[:] = np.round(book.ink)
+    cover = cv2.merge([ink, ink, ink])
+    return cv2.add(
+        cv2.multiply(pictures, 255 - cover, scale=1 / 255), cv2.multiply(color, cover, scale=1 / 255)
+    )
+
+
+def _fill_page(
+    ink: np.ndarray, pictures: np.ndarray, book: Book, line: int, rng: np.random.Generator
+) -> None:
+    """Set one block below the other, in one or two columns, until the page is full or the chapter ends."""
+    height, width = ink.shape
+    margin = round(width * rng.uniform(0.07, 0.16))
+    columns = 2 if book.print == "textbook" and book.seed % 5 == 0 else 1
+    step = (width - 2 * margin + line) // columns
+    for column in range(columns):
+        left = margin + column * step
+        y = round(height * rng.uniform(0.05, 0.14))
+        if rng.random() < 0.1:
+            y = round(height * rng.uniform(0.2, 0.6))
+        bottom = round(height * (rng.uniform(0.2, 0.9) if rng.random() < 0.22 else 0.93))
+        while y < bottom - line:
+            y = _set_block(ink, pictures, book, (left, y, left + step - line, bottom), line, rng) + line
 
 
 def _set_block(
-    image: Image.Image, book: Book, box: tuple[int, int, int, int], line: int, rng: np.random.Generator
+    ink: np.ndarray,
+    pictures: np.ndarray,
+    book: Book,
+    box: tuple[int, int, int, int],
+    line: int,
+    rng: np.random.Generator,
 ) -> int:
     """Set a picture, a heading or a paragraph at the top of `box`; return the y of its end."""
     left, top, right, bottom = box
     chance = rng.random()
     if chance < book.picture_share:
-        end = min(bottom, top + round((right - left) * rng.uniform(0.3, 0.9)))
-        inset = round((right - left) * max(0.0, rng.uniform(-0.1, 0.2)))
-        return _paste_picture(image, (left + inset, top, right - inset, end), book, rng)
-    if chance > 0.85:
-        ImageDraw.Draw(image).text((left, top), _words(24, rng), _ink(book), _font(round(line * 1.25)))
-        return top + line
-    return _set_paragraph(image, book, box, line, rng)
+        end = min(bottom, top + round((right - left) * rng.uniform(0.25, 0.95)))
+        inset = round((right - left) * max(0.0, rng.uniform(-0.15, 0.25)))
+        if end - top > 6 and right - left - 2 * inset > 6:
+            pictures[top:end, left + inset : right - inset] = _picture(
+                right - left - 2 * inset, end - top, book, rng
+            )
+        return end
+    if chance > 0.86:
+        _set_line(
+            ink, left, top, left + round((right - left) * rng.uniform(0.2, 0.8)), round(line * 1.3), rng
+        )
+        return top + round(line * 1.3)
+    return _set_paragraph(ink, pictures, book, box, line, rng)
 
 
 def _set_paragraph(
-    image: Image.Image, book: Book, box: tuple[int, int, int, int], line: int, rng: np.random.Generator
+    ink: np.ndarray,
+    pictures: np.ndarray,
+    book: Book,
+    box: tuple[int, int, int, int],
+    line: int,
+    rng: np.random.Generator,
 ) -> int:
     left, top, right, bottom = box
-    draw, font = ImageDraw.Draw(image), _font(line)
-    letters = round((right - left) / font.getlength("n") * 1.03)
-    lines = min(int(rng.integers(3, 14)), (bottom - top) // line)
+    lines = max(1, min(int(rng.integers(2, 16)), (bottom - top) // line))
+    if book.print == "textbook" and rng.random() < 0.15:
+        pictures[top : top + lines * line, left:right] = _tint(book, rng)
     for index in range(lines):
-        length = letters if index < lines - 1 else round(letters * rng.uniform(0.2, 1))
-        draw.text((left, top + index * line), _words(length, rng), _ink(book), font)
+        full = index < lines - 1
+        end = right if full else left + round((right - left) * rng.uniform(0.2, 1))
+        _set_line(ink, left, top + index * line, end, line, rng)
     return top + lines * line
+
+
+def _tint(book: Book, rng: np.random.Generator) -> np.ndarray:
+    """Return the colour of a box behind text."""
+    dark = rng.random() < 0.3
+    return np.array(book.paper) * (rng.uniform(0.25, 0.6) if dark else rng.uniform(0.7, 1.0, 3))
+
+
+def _set_line(ink: np.ndarray, left: int, top: int, right: int, line: int, rng: np.random.Generator) -> None:
+    """Print one line of text on the coverage, in place."""
+    strips = _strips(line)
+    strip = strips[int(rng.integers(STRIPS))]
+    bottom, right = min(ink.shape[0], top + line), min(ink.shape[1], right)
+    if bottom <= top or right <= left:
+        return
+    start = int(rng.integers(0, max(1, strip.shape[1] - (right - left))))
+    piece = strip[: bottom - top, start : start + right - left]
+    target = ink[top:bottom, left : left + piece.shape[1]]
+    np.maximum(target, piece, out=target)
+
+
+@lru_cache(maxsize=64)
+def _strips(line: int) -> list[np.ndarray]:
+    """Return lines of random words: coverages, uint8 of shape (line, STRIP_LENGTH * line)."""
+    rng = np.random.default_rng(line)
+    # Small letters are set large and shrunk: hinting makes letters of 3 pixels black or empty.
+    factor = max(1, -(-12 // line))
+    font = _font(line * factor)
+    strips: list[np.ndarray] = []
+    for _ in range(STRIPS):
+        picture = Image.new("L", (STRIP_LENGTH * line * factor, line * factor))
+        ImageDraw.Draw(picture).text((0, 0), _words(STRIP_LENGTH * 3, rng), 255, font)
+        strips.append(
+            cv2.resize(np.array(picture), (STRIP_LENGTH * line, line), interpolation=cv2.INTER_AREA)
+        )
+    return strips
 
 
 def _words(length: int, rng: np.random.Generator) -> str:
     """Return random words of `length` characters in total."""
-    letters = rng.choice(LETTERS, max(2, length))
-    gaps = np.cumsum(rng.integers(3, 11, max(2, length)))
-    letters[gaps[gaps < len(letters)]] = " "
+    letters = rng.choice(LETTERS, length)
+    gaps = np.cumsum(rng.integers(3, 11, length))
+    letters[gaps[gaps < length]] = " "
     return "".join(letters.tolist()).capitalize()
-
-
-def _line_height(book: Book) -> int:
-    """Return the distance between two lines, in pixels."""
-    return max(6, round(book.font_size * 1.55 / book.page_width * PAGE_WIDTH))
-
-
-def _ink(book: Book) -> tuple[int, int, int]:
-    red, green, blue = (round(value) for value in book.ink)
-    return red, green, blue
 
 
 @lru_cache(maxsize=64)
@@ -97,48 +163,59 @@ def _font(line: int) -> ImageFont.FreeTypeFont:
     return font
 
 
-def _paste_picture(
-    image: Image.Image, box: tuple[int, int, int, int], book: Book, rng: np.random.Generator
-) -> int:
-    left, top, right, bottom = box
-    if bottom - top < 12 or right - left < 12:
-        return bottom
-    kind = rng.integers(3)
-    draw = (_photograph, _dark_listing, _diagram)[kind]
-    image.paste(Image.fromarray(draw(right - left, bottom - top, book, rng)), (left, top))
-    return bottom
+def _write_notebook(ink: np.ndarray, pictures: np.ndarray, line: int, rng: np.random.Generator) -> None:
+    """Draw ruled or squared paper, and some lines of slanted writing."""
+    height, width = ink.shape
+    line = round(line * rng.uniform(1.3, 2.0))
+    rule = (pictures[0, 0] * rng.uniform(0.75, 0.93)).astype(np.uint8)
+    pictures[line::line] = rule
+    if rng.random() < 0.4:
+        pictures[:, line::line] = rule
+    margin = round(width * rng.uniform(0.04, 0.2))
+    for row in range(int(rng.integers(0, 4)), int(rng.uniform(0, 1) * height / line)):
+        end = round(width * rng.uniform(0.3, 0.95))
+        if rng.random() < 0.85:
+            _set_line(ink, margin, row * line, end, line, rng)
+    slant = np.array([[1, -0.25, 0], [rng.normal(0, 0.01), 1, 0]])
+    cv2.warpAffine(ink.copy(), slant, (width, height), dst=ink)
+
+
+def _picture(width: int, height: int, book: Book, rng: np.random.Generator) -> np.ndarray:
+    draw = (_photograph, _photograph, _dark_box, _diagram)[int(rng.integers(4))]
+    return draw(width, height, book, rng)
 
 
 def _photograph(width: int, height: int, book: Book, rng: np.random.Generator) -> np.ndarray:
     """Return soft blobs of colour; in books with an odd seed, of grey."""
-    low_res = rng.uniform(40, 215, (int(rng.integers(3, 8)), int(rng.integers(3, 8)), 3)).astype(np.float32)
-    fine = rng.normal(0, 22, (max(2, height // 6), max(2, width // 6), 1)).astype(np.float32)
+    low_res = rng.uniform(10, 230, (int(rng.integers(2, 8)), int(rng.integers(2, 8)), 3)).astype(np.float32)
+    fine = rng.normal(0, 22, (max(2, height // 4), max(2, width // 4), 1)).astype(np.float32)
     picture = cv2.resize(low_res, (width, height), interpolation=cv2.INTER_CUBIC)
     picture += cv2.resize(fine, (width, height))[:, :, None]
     grey = picture.mean(axis=2, keepdims=True)
-    picture = grey + (picture - grey) * (0.0 if book.seed % 2 else 0.7)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    picture = grey + (picture - grey) * (0.0 if book.seed % 2 else 0.9)
+    return np.clip(picture * rng.uniform(0.5, 1.1), 0, 255).astype(np.uint8)
 
 
-def _dark_listing(width: int, height: int, book: Book, rng: np.random.Generator) -> np.ndarray:
+def _dark_box(width: int, height: int, book: Book, rng: np.random.Generator) -> np.ndarray:
     """Return light lines of text on a dark ground, like a screen."""
-    shade = int(rng.integers(25, 120))
-    picture = Image.new("RGB", (width, height), (shade, shade, shade + 4))
-    draw, line = ImageDraw.Draw(picture), 11
-    for y in range(4, height - line, line):
-        draw.text((6, y), _words(int(rng.integers(4, width // 9 + 6)), rng), (215, 215, 215), _font(line))
-    return np.array(picture)
+    shade = int(rng.integers(15, 120))
+    picture = np.full((height, width, 3), (shade, shade, shade + 4), np.uint8)
+    line = max(4, width // 24)
+    ink = np.zeros((height, width), np.uint8)
+    for y in range(line // 2, height - line, line):
+        _set_line(ink, line, y, round(width * rng.uniform(0.2, 0.95)), line, rng)
+    return cv2.add(picture, cv2.merge([ink, ink, ink]) // 2)
 
 
 def _diagram(width: int, height: int, book: Book, rng: np.random.Generator) -> np.ndarray:
     """Return boxes joined by lines on paper."""
     picture = np.full((height, width, 3), book.paper, np.uint8)
-    boxes = rng.uniform(0.12, 0.88, (int(rng.integers(3, 8)), 2)) * (width, height)
-    points = boxes.astype(int).tolist()
-    for first, second in pairwise(points):
-        cv2.line(picture, first, second, _ink(book), 1, cv2.LINE_AA)
-    for x, y in points:
-        shade = rng.integers(60, 230, 3).tolist()
-        cv2.rectangle(picture, (x - 22, y - 12), (x + 22, y + 12), shade, -1)
-        cv2.rectangle(picture, (x - 22, y - 12), (x + 22, y + 12), _ink(book), 1)
+    points = (rng.uniform(0.12, 0.88, (int(rng.integers(3, 8)), 2)) * (width, height)).astype(np.int32)
+    ink = [float(value) for value in book.ink]
+    cv2.polylines(picture, [points], False, ink, 1, cv2.LINE_AA)
+    across, down = max(2, width // 14), max(2, width // 24)
+    for x, y in points.tolist():
+        cv2.rectangle(
+            picture, (x - across, y - down), (x + across, y + down), rng.integers(60, 230, 3).tolist(), -1
+        )
     return picture

@@ -1,42 +1,61 @@
-"""Renders one moment of a scene as a phone films it.
+"""Renders one moment of a scene as a phone films it, at any size.
 
-The table, the book, the resting pages and the pictures of hands are drawn once per scene. The page in the
-air, the hands, their shadows, the light and the shake are added for each frame. The same scene and time give
-the same pixels. Knows no files and no frame numbers.
+A frame is the mean of several pictures of the exposure: that blurs what moves and smooths edges. The same
+scene, size and time give the same pixels. Knows no files and no frame numbers.
 """
 
-from functools import cached_property
+from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from flipbatch.synthetic.background import draw_background
-from flipbatch.synthetic.geometry import Projection, Sheet, turning_sheet
-from flipbatch.synthetic.hand import PIXELS_PER_CM, STANDARD_LENGTH, HandPicture, draw_hand
-from flipbatch.synthetic.layer import (
-    Layer,
-    bounding_window,
-    darken,
-    draw_sheet,
-    lay_down,
-    smear,
-    smear_outwards,
-    soften_edges,
-)
-from flipbatch.synthetic.light import NEUTRAL, add_noise, light_map, shade_sheet, tone_curve
+from flipbatch.synthetic.atlas import Atlas, Tile
+from flipbatch.synthetic.book import book_block, box, page_in_the_air, resting_page, table_top
+from flipbatch.synthetic.film import Lens
+from flipbatch.synthetic.hand import HandSurface
+from flipbatch.synthetic.mesh import Mesh, between, joined
 from flipbatch.synthetic.page import draw_page
+from flipbatch.synthetic.paper import Sheet, lift, turning_sheet
 from flipbatch.synthetic.scene import Hand, Scene
+from flipbatch.synthetic.shadow import Shadows
+from flipbatch.synthetic.surfaces import draw_backdrop, draw_skin, draw_stack, draw_table
+from flipbatch.synthetic.view import FAR, Seen, View
 
-WIDTH, HEIGHT = 1080, 1920
-SCALE = 2 / 3
-"""Size of the canvas as a share of the frame's: scenes are drawn smaller and enlarged, which is faster."""
-MARGIN = 20
-"""Width of the canvas' border in pixels. Camera shake moves it into view."""
-CANVAS_WIDTH, CANVAS_HEIGHT = round(WIDTH * SCALE), round(HEIGHT * SCALE)
-CANVAS_SHAPE = (CANVAS_HEIGHT + 2 * MARGIN, CANVAS_WIDTH + 2 * MARGIN, 3)
-SHADOW_SCALE = 4
-"""Shadows are drawn at a quarter of the canvas' size."""
-STRAIGHT_UP = np.array([0.0, 0.0, 1.0])
+FEWEST_PICTURES, MOST_PICTURES = 3, 9
+"""Bounds of the number of pictures that are averaged."""
+PIXELS_PER_PICTURE = 2.2
+"""Largest movement in pixels, of a frame of 240 rows, between two of the averaged pictures."""
+
+
+@dataclass(frozen=True)
+class FrameState:
+    """What is to be seen in a frame, exactly.
+
+    Attributes
+    ----------
+    angle
+        Angle of the first page in the air, in degrees; NaN if there is none.
+    lift
+        Largest distance of a corner of a page in the air from the resting pages, in page widths; 0 without a
+        page in the air.
+    visible
+        Share of the frame's pixels that show a page in the air, 0 to 1.
+    hidden
+        Share of the pages in the air that hands hide, 0 to 1.
+    blur
+        Largest movement of a page or a hand during the exposure, as a share of the frame's longer side.
+    paper
+        Share of the frame's pixels that show a page, resting or in the air, 0 to 1.
+    """
+
+    angle: float
+    lift: float
+    visible: float
+    hidden: float
+    blur: float
+    paper: float
 
 
 class SceneRenderer:
@@ -46,16 +65,78 @@ class SceneRenderer:
     ----------
     scene
         The scene that is filmed.
+    height
+        Number of rows of a frame; the scene's aspect gives the columns.
     """
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, height: int = 1920) -> None:
         self._scene = scene
-        self._projection = Projection(scene.camera, CANVAS_WIDTH, CANVAS_HEIGHT, MARGIN)
-        self._hands = [(hand, draw_hand(hand, scene)) for hand in scene.hands]
-        self._still = draw_background(scene, self._projection, CANVAS_SHAPE)
-        self._light = light_map(scene.light, self._still.shape[1], self._still.shape[0])
-        self._tones = tone_curve(scene.light)
-        self._light_direction = np.array(scene.light.direction)
+        self._width, self._height = max(1, round(height * scene.aspect)), height
+        camera, longer = scene.camera, max(self._width, height)
+        self._view = View(
+            camera.position, camera.target, camera.roll, camera.focal * longer, self._width, height
+        )
+        self._towards = np.array(camera.position) / np.linalg.norm(camera.position)
+        self._lens = Lens(scene.film, self._width, height)
+        self._shadows = Shadows(scene.light, self._view, 224 if height <= 480 else 640)
+        self._backdrop = draw_backdrop(scene.place, self._width, height).astype(np.float32)
+        self._build()
+
+    def _build(self) -> None:
+        """Draw all textures, then everything that stands still."""
+        scene, small = self._scene, self._height <= 480
+        atlas = Atlas(256 if small else 1024)
+        rng = np.random.default_rng([scene.seed, 5])
+        pages = len(scene.turns) * 2 + 2 if scene.label == "flip" else 2
+        page_width = 180 if small else 720
+        numbers = [scene.first_page + i for i in range(pages)]
+        sides = [atlas.add(draw_page(scene.book, number, page_width)) for number in numbers]
+        stack = atlas.add(draw_stack(scene.book.paper, scene.book.right.thickness, scene.book.seed, 128))
+        skin = atlas.add(draw_skin(scene.skin, scene.seed, 64))
+        sleeve = None if scene.sleeve is None else atlas.add(draw_skin(scene.sleeve, scene.seed + 1, 32))
+        cover = atlas.add_color(scene.book.cover)
+        table = atlas.add(draw_table(scene.place, 256 if small else 768))
+        floor = atlas.add_color(scene.place.floor)
+        colors = [atlas.add_color(tuple(rng.uniform(10, 240, 3))) for _ in range(scene.place.objects)]
+        self._page_tiles = tiles = [atlas.tile(number) for number in sides]
+        self._air_tiles = list(zip(tiles[1:-1:2], tiles[2:-1:2], strict=True))
+        self._still = self._book(tiles[0], tiles[-1], atlas.tile(stack), atlas.tile(cover))
+        self._around = self._surroundings(
+            atlas.tile(table), atlas.tile(floor), [atlas.tile(n) for n in colors]
+        )
+        sleeve_tile = None if sleeve is None else atlas.tile(sleeve)
+        self._hands = [(hand, HandSurface(hand, atlas.tile(skin), sleeve_tile)) for hand in scene.hands]
+        self._atlas = atlas.picture().astype(np.float32)
+
+    def _book(self, left: Tile, right: Tile, stack: Tile, cover: Tile) -> Mesh:
+        scene = self._scene
+        return joined(
+            [
+                resting_page(scene.book, -1, left, scene.light, self._towards),
+                resting_page(scene.book, 1, right, scene.light, self._towards),
+                book_block(scene.book, stack, cover, scene.light),
+            ]
+        )
+
+    def _surroundings(self, table: Tile, floor: Tile, objects: list[Tile]) -> Seen | None:
+        """Draw what is around the book, once for all frames."""
+        if self._scene.place.surroundings == "air":
+            return None
+        rng = np.random.default_rng([self._scene.place.seed, 6])
+        parts = [table_top(self._scene.place, table, floor, self._scene.light)]
+        parts.extend(self._object(rng, tile) for tile in objects)
+        return self._view.see(joined(parts))
+
+    def _object(self, rng: np.random.Generator, tile: Tile) -> Mesh:
+        """Return something that lies beside the book."""
+        book = self._scene.book
+        away = np.array([book.page_width * 1.1, book.page_height * 0.55]) * rng.uniform(1.05, 2.2, 2)
+        angle = rng.uniform(0, 2 * np.pi)
+        centre = away * 1.35 * (np.cos(angle), np.sin(angle))
+        size = rng.uniform(0.8, 16), rng.uniform(0.8, 16), rng.choice([0.2, 1.0, 8.0]) * rng.uniform(0.5, 1.2)
+        return box(
+            (float(centre[0]), float(centre[1])), size, float(rng.uniform(0, np.pi)), tile, self._scene.light
+        )
 
     def render(self, time: float) -> np.ndarray:
         """Render the moment `time`, 0 to 1.
@@ -63,7 +144,17 @@ class SceneRenderer:
         Returns
         -------
         numpy.ndarray
-            uint8 RGB of shape (1920, 1080, 3).
+            uint8 RGB of shape (height, width, 3).
+
+        Raises
+        ------
+        ValueError
+            If `time` is out of range.
+        """
+        return self.render_with_state(time)[0]
+
+    def render_with_state(self, time: float) -> tuple[np.ndarray, FrameState]:
+        """Render the moment `time`, and return what is to be seen in it.
 
         Raises
         ------
@@ -72,158 +163,117 @@ class SceneRenderer:
         """
         if not 0 <= time <= 1:
             raise ValueError(f"The time in a clip must be between 0 and 1, not {time}.")
-        canvas = self._still.copy()
-        self._cast_shadows(canvas, time)
-        for layer in self._layers(time):
-            lay_down(canvas, layer)
-        cv2.multiply(canvas, self._light, dst=canvas, scale=1 / NEUTRAL)
-        cv2.LUT(canvas, self._tones, dst=canvas)
-        return self._film(canvas, time)
+        movement = self._movement(time)
+        before, after = self._mesh(time), self._mesh(time + self._scene.exposure)
+        nearest = self._shadows.cast(between(before, after, 0.5))
+        linear = np.zeros((self._height, self._width, 3), np.float32)
+        pictures, seen = self._pictures(movement), None
+        for index in range(pictures):
+            mesh = between(before, after, (index + 0.5) / pictures)
+            seen = self._view.see(mesh, self._shift(time, index), self._around)
+            cv2.accumulate(self._colored(seen, nearest), linear)
+        frame = self._lens.expose(
+            linear / pictures, np.random.default_rng([self._scene.seed, round(time * 1e6)])
+        )
+        assert seen is not None, "a frame is the mean of one picture at least"
+        return frame, self._state(time, movement, seen)
 
-    def _layers(self, time: float) -> list[Layer]:
-        """Return the layers of the moving things; each covers the ones before it."""
-        hands = [(hand, self._hand_layer(hand, picture, time)) for hand, picture in self._hands]
-        drawn = [(hand, layer) for hand, layer in hands if layer is not None]
-        page = self._page_layer(time)
-        if page is None:
-            return [layer for _, layer in drawn]
-        behind = [layer for hand, layer in drawn if self._is_behind_page(hand, time)]
-        front = [layer for hand, layer in drawn if not self._is_behind_page(hand, time)]
-        return [*behind, page, *front]
+    def _pictures(self, movement: float) -> int:
+        wanted = movement * 240 / PIXELS_PER_PICTURE
+        return int(np.clip(np.ceil(wanted), FEWEST_PICTURES, MOST_PICTURES))
 
-    def _is_behind_page(self, hand: Hand, time: float) -> bool:
-        """Return whether the page hides the hand, which pushes the page from behind or rests below it."""
-        angle = self._scene.turn.angle(time)
-        if hand.motion != "follow":
-            return True
-        return angle < 95 if hand.side > 0 else angle > 85
+    def _mesh(self, time: float) -> Mesh:
+        return joined([self._still, *self._pages(time), *self._hand_meshes(time)])
 
-    @cached_property
-    def _sides(self) -> tuple[np.ndarray, np.ndarray]:
-        """The print on the two sides of the page in the air."""
-        book, first = self._scene.book, self._scene.first_page
-        return draw_page(book, first + 1), draw_page(book, first + 2)
+    def _sheets(self, time: float) -> list[Sheet]:
+        scene = self._scene
+        return (
+            [turning_sheet(scene.book, turn, time) for turn in scene.turns] if scene.label == "flip" else []
+        )
 
-    def _page_layer(self, time: float) -> Layer | None:
-        """Draw the page in the air; None if there is none."""
-        if self._scene.label == "notflip":
-            return None
-        sheet = self._sheet(time)
-        front = shade_sheet(self._sides[0], sheet.slope, self._scene.light, upside=True)
-        back = shade_sheet(self._sides[1], sheet.slope[:, ::-1], self._scene.light, upside=False)
-        movement = self._movement(sheet.outer_edge(0.5), self._sheet(self._later(time)).outer_edge(0.5))
-        pad = round(float(np.abs(movement).max())) + 3
-        layer = draw_sheet(sheet, front, back, self._projection, self._still.shape, pad)
-        if layer is None:
-            return None
-        hinge = self._projection.project(np.stack([sheet.upper[0], sheet.lower[0]]))
-        return smear_outwards(soften_edges(layer), movement, hinge)
+    def _pages(self, time: float) -> list[Mesh]:
+        scene = self._scene
+        return [
+            page_in_the_air(sheet, tiles, scene.light, self._towards, scene.book.translucency)
+            for sheet, tiles in zip(self._sheets(time), self._air_tiles, strict=True)
+        ]
 
-    def _hand_layer(self, hand: Hand, picture: HandPicture, time: float) -> Layer | None:
-        """Draw a hand at its position at `time`, blurred by its movement."""
-        place, later = self._hand_place(hand, time), self._hand_place(hand, self._later(time))
-        movement = self._movement(place, later)
-        pad = round(float(np.abs(movement).max())) + 2
-        corners = self._projection.project(_picture_corners(hand, picture, place))
-        window = bounding_window(corners, self._still.shape, pad)
-        if window is None:
-            return None
-        left, top, right, bottom = window
-        image = _warp(picture.image, corners - (left, top), (right - left, bottom - top))
-        return smear(Layer(image, left, top), movement)
+    def _hand_meshes(self, time: float) -> list[Mesh]:
+        return [surface.at(self._hand_place(hand, time), self._scene.light) for hand, surface in self._hands]
 
     def _hand_place(self, hand: Hand, time: float) -> np.ndarray:
-        """Return the position of the hand's fingertips, in cm."""
+        """Return the position of the hand's contact point, in cm."""
         if hand.motion == "follow":
-            tip = self._sheet(time).outer_edge(hand.grasp)
-            inwards = np.array([-0.8 * np.sign(tip[0]), 0.0, 0.0])
-            return tip + inwards
+            tip = turning_sheet(self._scene.book, self._scene.turns[0], time).outer_edge(hand.grasp)
+            return tip + np.array([-0.8 * np.sign(tip[0]), 0.0, 0.3])
         share = time * time * (3 - 2 * time)
         start, end = np.array(hand.start), np.array(hand.end)
-        lift = np.array([0, 0, 3.0 * np.sin(np.pi * share)]) if hand.motion == "cross" else 0.0
-        return start + share * (end - start) + lift
+        rise = np.array([0, 0, 3.0 * np.sin(np.pi * min(share, 1.0))]) if hand.motion == "cross" else 0.0
+        return start + share * (end - start) + rise
 
-    def _sheet(self, time: float) -> Sheet:
-        return turning_sheet(self._scene.book, self._scene.turn, time)
+    def _movement(self, time: float) -> float:
+        """Return the largest movement during the exposure, as a share of the frame's longer side."""
+        before, after = (self._moving_points(t) for t in (time, time + self._scene.exposure))
+        if not len(before):
+            return 0.0
+        moved = self._view.project(after)[:, :2] - self._view.project(before)[:, :2]
+        return float(np.linalg.norm(moved, axis=1).max()) / max(self._width, self._height)
 
-    def _later(self, time: float) -> float:
-        """Return the end of the exposure that starts at `time`."""
-        return time + self._scene.exposure
+    def _moving_points(self, time: float) -> np.ndarray:
+        points = [self._hand_place(hand, time)[None] for hand, _ in self._hands]
+        points += [np.stack([sheet.upper[-1], sheet.lower[-1]]) for sheet in self._sheets(time)]
+        return np.concatenate(points) if points else np.zeros((0, 3))
 
-    def _movement(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-        first, second = self._projection.project(np.stack([before, after]))
-        return np.clip(second - first, -70, 70)
+    def _colored(self, seen: Seen, nearest: np.ndarray) -> np.ndarray:
+        """Return the light that comes from each pixel: float32 RGB of 0 to 255 and more."""
+        height, width = self._atlas.shape[:2]
+        across, down, half = cv2.split(seen.texture)
+        cv2.multiply(across, width, dst=across)
+        cv2.multiply(down, height, dst=down)
+        # Positions in the atlas are half a pixel more than its indices. A tile's border leaves room for that.
+        color = cv2.remap(self._atlas, across, down, cv2.INTER_LINEAR)
+        # In the shade, the ambient light remains: half * 2 * (ambient + (1 - ambient) * lit).
+        ambient = self._scene.light.ambient
+        shade = cv2.multiply(
+            half,
+            cv2.addWeighted(lit := self._shadows.light(nearest, seen), 2 - 2 * ambient, lit, 0, 2 * ambient),
+        )
+        color = cv2.multiply(color, cv2.merge([shade, shade, shade]))
+        return cv2.copyTo(self._backdrop, (seen.distance >= FAR).astype(np.uint8), color)
 
-    def _cast_shadows(self, canvas: np.ndarray, time: float) -> None:
-        """Draw the shadows of the page in the air and of the hands on the canvas, in place."""
-        size = (canvas.shape[1] // SHADOW_SCALE, canvas.shape[0] // SHADOW_SCALE)
-        covered = np.zeros((size[1], size[0]), np.uint8)
-        for hand, picture in self._hands:
-            self._cast_hand(covered, hand, picture, time)
-        if self._scene.label == "flip":
-            self._cast_page(covered, time)
-        darken(canvas, cv2.GaussianBlur(covered, (0, 0), 4.0), 0.75 * (1 - self._scene.light.ambient))
-
-    def _cast_page(self, covered: np.ndarray, time: float) -> None:
-        """Add the page's shadow to a mask: full for the light, half for the light of the ceiling."""
-        strips = self._sheet(time).strips
-        for direction, strength in ((STRAIGHT_UP, 128), (self._light_direction, 255)):
-            shadow = np.zeros_like(covered)
-            for strip in self._on_ground(strips, direction):
-                cv2.fillConvexPoly(shadow, np.round(strip).astype(np.int32), strength)
-            np.maximum(covered, shadow, out=covered)
-
-    def _cast_hand(self, covered: np.ndarray, hand: Hand, picture: HandPicture, time: float) -> None:
-        corners = _picture_corners(hand, picture, self._hand_place(hand, time) + STRAIGHT_UP)
-        alpha = np.ascontiguousarray(picture.image[..., 3])
-        thrown = self._on_ground(corners, self._light_direction)
-        shadow = _warp(alpha, thrown, (covered.shape[1], covered.shape[0]))
-        np.maximum(covered, shadow, out=covered)
-
-    def _on_ground(self, points: np.ndarray, direction: np.ndarray) -> np.ndarray:
-        """Return the shadows of points in light from `direction`, in pixels of the shadow mask."""
-        ground = float(np.mean(self._scene.book.thickness))
-        height = np.maximum(points[..., 2:] - ground, 0)
-        thrown = points - height / direction[2] * direction
-        return self._projection.project(thrown) / SHADOW_SCALE
-
-    def _film(self, canvas: np.ndarray, time: float) -> np.ndarray:
-        """Blur, shake, enlarge and add noise, as lens, hand and sensor do."""
-        light = self._scene.light
-        if light.defocus > 0.3:
-            canvas = cv2.GaussianBlur(canvas, (0, 0), light.defocus * SCALE)
-        image = cv2.warpAffine(canvas, self._shake(time), (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR)
-        add_noise(image, light, np.random.default_rng([self._scene.seed, round(time * 1e6)]))
-        return image
-
-    def _shake(self, time: float) -> np.ndarray:
-        """Return the affine map from canvas to frame at `time`."""
+    def _shift(self, time: float, index: int) -> tuple[float, float]:
+        """Return the movement of the picture in pixels: hand shake, and another part of a pixel each time."""
         camera = self._scene.camera
-        swing = [
-            np.sin(2 * np.pi * speed * time + phase)
-            for speed, phase in zip((1.3, 0.9, 0.7), camera.phases, strict=True)
-        ]
-        degrees = 0.25 * camera.shake / 0.012 * swing[2]
-        middle = (self._still.shape[1] / 2, self._still.shape[0] / 2)
-        matrix = cv2.getRotationMatrix2D(middle, degrees, 1 / SCALE)
-        offset = camera.shake * WIDTH * np.array(swing[:2])
-        matrix[:, 2] += np.array([WIDTH / 2, HEIGHT / 2]) - middle + offset
-        return matrix
+        reach = camera.shake * max(self._width, self._height)
+        x, y = (
+            reach * np.sin(2 * np.pi * speed * time + phase)
+            for speed, phase in zip((1.3, 0.9), camera.phases[:2], strict=True)
+        )
+        # The golden ratios of one and two dimensions spread any number of points evenly.
+        return float(x + (index * 0.7549) % 1 - 0.5), float(y + (index * 0.5698) % 1 - 0.5)
+
+    def _state(self, time: float, movement: float, seen: Seen) -> FrameState:
+        """Return what a frame shows; a page that hands may hide is drawn once more without them."""
+        scene, area = self._scene, self._width * self._height
+        paper = _pixels(seen, self._page_tiles[0], self._page_tiles[-1]) / area
+        if scene.label == "notflip":
+            return FrameState(float("nan"), 0.0, 0.0, 0.0, movement, paper)
+        sheets = self._sheets(time + scene.exposure)
+        first, last = self._page_tiles[1], self._page_tiles[-2]
+        shown = whole = _pixels(seen, first, last)
+        if self._hands:
+            pages = joined([self._still, *self._pages(time + scene.exposure)])
+            whole = max(whole, _pixels(self._view.see(pages, self._shift(time, 0)), first, last))
+        return FrameState(
+            angle=scene.turns[0].angle(time),
+            lift=max(lift(scene.book, sheet) for sheet in sheets),
+            visible=shown / area,
+            hidden=1 - shown / whole if whole else 0.0,
+            blur=movement,
+            paper=paper,
+        )
 
 
-def _picture_corners(hand: Hand, picture: HandPicture, place: np.ndarray) -> np.ndarray:
-    """Return the corners of a hand's picture in cm, with its anchor at `place`."""
-    height, width = picture.image.shape[:2]
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], float) - picture.anchor
-    corners *= hand.length / STANDARD_LENGTH / PIXELS_PER_CM
-    forward = np.array([np.cos(hand.heading), np.sin(hand.heading), 0.0])
-    right = np.array([forward[1], -forward[0], 0.0])
-    return place + corners[:, :1] * right - corners[:, 1:] * forward
-
-
-def _warp(image: np.ndarray, corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Warp a picture so that its corners are at `corners`. The rest is transparent."""
-    height, width = image.shape[:2]
-    source = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-    matrix = cv2.getPerspectiveTransform(source, corners.astype(np.float32))
-    return cv2.warpPerspective(image, matrix, size, flags=cv2.INTER_LINEAR)
+def _pixels(seen: Seen, first: Tile, last: Tile) -> int:
+    """Return the number of pixels that show any texture between two of the atlas."""
+    return cv2.countNonZero(cv2.inRange(seen.texture[..., 0], first.left, last.left + last.width))
