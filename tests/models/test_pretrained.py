@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,13 @@ def folder(tmp_path, monkeypatch):
 
 def test_they_lie_in_the_package():
     assert Path(sys.modules["flipbatch"].__file__ or "").resolve().parent / "pretrained" == pretrained.FOLDER
+
+
+def test_wheels_contain_their_files(tmp_path):
+    setuptools = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["tool"]["setuptools"]
+    ship(tmp_path / "pretrained", SMALL)
+    files = [file.name for one in setuptools["package-data"]["flipbatch"] for file in tmp_path.glob(one)]
+    assert sorted(files) == ["model.json", "model.safetensors"]
 
 
 def test_a_bundle_is_loaded_by_its_name(folder):
