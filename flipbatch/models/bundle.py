@@ -227,9 +227,8 @@ def _input_size(value: dict[str, Any]) -> InputSize:
 
 
 _CHECKSUM = "weights_sha256"
-_OWN_KEYS = {_CHECKSUM, *Bundle("", "cnn_model", InputSize(1, 1), Calibration(), {}).model_card()} - {
-    "versions"
-}
+_ANY = Bundle("", "cnn_model", InputSize(1, 1), Calibration(), {})
+_OWN_KEYS = {_CHECKSUM, *_ANY.model_card()} - {"versions"}
 
 
 def _calibration(model_card: dict[str, Any]) -> Calibration:

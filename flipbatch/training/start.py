@@ -131,8 +131,7 @@ def _features(models: Sequence[str], weights: str) -> Mapping[str, Tensor] | Non
 
 def _of_bundle(uri: str) -> Start:
     bundle, _ = load_bundle(uri)
-    weights = {name: torch.tensor(value) for name, value in bundle.weights.items()}
-    return Start(bundle.options, uri, weights, whole=True)
+    return Start(bundle.options, uri, bundle.network().state_dict(), whole=True)
 
 
 def _bundles(models: Sequence[str], weights: str) -> dict[str, str]:

@@ -29,9 +29,10 @@ def test_they_lie_in_the_package():
 
 
 def test_wheels_contain_their_files(tmp_path):
-    setuptools = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["tool"]["setuptools"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    patterns = project["tool"]["setuptools"]["package-data"]["flipbatch"]
     ship(tmp_path / "pretrained", SMALL)
-    files = [file.name for one in setuptools["package-data"]["flipbatch"] for file in tmp_path.glob(one)]
+    files = [file.name for one in patterns for file in tmp_path.glob(one)]
     assert sorted(files) == ["model.json", "model.safetensors"]
 
 
