@@ -45,7 +45,8 @@ def load_model(uri: str) -> Model:
     Parameters
     ----------
     uri : str
-        A model bundle, ``OUT/models/NAME``: a path, ``s3://BUCKET/PREFIX`` or any fsspec URI.
+        A model bundle, ``OUT/models/NAME``: a path, ``s3://BUCKET/PREFIX`` or any fsspec URI. Or
+        ``pretrained:NAME``, one that comes with flipbatch.
 
     Returns
     -------
@@ -55,7 +56,8 @@ def load_model(uri: str) -> Model:
     Raises
     ------
     flipbatch.errors.BundleError
-        If the bundle is missing, damaged or made by a newer version.
+        If the bundle is missing, damaged or made by a newer version. For a pretrained name that there is
+        not, the message says which there are.
     """
     from flipbatch.models.model import Model
 
@@ -87,7 +89,9 @@ def train(
     models : sequence of str
         Architectures to train.
     weights : str
-        Initial weights of ``mobilenet_v2``: ``imagenet``, ``none``, or the URI of a weights file.
+        Initial weights of ``mobilenet_v2``: ``imagenet``, ``none``, or the URI of a weights file. With
+        ``pretrained`` each model is fine-tuned from the bundle of its name that comes with flipbatch, with
+        ``pretrained:NAME`` the model of this one bundle.
     epochs, patience : int
         Maximum number of epochs, and of epochs in a row without a lower validation loss; at least 1.
     min_delta, seed : float, int
@@ -138,7 +142,7 @@ def score(
     frames, manifest : str, optional
         Exactly one: a directory of frames or glob pattern, or a table of frames. Paths or URIs.
     models : sequence of str
-        Model bundles, each ``URI`` or ``NAME=URI``.
+        Model bundles, each ``URI`` or ``NAME=URI``; a URI may be ``pretrained:NAME``.
     out : str
         Directory of the run, new or to continue.
     limit : int, optional

@@ -21,7 +21,6 @@ os.environ.setdefault("RAY_worker_niceness", "0")
 
 import pyarrow.parquet as pq
 
-from flipbatch import storage
 from flipbatch.benchmark import baselines, command, scale, stages, training
 from flipbatch.benchmark.cores import all_cores, core_count
 from flipbatch.benchmark.figures import Figures
@@ -34,10 +33,11 @@ from flipbatch.frames.manifest import load_manifest
 from flipbatch.models.architectures import ARCHITECTURES, EIGHTH, architecture
 from flipbatch.models.bundle import Bundle, as_arrays, save_bundle
 from flipbatch.models.precision import has_bfloat16
+from flipbatch.models.pretrained import locate_bundle
 from flipbatch.runtime.ray_connection import connected
 from flipbatch.runtime.versions import versions
 from flipbatch.schema import Label
-from flipbatch.scoring.models import ScoringModel, load_models
+from flipbatch.scoring.models import ScoringModel, load_models, name_and_uri
 from flipbatch.scoring.shards import MOST_FRAMES_PER_SHARD
 from flipbatch.training.recipes import recipe_for
 
@@ -199,7 +199,7 @@ def _measure_stages(setting: _Setting, figures: Figures) -> None:
         figures.add("read", cores.rate(stages.read, shard, seconds=1.0))
         figures.add("decode_limit", cores.rate(stages.decode, shard, EIGHTH, seconds=STAGE_SECONDS))
         for name, uri in setting.bundles.items():
-            bundle = storage.normalise(uri.rpartition("=")[2])
+            bundle = locate_bundle(name_and_uri(uri)[1])
             figures.add(f"forward_{name}", cores.rate(stages.forward, bundle, shard[:64], seconds=3.0))
 
 
@@ -253,7 +253,7 @@ def _measure_command(setting: _Setting, figures: Figures) -> None:
     manifest = setting.folder / "frames.parquet"
     frames = repeated(setting.uris, setting.labels, 40 * MOST_FRAMES_PER_SHARD)
     pq.write_table(frames, manifest)
-    models = [f"{name}={uri.rpartition('=')[2]}" for name, uri in setting.bundles.items()]
+    models = [f"{name}={name_and_uri(uri)[1]}" for name, uri in setting.bundles.items()]
     runs = []
     for repeat in range(setting.options.repeats):
         out = setting.folder / f"command{repeat}"

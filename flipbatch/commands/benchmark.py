@@ -26,7 +26,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="[NAME=]URI",
-        help="bundles to measure with (default: untrained bundles of all architectures)",
+        help="bundles to measure with, pretrained:NAME too (default: untrained bundles of all architectures)",
     )
     command.add_argument(
         "--repeats", type=positive_integer, default=3, metavar="N", help="number of repeats (default: 3)"

@@ -40,7 +40,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         nargs="+",
         required=True,
         metavar="[NAME=]URI",
-        help="model bundles of `flipbatch train`, OUT/models/NAME; NAME=URI renames one in the tables",
+        help="model bundles of `flipbatch train`, OUT/models/NAME, or pretrained:cnn_model, "
+        "pretrained:mobilenet_v2, which come with flipbatch; NAME=URI renames one in the tables",
     )
     command.add_argument(
         "--out", required=True, metavar="URI", help="directory of the run: a new one, or one to resume"
@@ -100,12 +101,14 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _refuse_relative_paths(arguments: argparse.Namespace) -> None:
+    from flipbatch.models.pretrained import is_pretrained
     from flipbatch.runtime.submitted_job import refuse_relative
     from flipbatch.scoring.models import name_and_uri
 
     refuse_relative(frames=arguments.frames, manifest=arguments.manifest, out=arguments.out)
-    for model in arguments.model:
-        refuse_relative(model=name_and_uri(model)[1])
+    uris = [name_and_uri(model)[1] for model in arguments.model]
+    for uri in uris:
+        refuse_relative(model=None if is_pretrained(uri) else uri)
 
 
 def _options(arguments: argparse.Namespace) -> ScoreOptions:

@@ -60,9 +60,11 @@ def _add_models(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--weights",
         default="imagenet",
-        metavar="imagenet|none|URI",
-        help="initial weights of mobilenet_v2: imagenet (torchvision's, downloaded), none, or the URI of a "
-        ".safetensors or .pth file (default: imagenet)",
+        metavar="imagenet|none|URI|pretrained[:NAME]",
+        help="what models start from. For mobilenet_v2 alone: imagenet (torchvision's weights, downloaded), "
+        "none, or the URI of a .safetensors or .pth file; cnn_model then starts from random weights. "
+        "pretrained: each model is fine-tuned from the bundle of its name that comes with flipbatch; "
+        "pretrained:NAME: the model of this one bundle is (default: imagenet)",
     )
 
 
@@ -158,9 +160,10 @@ def _options(arguments: argparse.Namespace) -> TrainOptions:
     from flipbatch.runtime.submitted_job import refuse_relative
     from flipbatch.training.fit import Settings
     from flipbatch.training.options import TrainOptions
+    from flipbatch.training.start import is_file
 
     refuse_relative(frames=arguments.frames, manifest=arguments.manifest, out=arguments.out)
-    if arguments.weights not in ("imagenet", "none"):
+    if is_file(arguments.weights):
         refuse_relative(weights=arguments.weights)
     return TrainOptions(
         frames=arguments.frames,

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,15 +23,20 @@ from flipbatch.errors import BundleError
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.frames.decode import InputSize
 from flipbatch.models.architectures import architecture
+from flipbatch.models.network_options import NetworkOptions
 from flipbatch.models.preprocessing import preprocessing
+from flipbatch.models.pretrained import locate_bundle
 from flipbatch.runtime.versions import VERSION, versions
 from flipbatch.schema import Label
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
-FORMAT_VERSION = 2
-"""Raised whenever an older flipbatch would misread a bundle. Version 1 has no calibration offset."""
+    from flipbatch.models.network import Network
+
+FORMAT_VERSION = 3
+"""Raised whenever an older flipbatch would misread a bundle. Version 1 has no calibration offset, version
+2 no options of the network."""
 
 LARGEST_INPUT = 4096
 """Most pixels of an input's longer side. Workers allocate memory for a whole shard of such inputs."""
@@ -59,6 +64,8 @@ class Bundle:
     provenance : mapping of str to Any
         How the model was made, for readers of the model card: ``metrics``, ``data``, ``training``,
         ``history``; plain JSON values.
+    network_options : NetworkOptions or None
+        What the network differs in from others of its architecture; None is the defaults.
     """
 
     name: str
@@ -67,8 +74,14 @@ class Bundle:
     calibration: Calibration
     weights: Mapping[str, npt.NDArray[Any]]
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    network_options: NetworkOptions | None = None
 
-    def network(self) -> nn.Module:
+    @property
+    def options(self) -> NetworkOptions:
+        """The options of the network, where none were given the architecture's defaults."""
+        return self.network_options or architecture(self.architecture).options()
+
+    def network(self) -> Network:
         """Build the torch network with these weights, in evaluation mode.
 
         Raises
@@ -78,7 +91,7 @@ class Bundle:
         """
         import torch
 
-        network = architecture(self.architecture).build()
+        network = architecture(self.architecture).build(self.options)
         try:
             # Copied: torch would keep using the given memory, which other networks share.
             network.load_state_dict({name: torch.tensor(value) for name, value in self.weights.items()})
@@ -95,6 +108,7 @@ class Bundle:
             "format_version": FORMAT_VERSION,
             "name": self.name,
             "architecture": self.architecture,
+            "network": self.options.to_json(),
             "input": {"height": self.input_size.height, "width": self.input_size.width},
             "preprocessing": preprocessing(),
             "classes": [Label.NOTFLIP, Label.FLIP],
@@ -103,6 +117,18 @@ class Bundle:
             "temperature": self.calibration.temperature,
             "offset": self.calibration.offset,
         }
+
+
+def half_size(bundle: Bundle) -> Bundle:
+    """Return a bundle whose kernels are float16: half as large a file, and float32 again once it is loaded.
+
+    The numbers of BatchNorm and biases stay float32. They are few, and a small variance would become 0.
+    """
+    halved = {
+        name: one.astype(np.float16) if one.ndim > 1 and one.dtype == np.float32 else one
+        for name, one in bundle.weights.items()
+    }
+    return replace(bundle, weights=halved)
 
 
 def as_arrays(state: Mapping[str, Tensor]) -> dict[str, npt.NDArray[Any]]:
@@ -139,6 +165,11 @@ def _finite(value: Any) -> Any:
 def load_bundle(uri: str) -> tuple[Bundle, str]:
     """Read a bundle.
 
+    Parameters
+    ----------
+    uri : str
+        Its directory, or ``pretrained:NAME`` for one that comes with the package.
+
     Returns
     -------
     tuple of (Bundle, str)
@@ -147,11 +178,12 @@ def load_bundle(uri: str) -> tuple[Bundle, str]:
     Raises
     ------
     BundleError
-        If it is missing, damaged, made by a newer version or preprocessed in another way.
+        If it is missing, damaged, made by a newer version or preprocessed in another way; if the package
+        has no bundle of the name.
     StorageError
         If the storage does not answer.
     """
-    uri = storage.normalise(uri)
+    uri = locate_bundle(uri)
     card_bytes, weights_bytes = _read(uri, MODEL_CARD_FILE), _read(uri, WEIGHTS_FILE)
     bundle = _assemble(uri, _parse_model_card(uri, card_bytes), weights_bytes)
     bundle_fingerprint = hashlib.sha256(card_bytes + weights_bytes).hexdigest()
@@ -195,7 +227,8 @@ def _input_size(value: dict[str, Any]) -> InputSize:
 
 
 _CHECKSUM = "weights_sha256"
-_OWN_KEYS = {_CHECKSUM, *Bundle("", "", InputSize(1, 1), Calibration(), {}).model_card()} - {"versions"}
+_ANY = Bundle("", "cnn_model", InputSize(1, 1), Calibration(), {})
+_OWN_KEYS = {_CHECKSUM, *_ANY.model_card()} - {"versions"}
 
 
 def _calibration(model_card: dict[str, Any]) -> Calibration:
@@ -206,6 +239,18 @@ def _calibration(model_card: dict[str, Any]) -> Calibration:
     )
 
 
+def _options(model_card: dict[str, Any]) -> NetworkOptions:
+    chosen = architecture(str(model_card["architecture"]))
+    if "network" not in model_card:
+        return chosen.former
+    return chosen.options.from_json(model_card["network"])
+
+
+def _full_precision(weights: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """Return weights that all engines compute with: a bundle may store some in float16, to be small."""
+    return {name: one.astype(np.float32) if one.dtype == np.float16 else one for name, one in weights.items()}
+
+
 def _assemble(uri: str, model_card: dict[str, Any], weights: bytes) -> Bundle:
     try:
         bundle = Bundle(
@@ -213,8 +258,9 @@ def _assemble(uri: str, model_card: dict[str, Any], weights: bytes) -> Bundle:
             architecture=str(model_card["architecture"]),
             input_size=_input_size(model_card["input"]),
             calibration=_calibration(model_card),
-            weights=safetensors.numpy.load(weights),
+            weights=_full_precision(safetensors.numpy.load(weights)),
             provenance={key: value for key, value in model_card.items() if key not in _OWN_KEYS},
+            network_options=_options(model_card),
         )
         prepared, checksum = model_card["preprocessing"], model_card[_CHECKSUM]
     except (KeyError, TypeError, ValueError, OverflowError, safetensors.SafetensorError) as error:
@@ -223,7 +269,6 @@ def _assemble(uri: str, model_card: dict[str, Any], weights: bytes) -> Bundle:
         raise BundleError(
             f"The bundle {uri} is damaged: its {WEIGHTS_FILE} does not match the checksum in its model card."
         )
-    architecture(bundle.architecture)  # raises here, not in a worker, if this version has none of that name
     if prepared != preprocessing():
         raise BundleError(
             f"The bundle {uri} was trained with a preprocessing that this version does not use."

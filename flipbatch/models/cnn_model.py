@@ -10,48 +10,44 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from flipbatch.models.network import Network, linear_head
+from flipbatch.models.network_options import CnnOptions
 from flipbatch.models.normalise import Normalise
 
 PATCH = 3
 """Side of the first layer's patches, in pixels. It divides the input's width, 135, and its height, 240, so
 that adjacent patches are a matrix product over the pixels in their order in memory."""
 
-_CHANNELS = (8, 16, 32, 64, 64)
 
-
-class CnnModel(nn.Module):
-    """Patches, then strided convolutions, pooled by mean and by maximum.
+class CnnModel(Network):
+    """Patches, then convolutions, most of them strided, pooled by mean and by maximum.
 
     Max pooling keeps the signal of a small moving page on a large table; mean pooling keeps the overall
     brightness.
+
+    Parameters
+    ----------
+    options : CnnOptions, optional
+        Its width and depth.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, options: CnnOptions | None = None) -> None:
         super().__init__()
+        options = options or CnnOptions()
+        channels = options.channels
         self.normalise = Normalise()
-        patches = _block(3, _CHANNELS[0], kernel=PATCH, stride=PATCH, padding=0)
+        patches = _block(3, channels[0], kernel=PATCH, stride=PATCH, padding=0)
         self.features = nn.Sequential(
-            patches, *(_block(a, b, kernel=3, stride=2, padding=1) for a, b in pairwise(_CHANNELS))
+            patches,
+            *(
+                _block(inputs, outputs, kernel=3, stride=options.stride(block), padding=1)
+                for block, (inputs, outputs) in enumerate(pairwise(channels), 1)
+            ),
         )
-        self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(2 * _CHANNELS[-1], 1))
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Return one logit per frame.
-
-        Parameters
-        ----------
-        pixels : Tensor
-            (N, 3, H, W), RGB, 0 to 255, uint8 or float.
-
-        Returns
-        -------
-        Tensor
-            (N,), float; above 0 if a flip is likelier than not.
-        """
-        return self.head(self.embed(pixels)).squeeze(1)
+        self.head = linear_head(2 * channels[-1])
 
     def embed(self, pixels: Tensor) -> Tensor:
-        """Return the features that the head takes: (N, 128), float32."""
+        """Return the features that the head takes: (N, twice the last channels), float32."""
         features = self.features(self.normalise(pixels))
         return torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1)
 

@@ -20,7 +20,13 @@ from openvino import opset13 as ops
 from flipbatch.errors import BundleError
 from flipbatch.frames.decode import InputSize
 from flipbatch.models.bundle import Bundle
-from flipbatch.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, mobilenet_window
+from flipbatch.models.network_options import LAST_BLOCK, CnnOptions, MobileNetOptions
+from flipbatch.models.preprocessing import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    SMALLEST_DEVIATION,
+    mobilenet_window,
+)
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -57,7 +63,7 @@ def inference_graph(bundle: Bundle, frames: int) -> Model:
     size = bundle.input_size
     pixels = ops.parameter([frames, size.height, size.width, 3], np.uint8, name="pixels")
     try:
-        logits = _GRAPHS[bundle.architecture](pixels, weights, size)
+        logits = _GRAPHS[bundle.architecture](pixels, weights, bundle)
     except (KeyError, RuntimeError, ValueError) as error:
         raise _do_not_fit(bundle, str(error)) from error
     if unknown := weights.unused():
@@ -98,13 +104,13 @@ class _Weights:
 # ---------------------------------------------------------------------------------------- networks
 
 
-def _cnn_model(pixels: Node, weights: _Weights, size: InputSize) -> Node:
-    x = ops.relu(_patches(pixels, *weights.convolution("features.0.0", "features.0.1"), size))
-    block = 1
-    while f"features.{block}.0.weight" in weights:
+def _cnn_model(pixels: Node, weights: _Weights, bundle: Bundle) -> Node:
+    options = bundle.options
+    assert isinstance(options, CnnOptions)
+    x = ops.relu(_patches(pixels, *weights.convolution("features.0.0", "features.0.1"), bundle.input_size))
+    for block in range(1, len(options.channels)):
         kernel, bias = weights.convolution(f"features.{block}.0", f"features.{block}.1")
-        x = ops.relu(_convolve(x, kernel, bias, stride=2))
-        block += 1
+        x = ops.relu(_convolve(x, kernel, bias, stride=options.stride(block)))
     pooled = ops.concat([_pool(ops.reduce_mean, x), _pool(ops.reduce_max, x)], axis=1)
     return _head(pooled, weights)
 
@@ -131,18 +137,33 @@ def _take_pixels(kernel: Array, bias: Array) -> tuple[Array, Array]:
     return scaled, bias - (scaled * _MEAN[:, None, None]).sum(axis=(1, 2, 3))
 
 
-def _mobilenet_v2(pixels: Node, weights: _Weights, size: InputSize) -> Node:
-    top, left, bottom, right = mobilenet_window(size.height, size.width)
+def _mobilenet_v2(pixels: Node, weights: _Weights, bundle: Bundle) -> Node:
+    options = bundle.options
+    assert isinstance(options, MobileNetOptions)
+    top, left, bottom, right = mobilenet_window(bundle.input_size.height, bundle.input_size.width)
     rows_and_columns = _shape(1, 2)
     pixels = ops.slice(pixels, _shape(top, left), _shape(bottom, right), _shape(1, 1), rows_and_columns)
-    # Not folded: the first layer pads with zeros, which are the mean only after normalisation.
+    x, pooled = _normalised(_channels_first(pixels), options.standardise_pixels), []
+    for block in range(options.taps[-1] + 1):
+        x = _mobilenet_block(x, weights, block)
+        if block in options.taps:
+            pooled += [_pool(_POOLINGS[pooling], x) for pooling in options.poolings]
+    return _head(ops.concat(pooled, axis=1), weights)
+
+
+def _normalised(x: Node, standardise: bool) -> Node:
+    """Normalise pixels; not folded, because the layer after it pads with zeros, which are the mean."""
+    if standardise:
+        return ops.mvn(x, _shape(2, 3), True, SMALLEST_DEVIATION**2, "inside_sqrt")
     shift, scale = (ops.constant(one[:, None, None]) for one in (_MEAN, _STD))
-    x = ops.divide(ops.subtract(_channels_first(pixels), shift), scale)
-    x = _relu6(_convolve(x, *weights.convolution("features.0.0", "features.0.1"), stride=2))
-    for block in range(1, 18):
-        x = _inverted_residual(x, weights, block)
-    x = _relu6(_convolve(x, *weights.convolution("features.18.0", "features.18.1")))
-    return _head(_pool(ops.reduce_mean, x), weights)
+    return ops.divide(ops.subtract(x, shift), scale)
+
+
+def _mobilenet_block(x: Node, weights: _Weights, block: int) -> Node:
+    if 0 < block < LAST_BLOCK:
+        return _inverted_residual(x, weights, block)
+    kernel, bias = weights.convolution(f"features.{block}.0", f"features.{block}.1")
+    return _relu6(_convolve(x, kernel, bias, stride=1 if block else 2))
 
 
 def _inverted_residual(x: Node, weights: _Weights, block: int) -> Node:
@@ -155,7 +176,9 @@ def _inverted_residual(x: Node, weights: _Weights, block: int) -> Node:
     return ops.add(x, inner) if inner.get_output_shape(0) == x.get_output_shape(0) else inner
 
 
-_GRAPHS: dict[str, Callable[[Node, _Weights, InputSize], Node]] = {
+_POOLINGS: dict[str, Callable[..., Node]] = {"mean": ops.reduce_mean, "max": ops.reduce_max}
+
+_GRAPHS: dict[str, Callable[[Node, _Weights, Bundle], Node]] = {
     "cnn_model": _cnn_model,
     "mobilenet_v2": _mobilenet_v2,
 }

@@ -1,4 +1,4 @@
-"""MobileNetV2 with one logit, from scratch or from ImageNet weights.
+"""MobileNetV2 with taps and one logit, from scratch or from ImageNet weights.
 
 Knows the sources of weights and the layers that they fill. Does not know training or bundles. Torchvision is
 imported only to build a network: its import takes seconds.
@@ -8,70 +8,65 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import cast
 
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from flipbatch import storage
 from flipbatch.errors import StorageError, WeightsError
-from flipbatch.models.normalise import Normalise
+from flipbatch.models.network import Network, linear_head
+from flipbatch.models.network_options import LAST_BLOCK, MobileNetOptions
+from flipbatch.models.normalise import Normalise, Standardise
 from flipbatch.models.preprocessing import mobilenet_window
 
 _DOWNLOAD_TIMEOUT_SECONDS = 30
 
+_BLOCK = re.compile(r"features\.(?P<block>\d+)\.")
 
-class MobileNetV2(nn.Module):
-    """Torchvision's MobileNetV2 with a head of one logit.
 
-    Attributes
+_POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {
+    "mean": lambda features: features.mean(dim=(2, 3)),
+    "max": lambda features: features.amax(dim=(2, 3)),
+}
+
+
+class MobileNetV2(Network):
+    """Torchvision's MobileNetV2 up to the last tap, with a head of one logit over the pooled taps.
+
+    The middle blocks see edges, curvature and blur, which books have in common; the last ones see objects.
+
+    Parameters
     ----------
-    statistics_frozen : bool
-        Whether BatchNorm keeps its running statistics in training. True with pretrained weights, which
-        were trained with ImageNet's statistics: small batches of one book's frames would overwrite these.
+    options : MobileNetOptions, optional
+        Its taps, how they are pooled, and how pixels are normalised.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, options: MobileNetOptions | None = None) -> None:
         super().__init__()
         from torchvision.models import mobilenet_v2
 
-        network = mobilenet_v2(weights=None)
-        self.normalise = Normalise()
-        self.features = network.features
-        self.head = nn.Sequential(nn.Dropout(0.2), nn.Linear(network.last_channel, 1))
-        self.statistics_frozen = False
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Return one logit per frame.
-
-        Parameters
-        ----------
-        pixels : Tensor
-            (N, 3, H, W), RGB, 0 to 255, uint8 or float.
-
-        Returns
-        -------
-        Tensor
-            (N,), float; above 0 if a flip is likelier than not.
-        """
-        return self.head(self.embed(pixels)).squeeze(1)
+        self.options = options or MobileNetOptions()
+        self.normalise = Standardise() if self.options.standardise_pixels else Normalise()
+        # What is behind the last tap is dropped here: it is neither stored nor run.
+        self.features = mobilenet_v2(weights=None).features[: self.options.taps[-1] + 1]
+        channels = sum(cast(int, self.features[tap].out_channels) for tap in self.options.taps)
+        self.head = linear_head(len(self.options.poolings) * channels)
 
     def embed(self, pixels: Tensor) -> Tensor:
-        """Return the features that the head takes: (N, 1280), float32."""
+        """Return the features that the head takes: (N, poolings of all taps' channels), float32."""
         top, left, bottom, right = mobilenet_window(*pixels.shape[2:])
-        return self.features(self.normalise(pixels[:, :, top:bottom, left:right])).mean(dim=(2, 3))
-
-    def train(self, mode: bool = True) -> MobileNetV2:
-        """Switch to training or evaluation; frozen BatchNorm layers stay in evaluation."""
-        super().train(mode)
-        if self.statistics_frozen:
-            for module in self.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
-        return self
+        features, pooled = self.normalise(pixels[:, :, top:bottom, left:right]), []
+        for block, layer in enumerate(self.features):
+            features = layer(features)
+            if block in self.options.taps:
+                pooled += [_POOLINGS[pooling](features) for pooling in self.options.poolings]
+        return torch.cat(pooled, dim=1)
 
     def load_features(self, weights: Mapping[str, Tensor]) -> None:
         """Load all layers except the head, and freeze the BatchNorm statistics.
@@ -79,20 +74,27 @@ class MobileNetV2(nn.Module):
         Parameters
         ----------
         weights : mapping of str to Tensor
-            A state dict with torchvision's names; the classifier is ignored.
+            A state dict with torchvision's names; the classifier and blocks behind the last tap are ignored.
 
         Raises
         ------
         WeightsError
             If a layer is missing, unknown or of another shape.
         """
-        features = {name: value for name, value in weights.items() if name.startswith("features.")}
+        last = self.options.taps[-1]
+        features = {name: value for name, value in weights.items() if _block_of(name) <= last}
         try:
             self.features.load_state_dict({name.removeprefix("features."): v for name, v in features.items()})
         except RuntimeError as error:
             why = " ".join(str(error).split())[:200]
             raise WeightsError(f"The weights do not fit torchvision's MobileNetV2: {why}.") from error
         self.statistics_frozen = True
+
+
+def _block_of(name: str) -> int:
+    """Return the number of the block that a weight belongs to; of the classifier, one behind the last."""
+    match = _BLOCK.match(name)
+    return int(match["block"]) if match else LAST_BLOCK + 1
 
 
 def read_weights(source: str) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
-"""The layer that normalises pixel values.
+"""The layers that normalise pixel values.
 
-Knows one layer. Does not know networks.
+Knows two layers, of which a network has one. Does not know networks.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from flipbatch.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from flipbatch.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, SMALLEST_DEVIATION
 
 
 class Normalise(nn.Module):
@@ -25,6 +25,20 @@ class Normalise(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the normalised pixels, same shape, float32."""
         return (pixels.float() - self.shift) / self.scale
+
+
+class Standardise(nn.Module):
+    """Shift and scale each channel of a frame by its own mean and deviation, in float32.
+
+    ImageNet weights see what they expect, zero mean and unit variance, whatever the light of the frame is.
+    """
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return the standardised pixels of (N, 3, H, W), 0 to 255: same shape, float32."""
+        centred = pixels.float()
+        centred = centred - centred.mean(dim=(2, 3), keepdim=True)
+        variance = centred.square().mean(dim=(2, 3), keepdim=True)
+        return centred / (variance + SMALLEST_DEVIATION**2).sqrt()
 
 
 def _channels(values: tuple[float, float, float]) -> Tensor:

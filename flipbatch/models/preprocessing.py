@@ -13,6 +13,10 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Channel means and standard deviations of RGB in 0 to 1 that torchvision's ImageNet weights expect."""
 
+SMALLEST_DEVIATION = 1.0
+"""In grey levels of 0 to 255. Its square is added to the variance of a frame that is standardised: noise of
+rounding in a flat frame must not become contrast."""
+
 
 class Window(NamedTuple):
     """A rectangle of pixels, ends excluded."""

@@ -13,13 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
 
 from flipbatch import storage
 from flipbatch.frames.decode import InputSize
 from flipbatch.models.architectures import architecture
 from flipbatch.models.bundle import Bundle, as_arrays, save_bundle
-from flipbatch.models.mobilenet_v2 import MobileNetV2
 from flipbatch.schema import Split
 from flipbatch.storage.parquet import write_table
 from flipbatch.training.assess import Assessment, assess, scored_frames
@@ -28,6 +26,7 @@ from flipbatch.training.epoch import Loss, evaluate
 from flipbatch.training.fit import Checkpoint, Fit, Fitted, Report, Settings, describe
 from flipbatch.training.frame_cache import FrameCache
 from flipbatch.training.recipes import recipe_for
+from flipbatch.training.start import Start
 
 MODELS_FOLDER, TEST_VIDEOS_FOLDER, CHECKPOINTS_FOLDER = "models", "test_videos", "checkpoints"
 
@@ -43,10 +42,8 @@ class FitTask:
     title : str
         What log lines call it.
     settings : Settings
-    pretrained : dict of str to Tensor, or None
-        A state dict with torchvision's names; None trains from scratch.
-    weights : str
-        What the model card says of `pretrained`.
+    start : Start
+        What the network starts from.
     splits : ndarray
         (frames,), str: the split of each decoded frame by its row, empty where it is left out.
     out : str
@@ -58,8 +55,7 @@ class FitTask:
     name: str
     title: str
     settings: Settings
-    pretrained: Mapping[str, Tensor] | None
-    weights: str
+    start: Start
     splits: npt.NDArray[np.str_]
     out: str
     data: dict[str, Any]
@@ -96,8 +92,9 @@ def fit_model(
     checkpoint : dict, optional
         One that `report` was given: training continues after its epoch.
     """
-    network = _network(task).to(device)
-    recipe = recipe_for(task.name, task.pretrained is not None)
+    network = task.start.network(task.name, task.settings.seed).to(device)
+    network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    recipe = recipe_for(task.name, task.start.weights is not None, task.start.whole)
     loss = _loss(caches[Split.TRAIN], device)
     fit = Fit(network, caches[Split.TRAIN], caches[Split.VAL], loss, recipe, task.settings)
     if checkpoint is not None:
@@ -111,7 +108,7 @@ def fit_model(
     pairs = zip(caches[Split.TRAIN].video_id, caches[Split.TRAIN].group, strict=True)
     trained = gather_rows(sorted(set(pairs)))
     if rank() == 0:
-        training = {**describe(recipe, task.settings), **asdict(fit.batches), "weights": task.weights}
+        training = {**describe(recipe, task.settings), **asdict(fit.batches), "weights": task.start.source}
         _write(task, fitted, training, assess(task.name, val, test, trained))
 
 
@@ -122,16 +119,6 @@ def epoch_line(task: FitTask, entry: Mapping[str, Any]) -> str:
         f"{task.title} {entry['epoch'] + 1:>3}/{task.settings.epochs} loss {train['loss']:.3f}, validation "
         f"{val['loss']:.3f}, F1 {val['f1'] or 0:.3f}{' *' if entry['improved'] else ''}"
     )
-
-
-def _network(task: FitTask) -> nn.Module:
-    """Build the network: the same weights on every rank."""
-    torch.manual_seed(task.settings.seed)
-    network = architecture(task.name).build()
-    if task.pretrained is not None:
-        assert isinstance(network, MobileNetV2)
-        network.load_features(task.pretrained)
-    return network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def _loss(train: FrameCache, device: torch.device) -> Loss:
@@ -157,5 +144,6 @@ def _write(task: FitTask, fitted: Fitted, training: Mapping[str, Any], assessmen
         "history": fitted.history,
     }
     weights = as_arrays(fitted.weights)
-    bundle = Bundle(task.name, task.name, task.input_size, assessment.calibration, weights, provenance)
+    made = (task.input_size, assessment.calibration, weights, provenance, task.start.options)
+    bundle = Bundle(task.name, task.name, *made)
     save_bundle(bundle, storage.join(task.out, MODELS_FOLDER, task.name))

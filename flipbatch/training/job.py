@@ -22,7 +22,8 @@ from flipbatch.training.fold_results import summarise_folds
 from flipbatch.training.folds import ignored_splits, split_folds
 from flipbatch.training.options import TrainOptions
 from flipbatch.training.splits import SplitFrames, split_frames
-from flipbatch.training.train_models import ModelTrainer, model_provenance, model_tally, pretrained_weights
+from flipbatch.training.start import starts
+from flipbatch.training.train_models import ModelTrainer, model_provenance, model_tally
 from flipbatch.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -57,10 +58,10 @@ def train(options: TrainOptions, trainer: Trainer | None = None) -> dict[str, An
     splits = _splits(manifest, options)
     with _executor(options):
         finished = directory.is_finished
-        pretrained = None if finished else pretrained_weights(options)
+        first = {} if finished else starts(options.models, options.weights, options.networks)
         _start(directory, options, found, manifest, splits)
         if not finished:
-            _finish(options, splits, directory, ModelTrainer(options, splits, pretrained, directory, trainer))
+            _finish(options, splits, directory, ModelTrainer(options, splits, first, directory, trainer))
         return directory.read_json(_result_file(options))
 
 

@@ -5,16 +5,17 @@ Knows values only. Does not know Ray, frames or networks.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from flipbatch import storage
-from flipbatch.models.architectures import ARCHITECTURES
+from flipbatch.models.architectures import ARCHITECTURES, architecture
+from flipbatch.models.network_options import NetworkOptions
 from flipbatch.training.fit import Settings
 from flipbatch.training.folds import FoldPlan
+from flipbatch.training.start import network_options, weights_digest, weights_source
 from flipbatch.training.trainer import Executor
-
-_NO_FILE = ("imagenet", "none")
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class TrainOptions:
     models : tuple of str
         Architectures to train.
     weights : str
-        The weights that `mobilenet_v2` starts from: ``imagenet``, ``none`` or a URI.
+        What models start from: ``imagenet``, ``none`` or the URI of a file, for `mobilenet_v2` alone;
+        ``pretrained`` or ``pretrained:NAME``.
     settings : Settings
     folds : FoldPlan or None
         How cross-validation assigns groups to folds; None trains on one split.
@@ -44,6 +46,8 @@ class TrainOptions:
         Whether to continue the run in `out`.
     notes : tuple of str
         Warnings of the caller for the model cards.
+    networks : dict of str to NetworkOptions
+        Options of networks by architecture; the defaults where there are none.
     """
 
     out: str
@@ -58,6 +62,7 @@ class TrainOptions:
     gpu: bool = False
     resume: bool = False
     notes: tuple[str, ...] = ()
+    networks: Mapping[str, NetworkOptions] = field(default_factory=dict)
 
     def identity(self, data_fingerprint: str) -> dict[str, Any]:
         """Return what must be equal for a resume: everything that changes the bundles."""
@@ -66,18 +71,15 @@ class TrainOptions:
             "frames": storage.redacted_uri(self.frames),
             "manifest": storage.redacted_uri(self.manifest),
             "models": list(self.models),
-            "weights": self.weights_source,
-            "weights_digest": _weights_digest(self.weights),
+            "weights": weights_source(self.weights),
+            "weights_digest": weights_digest(self.models, self.weights),
+            "networks": self._networks(),
             "data_fingerprint": data_fingerprint,
             "folds": None if self.folds is None else str(self.folds),
             **{name: getattr(self.settings, name) for name in ("epochs", "patience", "min_delta", "seed")},
         }
 
-    @property
-    def weights_source(self) -> str | None:
-        """Where pretrained weights are from, without credentials."""
-        return self.weights if self.weights in _NO_FILE else storage.redacted_uri(self.weights)
-
-
-def _weights_digest(weights: str) -> str | None:
-    return None if weights in _NO_FILE else storage.digest(storage.normalise(weights), "the weights")
+    def _networks(self) -> dict[str, Any]:
+        """Return the options of networks, without those that all networks had before there were options."""
+        options = network_options(self.models, self.weights, self.networks)
+        return {name: one.to_json() for name, one in options.items() if one != architecture(name).former}

@@ -12,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -174,8 +174,7 @@ def _fit(task: FitTask, trainer: RayTrainer, dataset: MaterializedDataset) -> No
         ray.train.torch.TorchTrainer(
             _train_loop,
             train_loop_config={
-                "task": replace(task, pretrained=None),
-                "pretrained": None if task.pretrained is None else ray.put(task.pretrained),
+                "task": ray.put(task),  # with its weights
                 "threads": max(1, int(cpus)),
                 "queue": queue,
             },
@@ -259,9 +258,7 @@ def _epochs_printed(task: FitTask) -> Iterator[Queue]:
 def _train_loop(config: dict[str, Any]) -> None:
     """Run on every worker: collect its share of the frames, and fit."""
     set_up(config["threads"])
-    task: FitTask = config["task"]
-    if config["pretrained"] is not None:
-        task = replace(task, pretrained=ray.get(config["pretrained"]))
+    task: FitTask = ray.get(config["task"])
     shard = cast(ray.data.DataIterator, ray.train.get_dataset_shard(_FRAMES))
     batches = shard.iter_batches(batch_size=COLLECTED_AT_A_TIME, batch_format="numpy")
     caches = collect_splits(cast(Iterable[Batch], batches), task.splits, task.input_size)

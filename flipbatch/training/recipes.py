@@ -97,8 +97,20 @@ class Recipe:
         return Batches(frames, math.sqrt(max(1.0, frames * ranks / self.batch_size)))
 
 
-def recipe_for(architecture: str, pretrained: bool) -> Recipe:
-    """Return the recipe of an architecture, from scratch or from pretrained weights."""
+def recipe_for(architecture: str, pretrained: bool, whole: bool = False) -> Recipe:
+    """Return the recipe of an architecture.
+
+    Parameters
+    ----------
+    architecture : str
+    pretrained : bool
+        Whether it starts from trained weights.
+    whole : bool
+        Whether its head does too: it is fine-tuned on frames of a few books.
+    """
+    if pretrained and whole:
+        # Nothing waits for the head. Small rates: fast ones forget what the frames at hand don't show.
+        return Recipe(learning_rate=1e-3, feature_rate=0.1)
     if pretrained:
         # The gradients of a random head would damage the pretrained features.
         return Recipe(learning_rate=1e-3, feature_rate=0.3, frozen_epochs=2)

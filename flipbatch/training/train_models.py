@@ -9,16 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
-from torch import Tensor
 
 from flipbatch import storage
-from flipbatch.errors import redacted
 from flipbatch.evaluation.tally import ModelTally
 from flipbatch.evaluation.videos import tally
 from flipbatch.frames.manifest_fingerprint import manifest_fingerprint
 from flipbatch.models.architectures import architecture
 from flipbatch.models.bundle import MODEL_CARD_FILE, load_bundle
-from flipbatch.models.mobilenet_v2 import read_weights
 from flipbatch.runtime.run_directory import RunDirectory
 from flipbatch.schema import Split
 from flipbatch.storage.parquet import read_table
@@ -27,9 +24,8 @@ from flipbatch.training.fit_model import CHECKPOINTS_FOLDER, MODELS_FOLDER, TEST
 from flipbatch.training.leak import count_leaks, leak_warnings
 from flipbatch.training.options import TrainOptions
 from flipbatch.training.splits import SplitFrames
+from flipbatch.training.start import Start
 from flipbatch.training.trainer import Trainer, trainer_for
-
-Weights = Mapping[str, Tensor]
 
 
 class ModelTrainer:
@@ -40,8 +36,8 @@ class ModelTrainer:
     options : TrainOptions
     splits : list of SplitFrames
         Of the same rows: one for a plain run, one per fold for cross-validation.
-    pretrained : dict of str to Tensor, or None
-        What pretrained architectures start from.
+    starts : dict of str to Start
+        What each model starts from; empty if none is to be trained.
     directory : RunDirectory
         Of the whole run.
     trainer : Trainer, optional
@@ -52,11 +48,11 @@ class ModelTrainer:
         self,
         options: TrainOptions,
         splits: list[SplitFrames],
-        pretrained: Weights | None,
+        starts: Mapping[str, Start],
         directory: RunDirectory,
         trainer: Trainer | None = None,
     ) -> None:
-        self._options, self._pretrained = options, pretrained
+        self._options, self._starts = options, starts
         trainer = trainer or trainer_for(options.executor, options.workers, options.gpu)
         self._frames = DecodeOnce(trainer, splits, directory)
 
@@ -78,31 +74,18 @@ class ModelTrainer:
         storage.remove_folder(directory.path(CHECKPOINTS_FOLDER))
 
     def _train_one(self, name: str, splits: SplitFrames, directory: RunDirectory, prefix: str) -> None:
-        options, kind = self._options, architecture(name)
-        frames = self._frames.at(kind.input_size)
-        pretrained = self._pretrained if kind.pretrained else None
+        options = self._options
+        frames = self._frames.at(architecture(name).input_size)
         task = FitTask(
             name=name,
             title=prefix + name,
             settings=options.settings,
-            pretrained=pretrained,
-            weights="none" if pretrained is None else redacted(options.weights),
+            start=self._starts[name],
             splits=splits.names,
             out=directory.uri,
             data=_data(splits, options.notes, frames.outcomes),
         )
         frames.fit(task)
-
-
-def pretrained_weights(options: TrainOptions) -> Weights | None:
-    """Read the weights that the models start from; None where all start from scratch.
-
-    Raises
-    ------
-    WeightsError
-    """
-    wanted = any(architecture(name).pretrained for name in options.models) and options.weights != "none"
-    return read_weights(options.weights) if wanted else None
 
 
 def data_provenance(splits: SplitFrames, notes: tuple[str, ...]) -> dict[str, Any]:

@@ -18,10 +18,13 @@ from flipbatch.models.bundle import (
     WEIGHTS_FILE,
     Bundle,
     as_arrays,
+    half_size,
     load_bundle,
     save_bundle,
 )
 from flipbatch.models.cnn_model import CnnModel
+from flipbatch.models.mobilenet_v2 import MobileNetV2
+from flipbatch.models.network_options import CnnOptions, MobileNetOptions
 from flipbatch.runtime.versions import versions
 
 PROVENANCE = {
@@ -116,8 +119,69 @@ def test_a_bundle_without_an_offset_has_offset_0(saved):
     assert load_bundle(str(saved))[0].calibration == Calibration(2.0, 0.25, offset=0.0)
 
 
-def test_versions_that_would_ignore_the_offset_refuse_the_bundle():
-    assert bundle().model_card()["format_version"] >= 2
+def test_versions_that_would_ignore_the_offset_or_the_network_refuse_the_bundle():
+    assert bundle().model_card()["format_version"] >= 3
+
+
+def test_the_options_of_a_network_are_in_the_model_card(saved):
+    card = json.loads((saved / MODEL_CARD_FILE).read_text())
+    assert card["network"] == {"channels": [8, 16, 32, 64, 64], "plain": []}
+    assert load_bundle(str(saved))[0].options == CnnOptions()
+
+
+def test_a_network_of_other_options_is_built_again(tmp_path):
+    options = MobileNetOptions(taps=(1, 3), standardise_pixels=True)
+    weights = as_arrays(MobileNetV2(options).state_dict())
+    save_bundle(bundle(architecture="mobilenet_v2", weights=weights, network_options=options), str(tmp_path))
+    loaded = load_bundle(str(tmp_path))[0]
+    assert loaded.options == options
+    assert loaded.network().state_dict().keys() == weights.keys()
+
+
+@pytest.mark.parametrize("name", ["cnn_model", "mobilenet_v2"])
+def test_a_bundle_without_options_has_the_network_of_former_versions(saved, name):
+    card = json.loads((saved / MODEL_CARD_FILE).read_text())
+    del card["network"]
+    former = card | {"architecture": name, "format_version": 2}
+    (saved / MODEL_CARD_FILE).write_text(json.dumps(former))
+    expected = {
+        "cnn_model": CnnOptions(channels=(8, 16, 32, 64, 64)),
+        "mobilenet_v2": MobileNetOptions(taps=(18,), poolings=("mean",)),
+    }
+    assert load_bundle(str(saved))[0].options == expected[name]
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        None,
+        [],
+        {},
+        {"channels": [8]},
+        {"channels": [8], "plain": [], "more": 1},
+        {"channels": 8, "plain": []},
+    ],
+)
+def test_options_of_another_network_are_refused(saved, network):
+    change_model_card(saved, network=network)
+    with pytest.raises(BundleError, match=r"is damaged: (Value|Type)Error"):
+        load_bundle(str(saved))
+
+
+def test_kernels_may_be_stored_in_float16(saved, tmp_path):
+    save_bundle(half_size(bundle()), str(tmp_path / "half"))
+    loaded = load_bundle(str(tmp_path / "half"))[0]
+    sizes = [(folder / WEIGHTS_FILE).stat().st_size for folder in (saved, tmp_path / "half")]
+    assert sizes[1] < 0.6 * sizes[0]
+    assert {one.dtype for one in loaded.weights.values()} == {np.dtype("float32"), np.dtype("int64")}
+    for name, one in bundle().weights.items():
+        np.testing.assert_allclose(loaded.weights[name], one, rtol=1e-3, atol=1e-6)
+
+
+def test_statistics_are_never_stored_in_float16():
+    tiny = {**bundle().weights, "features.0.1.running_var": np.full(8, 1e-12, np.float32)}
+    halved = half_size(bundle(weights=tiny)).weights
+    assert (halved["features.0.1.running_var"] == np.float32(1e-12)).all()
 
 
 def test_a_loss_that_diverged_becomes_null(tmp_path):

@@ -5,6 +5,7 @@ import torch
 
 from flipbatch.models.architectures import EIGHTH
 from flipbatch.models.cnn_model import CnnModel
+from flipbatch.models.network_options import CnnOptions
 
 
 def pixels(count, height=EIGHTH.height, width=EIGHTH.width):
@@ -42,6 +43,14 @@ def test_memory_format_changes_nothing():
 
 def test_smaller_and_larger_frames_go_through_too():
     assert logits(CnnModel(), pixels(1, 64, 48)).shape == logits(CnnModel(), pixels(1, 480, 270)).shape
+
+
+def test_width_and_depth_are_options():
+    network = CnnModel(CnnOptions(channels=(4, 8, 8, 12), plain=(2,)))
+    layers = [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d)]
+    assert [layer.stride for layer in layers] == [(3, 3), (2, 2), (1, 1), (2, 2)]
+    assert [layer.out_channels for layer in layers] == [4, 8, 8, 12]
+    assert logits(network, pixels(2)).shape == (2,)
 
 
 def test_it_is_small():

@@ -13,19 +13,35 @@ from flipbatch.models.architectures import ARCHITECTURES, EIGHTH, architecture
 from flipbatch.models.bundle import Bundle, as_arrays
 from flipbatch.models.cpu_engine import CpuEngine
 from flipbatch.models.inference_graph import inference_graph
+from flipbatch.models.network_options import CnnOptions, MobileNetOptions
 from flipbatch.models.precision import has_bfloat16
 from flipbatch.models.predictor import reference_engine
 
+CNNS = [
+    CnnOptions(channels=(4,)),
+    CnnOptions(channels=(12, 24, 48, 96)),
+    CnnOptions(channels=(8, 16, 16, 32, 32, 40), plain=(2, 4)),
+]
+MOBILENETS = [
+    MobileNetOptions(taps=(18,), poolings=("mean",)),
+    MobileNetOptions(taps=(0,)),
+    MobileNetOptions(taps=(1, 6), poolings=("max",)),
+    MobileNetOptions(taps=(6, 10), standardise_pixels=True),
+    MobileNetOptions(taps=(10, 13, 16, 18)),
+]
+NETWORKS = [*(("cnn_model", one) for one in CNNS), *(("mobilenet_v2", one) for one in MOBILENETS)]
 
-def trained(name, size=EIGHTH):
+
+def trained(name, size=EIGHTH, options=None):
     """A network whose BatchNorm statistics and affine weights are all its own."""
     torch.manual_seed(1)
-    network = architecture(name).build().train()
+    network = architecture(name).build(options).train()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.rand_like(parameter) * 0.02)
         network(torch.randint(0, 256, (4, 3, size.height, size.width), dtype=torch.uint8))
-    return Bundle(name, name, size, Calibration(), as_arrays(network.state_dict()))
+    weights = as_arrays(network.state_dict())
+    return Bundle(name, name, size, Calibration(), weights, network_options=options)
 
 
 def pixels(count, size=EIGHTH):
@@ -36,6 +52,21 @@ def pixels(count, size=EIGHTH):
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_in_float32_it_gives_the_logits_of_torch(name, size):
     bundle, frames = trained(name, size), pixels(3, size)
+    logits = CpuEngine(bundle, precision="float32").logits(frames)
+    np.testing.assert_allclose(logits, reference_engine(bundle).logits(frames), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "options"), NETWORKS)
+def test_whatever_its_options_it_gives_the_logits_of_torch(name, options):
+    bundle, frames = trained(name, options=options), pixels(5)
+    logits = CpuEngine(bundle, precision="float32").logits(frames)
+    np.testing.assert_allclose(logits, reference_engine(bundle).logits(frames), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("level", [0, 127, 255])
+def test_a_flat_frame_that_is_standardised_gives_the_logit_of_torch(level):
+    bundle = trained("mobilenet_v2", options=MobileNetOptions(standardise_pixels=True))
+    frames = np.full_like(pixels(1), level)
     logits = CpuEngine(bundle, precision="float32").logits(frames)
     np.testing.assert_allclose(logits, reference_engine(bundle).logits(frames), atol=1e-4, rtol=1e-4)
 
@@ -61,6 +92,13 @@ def test_a_weight_of_another_network_is_named():
     more = {**bundle.weights, "attention.weight": np.zeros(3, np.float32)}
     with pytest.raises(BundleError, match=r"it has no attention\.weight"):
         inference_graph(dataclasses.replace(bundle, weights=more), frames=1)
+
+
+def test_weights_behind_the_last_tap_are_refused():
+    bundle = trained("mobilenet_v2", options=MobileNetOptions(taps=(6, 8)))
+    cut = dataclasses.replace(bundle, network_options=MobileNetOptions(taps=(5, 7)))
+    with pytest.raises(BundleError, match=r"it has no features\.8\."):
+        inference_graph(cut, frames=1)
 
 
 def test_weights_of_another_shape_are_refused():

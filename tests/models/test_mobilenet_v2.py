@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import save, save_file
 
 from flipbatch.errors import WeightsError
-from flipbatch.models.architectures import EIGHTH
+from flipbatch.models.architectures import EIGHTH, architecture
 from flipbatch.models.mobilenet_v2 import MobileNetV2, read_weights
+from flipbatch.models.network_options import MobileNetOptions
 
 ALTERNATIVES = "(?s)--weights imagenet.*--weights URI.*--weights none"
 
@@ -47,15 +48,57 @@ def test_one_logit_a_frame():
         assert network(pixels(0)).shape == (0,)
 
 
-def test_it_is_torchvisions_network_below_the_head(imagenet_like):
+@pytest.mark.parametrize("last", [0, 6, 13, 18])
+def test_it_is_torchvisions_network_up_to_the_last_tap(imagenet_like, last):
     from torchvision.models import mobilenet_v2
 
-    ours, theirs = MobileNetV2(), mobilenet_v2(weights=None)
+    ours, theirs = MobileNetV2(MobileNetOptions(taps=(last,))), mobilenet_v2(weights=None)
     ours.load_features(imagenet_like)
     theirs.load_state_dict(imagenet_like)
     normalised = ours.normalise(pixels(2))
     with torch.inference_mode():
-        assert torch.equal(ours.eval().features(normalised), theirs.eval().features(normalised))
+        expected = theirs.eval().features[: last + 1](normalised)
+        assert torch.equal(ours.eval().features(normalised), expected)
+
+
+def test_the_head_takes_the_mean_and_the_maximum_of_each_tap(imagenet_like):
+    network = MobileNetV2(MobileNetOptions(taps=(1, 6)))
+    network.load_features(imagenet_like)
+    outputs = []
+    for tap in (1, 6):
+        network.features[tap].register_forward_hook(lambda _, __, output: outputs.append(output))
+    with torch.inference_mode():
+        embedded = network.eval().embed(pixels(2))
+    pooled = [pool(one) for one in outputs for pool in (mean, largest)]
+    assert torch.equal(embedded, torch.cat(pooled, dim=1))
+    assert embedded.shape == (2, 2 * (16 + 32))
+
+
+def mean(features):
+    return features.mean(dim=(2, 3))
+
+
+def largest(features):
+    return features.amax(dim=(2, 3))
+
+
+def test_nothing_behind_the_last_tap_is_stored():
+    names = MobileNetV2(MobileNetOptions(taps=(2, 4))).state_dict()
+    assert {int(name.split(".")[1]) for name in names if name.startswith("features.")} == set(range(5))
+
+
+def test_the_last_layer_alone_is_the_network_of_former_versions(imagenet_like):
+    network = MobileNetV2(architecture("mobilenet_v2").former)  # type: ignore[arg-type]
+    assert network.state_dict()["head.1.weight"].shape == (1, 1280)
+    assert network.state_dict().keys() - imagenet_like.keys() == {"head.1.weight", "head.1.bias"}
+
+
+def test_standardised_pixels_make_light_and_contrast_of_a_frame_irrelevant():
+    network = MobileNetV2(MobileNetOptions(standardise_pixels=True)).eval()
+    frame = pixels(1).float()
+    tint = torch.tensor([0.5, 0.4, 0.3]).view(1, 3, 1, 1)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(frame * tint + 20), network(frame), atol=1e-3, rtol=1e-3)
 
 
 def test_it_takes_the_centre_crop():
@@ -93,7 +136,7 @@ def test_pretrained_layers_still_learn(imagenet_like):
     ("change", "why"),
     [
         (lambda w: w.pop("features.0.0.weight"), "Missing key"),
-        (lambda w: w.update({"features.99.weight": torch.zeros(1)}), "Unexpected key"),
+        (lambda w: w.update({"features.0.9.weight": torch.zeros(1)}), "Unexpected key"),
         (lambda w: w.update({"features.0.0.weight": torch.zeros(8, 3, 3, 3)}), "size mismatch"),
         (lambda w: w.clear(), "Missing key"),
     ],
@@ -103,6 +146,11 @@ def test_weights_of_another_network_are_refused(imagenet_like, change, why):
     change(weights)
     with pytest.raises(WeightsError, match=f"do not fit torchvision's MobileNetV2: .*{why}"):
         MobileNetV2().load_features(weights)
+
+
+def test_layers_behind_the_last_tap_need_not_be_there(imagenet_like):
+    needed = {n: v for n, v in imagenet_like.items() if not n.startswith(("features.14", "features.18"))}
+    MobileNetV2().load_features(needed)
 
 
 def test_weights_come_from_a_safetensors_file(tmp_path, imagenet_like):
@@ -185,7 +233,7 @@ def test_without_a_network_the_download_fails_at_once(tmp_path, monkeypatch):
     reason="FLIPBATCH_IMAGENET_WEIGHTS is not set to a file of torchvision's MobileNetV2 weights",
 )
 def test_imagenet_weights_separate_more_than_random_ones():
-    network = MobileNetV2()
+    network = MobileNetV2(MobileNetOptions(taps=(18,)))
     network.load_features(read_weights(os.environ["FLIPBATCH_IMAGENET_WEIGHTS"]))
     flat, striped = torch.full((1, 3, 64, 64), 128.0), torch.full((1, 3, 64, 64), 128.0)
     striped[..., ::8] = 255

@@ -47,6 +47,13 @@ def test_pretrained_layers_wait_for_the_head_and_learn_more_slowly():
 
 
 @pytest.mark.parametrize("name", ["cnn_model", "mobilenet_v2"])
+def test_with_a_trained_head_all_layers_learn_at_once_and_slowly_below_it(name):
+    recipe = recipe_for(name, pretrained=True, whole=True)
+    assert (recipe.frozen_epochs, recipe.low_res_share) == (0, 0.0)
+    assert recipe.learning_rate * recipe.feature_rate <= 3e-4
+
+
+@pytest.mark.parametrize("name", ["cnn_model", "mobilenet_v2"])
 def test_from_scratch_all_layers_learn_at_once(name):
     recipe = recipe_for(name, pretrained=False)
     assert (recipe.frozen_epochs, recipe.feature_rate) == (0, 1.0)

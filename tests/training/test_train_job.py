@@ -13,10 +13,14 @@ import pytest
 
 from flipbatch.cli import main
 from flipbatch.errors import InputError, OutputError, StorageError
+from flipbatch.models import pretrained
+from flipbatch.models.bundle import load_bundle
+from flipbatch.models.network_options import CnnOptions
 from flipbatch.schema import SPLITS, VIDEOS
 from flipbatch.training.fit import Settings
 from flipbatch.training.job import train
 from tests.conftest import write_frames
+from tests.models.shipped import SMALL, ship
 from tests.training.runs import decided, options, record
 
 ONE_EPOCH = Settings(epochs=1)
@@ -116,6 +120,32 @@ def test_the_same_seed_gives_the_same_weights(labelled_frames: Path, tmp_path: P
         train(options(labelled_frames, out, settings=ONE_EPOCH))
         weights.append((out / "models" / "cnn_model" / "model.safetensors").read_bytes())
     assert weights[0] == weights[1]
+
+
+def test_a_pretrained_model_is_fine_tuned_and_resumed_wherever_the_package_lies(
+    labelled_frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"weights": "pretrained:cnn_model", "settings": ONE_EPOCH}
+    for folder in (tmp_path / "here", tmp_path / "there"):
+        ship(folder, SMALL)
+        monkeypatch.setattr(pretrained, "FOLDER", folder)
+        train(options(labelled_frames, tmp_path / "out", **settings, resume=True))
+    identity = json.loads((tmp_path / "out" / "run.json").read_text())["identity"]
+    assert identity["weights"] == record(tmp_path / "out")["training"]["weights"] == "pretrained:cnn_model"
+    ship(tmp_path / "there", replace(SMALL, provenance={"data": "others"}))
+    with pytest.raises(OutputError, match=r"weights_digest\.cnn_model was '[0-9a-f]{64}' and is now"):
+        train(options(labelled_frames, tmp_path / "out", **settings, resume=True))
+
+
+def test_options_of_a_network_are_trained_stored_and_part_of_the_run(tmp_path: Path) -> None:
+    frames = write_frames(tmp_path / "frames", videos=5, frames=1)
+    wide = {"cnn_model": CnnOptions(channels=(12, 24))}
+    train(options(frames, tmp_path / "out", networks=wide, settings=ONE_EPOCH))
+    bundle = load_bundle(str(tmp_path / "out" / "models" / "cnn_model"))[0]
+    assert bundle.options == wide["cnn_model"]
+    assert bundle.network().state_dict()["features.1.0.weight"].shape == (24, 12, 3, 3)
+    with pytest.raises(OutputError, match=r"networks\.cnn_model\.channels was \[12, 24\] and is now None"):
+        train(options(frames, tmp_path / "out", settings=ONE_EPOCH, resume=True))
 
 
 def test_notes_about_the_manifest_are_in_run_json(tmp_path: Path) -> None:
@@ -221,6 +251,12 @@ def test_weights_of_another_content_are_other_weights(tmp_path: Path) -> None:
     one = options(tmp_path, tmp_path, weights=str(file)).identity("data")
     file.write_bytes(b"two")
     assert options(tmp_path, tmp_path, weights=str(file)).identity("data") != one
+
+
+def test_a_run_that_was_started_before_networks_had_options_is_resumed(tmp_path: Path) -> None:
+    assert options(tmp_path, tmp_path, models=("cnn_model",)).identity("data")["networks"] == {}
+    both = options(tmp_path, tmp_path, models=("cnn_model", "mobilenet_v2")).identity("data")["networks"]
+    assert both["mobilenet_v2"]["taps"] == [6, 10, 13]
 
 
 def test_several_workers_in_this_process_are_refused(labelled_frames: Path, tmp_path: Path) -> None:
