@@ -14,13 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 FREEDOM = 4.0
-"""Degrees of freedom of both components. Student's t has heavy tails: one odd frame moves no place."""
+"""Degrees of freedom of both components and of the places' offsets. Student's t has heavy tails: one odd
+frame moves no place, and an odd place is possible."""
 
 _MEDIAN = 0.7407
 """The median of the absolute values of Student's t with `FREEDOM` degrees of freedom, at scale 1."""
 
-_LEAST = 0.25
+_LEAST = 0.125
 """Least fitted deviation, in logits: the width of a bin of `adaptation.LogitHistogram`."""
+
+_EXTREME = 0.02
+"""Thresholds nearer to 0 or 1 say little of where the classes are divided."""
 
 _LABELS = (False, True)
 
@@ -29,8 +33,9 @@ _LABELS = (False, True)
 class AdaptationPrior:
     """What is known of a model's calibrated logits before a place is seen.
 
-    The defaults are those of bundles that say nothing: a calibrated model that is right in 93 % of the frames
-    of an average place, on places that differ by as much as the frames within a class.
+    The defaults are those of bundles that say nothing: right in 93 % of the frames of an average place, on
+    places that differ by as much as the frames within a class. An offset moves a place so that its classes
+    lie as here: the threshold of the model should lie between the two means.
 
     Parameters
     ----------
@@ -39,7 +44,7 @@ class AdaptationPrior:
     flip_mean, flip_deviation : float
         The same of flips.
     place_deviation : float
-        Standard deviation of the offsets of places around 0.
+        Scale of the offsets of places around 0.
     flip_share : tuple of (float, float)
         The parameters a and b of a Beta distribution: the share of flips in a place. Where they are below 1,
         places of nearly one label are more likely than others.
@@ -58,7 +63,7 @@ class AdaptationPrior:
     flip_mean: float = 3.0
     flip_deviation: float = 2.0
     place_deviation: float = 2.0
-    flip_share: tuple[float, float] = (0.5, 0.5)
+    flip_share: tuple[float, float] = (0.4, 0.4)
     most_frames: float = 40.0
 
     def __post_init__(self) -> None:
@@ -69,8 +74,27 @@ class AdaptationPrior:
         if self.flip_mean <= self.notflip_mean:
             raise ValueError("the logits of flips must lie above those of notflip")
 
+    @property
+    def boundary(self) -> float:
+        """The logit that lies as many deviations above the mean of notflip as below that of flip."""
+        both = self.notflip_deviation + self.flip_deviation
+        return (self.notflip_mean * self.flip_deviation + self.flip_mean * self.notflip_deviation) / both
+
+    def around(self, threshold: float) -> AdaptationPrior:
+        """Return this prior with both means moved, so that a probability lies on the boundary.
+
+        Parameters
+        ----------
+        threshold : float
+            The probability at which the model decides, 0 to 1; beyond `_EXTREME` it counts as that.
+        """
+        inside = min(max(threshold, _EXTREME), 1 - _EXTREME)
+        move = float(np.log(inside / (1 - inside))) - self.boundary
+        moved = {"notflip_mean": self.notflip_mean + move, "flip_mean": self.flip_mean + move}
+        return dataclasses.replace(self, **moved)
+
     @classmethod
-    def from_json(cls, value: Mapping[str, Any] | None) -> AdaptationPrior:
+    def from_json(cls, value: Mapping[str, Any]) -> AdaptationPrior:
         """Read a model card's ``adaptation``; what it lacks has its default.
 
         Raises
@@ -78,11 +102,10 @@ class AdaptationPrior:
         ValueError, TypeError
             If it has another key, or a value can't be used.
         """
-        known = dict(value or {})
+        known = dict(value)
         first, second = known.pop("flip_share", cls.flip_share)
-        return cls(
-            flip_share=(float(first), float(second)), **{key: float(one) for key, one in known.items()}
-        )
+        numbers = {key: float(one) for key, one in known.items()}
+        return cls(flip_share=(float(first), float(second)), **numbers)
 
     def to_json(self) -> dict[str, Any]:
         """Return the value of a model card's ``adaptation``."""
@@ -90,7 +113,11 @@ class AdaptationPrior:
 
     @classmethod
     def fit(
-        cls, logits: NDArray[np.floating], truth: NDArray[np.bool_], places: NDArray[Any]
+        cls,
+        logits: NDArray[np.floating],
+        truth: NDArray[np.bool_],
+        places: NDArray[Any],
+        threshold: float = 0.5,
     ) -> AdaptationPrior:
         """Fit means and deviations to labelled frames of several places that trained nothing.
 
@@ -102,16 +129,19 @@ class AdaptationPrior:
             bool [N], True meaning ``flip``.
         places : ndarray
             [N], integers or texts: the place of each frame. Some places have frames of both labels.
+        threshold : float
+            The probability at which the model decides: the boundary of the prior, see `around`.
 
         Raises
         ------
         ValueError
-            If no place has frames of both labels, or if their logits do not lie above those of notflip.
+            If no place has frames of both labels, or if flips don't lie above notflip in most places.
 
         Notes
         -----
-        Each place with both labels counts alike. Scales are median absolute deviations, which odd frames do
-        not move, over that of the component's distribution.
+        The distance of the means is the median over the places with both labels, a scale is the median
+        absolute deviation from the place's means: odd places and odd frames don't move them. The offset of a
+        place is counted from the threshold, so that no offset is likeliest where none is needed.
         """
         both = [place for place in np.unique(places) if len(np.unique(truth[places == place])) == 2]
         if not both:
@@ -119,21 +149,17 @@ class AdaptationPrior:
         inside = np.isin(places, both)
         logits, truth, places = logits[inside].astype(np.float64), truth[inside], places[inside]
         means = np.array([[logits[(places == p) & (truth == flip)].mean() for flip in _LABELS] for p in both])
-        means_of_labels = means.mean(axis=0)
-        residuals = logits - means[np.searchsorted(both, places), truth.astype(int)]
-        scales = [float(np.median(np.abs(residuals[truth == flip]))) / _MEDIAN for flip in _LABELS]
-        deviation = float(np.std((means - means_of_labels).mean(axis=1)))
-        return cls(
-            notflip_mean=float(means_of_labels[0]),
-            notflip_deviation=max(scales[0], _LEAST),
-            flip_mean=float(means_of_labels[1]),
-            flip_deviation=max(scales[1], _LEAST),
-            place_deviation=max(deviation, _LEAST),
-        )
+        residuals = np.abs(logits - means[np.searchsorted(both, places), truth.astype(int)])
+        low, high = (max(float(np.median(residuals[truth == flip])) / _MEDIAN, _LEAST) for flip in _LABELS)
+        distance = float(np.median(means[:, 1] - means[:, 0]))
+        prior = cls(0.0, low, distance, high).around(threshold)
+        offsets = (means[:, 0] * high + means[:, 1] * low) / (low + high) - prior.boundary
+        deviation = max(float(np.sqrt(np.mean(offsets**2))), _LEAST)
+        return dataclasses.replace(prior, place_deviation=deviation)
 
 
 def student_density(values: NDArray[np.float64], location: float, scale: float) -> NDArray[np.float64]:
-    """Return the density of one component, up to a constant that all components share.
+    """Return the density of Student's t distribution, up to a constant that depends on `FREEDOM` alone.
 
     Parameters
     ----------

@@ -29,7 +29,6 @@ from flipbatch.evaluation.adaptation import (
     logits_of,
 )
 from flipbatch.evaluation.adaptation_prior import AdaptationPrior
-from flipbatch.models.bundle import Bundle
 from flipbatch.runtime.run_directory import RunDirectory
 from flipbatch.runtime.wording import counted
 from flipbatch.schema import ADAPTATION
@@ -116,22 +115,25 @@ def use_engine_of_first_pass(run: ScoringRun) -> None:
 
 
 def require_priors(models: Sequence[ScoringModel]) -> dict[str, AdaptationPrior]:
-    """Return what each model's card knows of its logits, by name.
+    """Return what each model's card knows of its logits, by name; else the default at the model's threshold.
 
     Raises
     ------
     BundleError
         If a prior can't be used.
     """
-    return {model.name: _prior(model.bundle) for model in models}
+    return {model.name: _prior(model) for model in models}
 
 
-def _prior(bundle: Bundle) -> AdaptationPrior:
+def _prior(model: ScoringModel) -> AdaptationPrior:
+    card = model.bundle.provenance.get(_CARD_KEY)
+    if card is None:
+        return AdaptationPrior().around(model.own_threshold)
     try:
-        return AdaptationPrior.from_json(bundle.provenance.get(_CARD_KEY))
+        return AdaptationPrior.from_json(card)
     except (ValueError, TypeError) as error:
         raise BundleError(
-            f"The model card of {bundle.name} has an {_CARD_KEY} that can't be used ({error}): train it "
+            f"The model card of {model.name} has an {_CARD_KEY} that can't be used ({error}): train it "
             "anew, or score without --adapt."
         ) from error
 
@@ -206,11 +208,11 @@ def place_histograms(run: ScoringRun, part: int) -> Histograms:
 
 def _count(
     probabilities: npt.NDArray[np.float32], codes: npt.NDArray[np.int64], places: int
-) -> npt.NDArray[np.int64]:
-    """Return a histogram per place, int64 [places, BINS]; NaN is a frame that was not scored."""
+) -> npt.NDArray[np.int32]:
+    """Return a histogram per place, int32 [places, BINS]; NaN is a frame that was not scored."""
     scored = ~np.isnan(probabilities)
     cells = codes[scored] * BINS + logit_bins(logits_of(probabilities[scored]))
-    return np.bincount(cells, minlength=places * BINS).reshape(places, BINS)
+    return np.bincount(cells, minlength=places * BINS).reshape(places, BINS).astype(np.int32)
 
 
 def _add(total: dict[tuple[str, str], LogitHistogram], more: Histograms) -> None:
@@ -235,7 +237,7 @@ def _table(
     model: str,
     frames: Mapping[str, int],
     places: Sequence[str],
-    counts: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int32],
     offsets: npt.NDArray[np.float64],
 ) -> pa.Table:
     ends = np.arange(len(places) + 1, dtype=np.int32) * BINS
@@ -246,6 +248,6 @@ def _table(
         "sampled": [min(frames[place], FRAMES_PER_PLACE) for place in places],
         "scored": counts.sum(axis=1),
         "offset": offsets,
-        "histogram": pa.ListArray.from_arrays(ends, counts.astype(np.int32).ravel()),
+        "histogram": pa.ListArray.from_arrays(ends, counts.ravel()),
     }
     return pa.table(columns, schema=ADAPTATION)

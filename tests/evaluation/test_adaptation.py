@@ -44,18 +44,35 @@ def test_the_shift_of_a_place_with_both_labels_is_removed(share: float, shift: f
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_a_place_of_one_label_alone_is_left_nearly_as_it_is(share: float) -> None:
-    found = offsets(draw(share, shift=0))
-    assert np.quantile(np.abs(found), 0.9) < 0.5
-    assert np.abs(draw(share, shift=0).mean(axis=1)).min() > 2.0  # what centring would subtract
+    logits = draw(share, shift=0)
+    assert np.abs(offsets(logits)).mean() < 0.5
+    assert np.abs(logits.mean(axis=1)).min() > 2.0  # what centring would subtract
+    assert wrong(logits - offsets(logits)[:, None], share) < 0.08  # 0.045 without an offset
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
-def test_a_prior_of_the_models_own_scale_protects_places_of_one_label(share: float) -> None:
-    own = AdaptationPrior(notflip_mean=-4, notflip_deviation=3, flip_mean=4, flip_deviation=3)
-    logits = draw(share, shift=0, mean=4, scale=3)
-    by_own, by_default = (((logits - offsets(logits, p)[:, None] > 0) != share).mean() for p in (own, PRIOR))
-    assert by_own < 0.15  # 0.12 without an offset
-    assert by_default > 0.25
+@pytest.mark.parametrize(("mean", "scale", "most"), [(3, 2, 0.03), (4, 3, 0.08), (6, 3, 0.05)])
+def test_logits_of_another_scale_do_not_tear_a_place_of_one_label_apart(
+    mean: float, scale: float, most: float, share: float
+) -> None:
+    logits = draw(share, shift=0, mean=mean, scale=scale)
+    assert wrong(logits - offsets(logits)[:, None], share) < wrong(logits, share) + most
+
+
+def wrong(logits: np.ndarray, share: float) -> float:
+    return float(((logits > 0) != bool(share)).mean())
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.7, 1.7, 2.0])
+def test_logits_of_another_scale_are_shifted_back(factor: float) -> None:
+    logits = draw(0.5, shift=2, mean=3 * factor, scale=1.5 * factor)
+    assert abs(2 - offsets(logits).mean()) < 0.6
+
+
+def test_an_offset_grows_with_the_scale_of_logits_and_prior() -> None:
+    halved = AdaptationPrior(-1.5, 1, 1.5, 1, place_deviation=1)
+    logits = draw(0.5, shift=1)
+    assert np.allclose(offsets(logits / 2, halved), offsets(logits) / 2, atol=0.1)
 
 
 def test_few_frames_shrink_towards_no_offset() -> None:
@@ -105,7 +122,7 @@ def test_the_histogram_of_a_union_is_the_sum() -> None:
 
 
 def test_logits_beyond_the_bins_are_in_the_first_and_last() -> None:
-    values = np.array([-np.inf, -50.0, -12.0, -0.001, 0.0, 0.25, 12.0, np.inf])
+    values = np.array([-np.inf, -50.0, -16.0, -0.001, 0.0, 0.125, 16.0, np.inf])
     assert logit_bins(values).tolist() == [
         0,
         0,
@@ -119,7 +136,7 @@ def test_logits_beyond_the_bins_are_in_the_first_and_last() -> None:
 
 
 def test_probabilities_of_a_table_have_the_bins_of_their_logits() -> None:
-    logits = np.arange(-11.9, 12, 0.25)
+    logits = np.arange(-11.95, 12, 0.125)
     probabilities = (1 / (1 + np.exp(-logits))).astype(np.float32)
     assert np.array_equal(logit_bins(logits_of(probabilities)), logit_bins(logits))
     assert logits_of(np.array([0, 1], np.float32)).tolist() == [-np.inf, np.inf]
@@ -131,7 +148,7 @@ def test_probabilities_of_a_table_have_the_bins_of_their_logits() -> None:
 def test_a_prior_that_a_model_card_holds_is_read_back() -> None:
     prior = AdaptationPrior(notflip_mean=-2.5, flip_share=(2.0, 3.0), most_frames=10)
     assert AdaptationPrior.from_json(prior.to_json()) == prior
-    assert AdaptationPrior.from_json(None) == AdaptationPrior.from_json({}) == PRIOR
+    assert AdaptationPrior.from_json({}) == PRIOR
 
 
 @pytest.mark.parametrize(
@@ -160,9 +177,22 @@ def test_a_fitted_prior_is_that_of_the_frames() -> None:
     truth = rng.random(len(places)) < 0.4
     logits = np.where(truth, 2.0, -4.0) + 1.5 * rng.standard_t(4, len(places)) + rng.normal(0, 1, 60)[places]
     prior = AdaptationPrior.fit(logits, truth, places)
-    assert (prior.notflip_mean, prior.flip_mean) == pytest.approx((-4, 2), abs=0.4)
+    assert prior.flip_mean - prior.notflip_mean == pytest.approx(6, abs=0.3)
     assert (prior.notflip_deviation, prior.flip_deviation) == pytest.approx((1.5, 1.5), abs=0.15)
-    assert prior.place_deviation == pytest.approx(1, abs=0.3)
+    assert prior.place_deviation == pytest.approx(np.hypot(1, 1), abs=0.3)  # the middle lies at -1, not at 0
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.5, 0.9])
+def test_the_threshold_divides_the_classes_of_a_prior(threshold: float) -> None:
+    prior = AdaptationPrior(-1, 1, 5, 2).around(threshold)
+    assert prior.boundary == pytest.approx(np.log(threshold / (1 - threshold)))
+    below, above = prior.boundary - prior.notflip_mean, prior.flip_mean - prior.boundary
+    assert (below, above) == pytest.approx((2, 4))
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.0])
+def test_a_threshold_of_0_or_1_gives_a_finite_prior(threshold: float) -> None:
+    assert abs(PRIOR.around(threshold).boundary) == pytest.approx(3.9, abs=0.1)
 
 
 def test_places_of_one_label_can_not_fit_a_prior() -> None:
