@@ -140,6 +140,16 @@ def test_labels_change_no_offset(adapted: Path, places: Path, bundle: str, tmp_p
     assert offsets_of(tmp_path / "out") == offsets_of(adapted)
 
 
+def test_another_threshold_changes_no_offset(
+    adapted: Path, options: Callable[[Path], ScoreOptions], tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    save_bundle(tiny_bundle, str(tmp_path / "bundle"))  # its card has no prior
+    without = dataclasses.replace(options(tmp_path / "out"), models=(str(tmp_path / "bundle"),))
+    for name, threshold in (("own", None), ("high", 0.9)):
+        score(dataclasses.replace(without, out=str(tmp_path / name), threshold=threshold))
+    assert offsets_of(tmp_path / "own") == offsets_of(tmp_path / "high") != offsets_of(adapted)
+
+
 def test_a_group_of_the_manifest_is_a_place(places: Path, bundle: str, tmp_path: Path) -> None:
     uris = sorted(map(str, places.rglob("desk/testing/*/*.jpg")))
     rows = [f"{uri},{'left' if '/0000_' in uri else 'right'}" for uri in uris]
