@@ -58,7 +58,7 @@ class Bundle:
         The network's state dict.
     provenance : mapping of str to Any
         How the model was made, for readers of the model card: ``metrics``, ``data``, ``training``,
-        ``history``; plain JSON values. ``adaptation`` is an `AdaptationPrior`, which ``score --adapt`` reads.
+        ``history``; plain JSON values.
     """
 
     name: str
