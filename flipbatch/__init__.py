@@ -130,6 +130,7 @@ def score(
     out: str,
     limit: int | None = None,
     threshold: float | None = None,
+    adapt: bool = False,
     retry_errors: bool = False,
     executor: Executor = "local",
 ) -> dict[str, Any]:
@@ -149,6 +150,9 @@ def score(
         Score only this number of frames of the manifest, the first ones; at least 1.
     threshold : float, optional
         Lowest probability that is predicted as ``flip``, 0 to 1, instead of each bundle's own threshold.
+    adapt : bool
+        First estimate, without labels, by how much the logits of each place (a directory, or a group of the
+        manifest) are shifted, and undo it. A probability then depends on the other frames of its place.
     retry_errors : bool
         Read again only the frames that were missing or unreadable.
     executor : {"local", "ray"}
@@ -175,6 +179,7 @@ def score(
         out=out,
         limit=limit,
         threshold=threshold,
+        adapt=adapt,
         retry_errors=retry_errors,
         executor=executor,
     )

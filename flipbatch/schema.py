@@ -127,7 +127,29 @@ FAILURES = pa.schema(
 )
 """Training frames that could not be decoded, with the reason."""
 
+ADAPTATION = pa.schema(
+    [
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("place", pa.string(), nullable=False),
+        pa.field("frames", pa.int64(), nullable=False),
+        pa.field("sampled", pa.int64(), nullable=False),
+        pa.field("scored", pa.int64(), nullable=False),
+        pa.field("offset", pa.float64(), nullable=False),
+        pa.field("histogram", pa.list_(pa.int32()), nullable=False),
+    ]
+)
+"""Of a run with ``--adapt``, one row per (model, place), sorted. ``offset`` is subtracted from the calibrated
+logit of every frame of the place. It is estimated from ``scored`` frames, those of ``sampled`` frames that
+could be decoded, out of the place's ``frames``; ``histogram`` counts their logits, in the bins of
+`evaluation.adaptation.LogitHistogram`. A place is a manifest's ``group`` or else a directory, see
+`frames.places`.
+
+``adaptation`` in ``run.json`` sums the table up: ``folder`` and ``digest`` (SHA-256) of the file that the run
+reads, ``frames_per_place`` (most that are sampled), ``places``, ``frames`` (sampled, in all), and
+``models.<name>`` with ``smallest``, ``median`` and ``largest`` offset and, where there are few places,
+``offsets`` by place. ``metrics.json`` has the same without the file; null without ``--adapt``."""
+
 COLUMNS = frozenset(
-    {"model"}.union(*(table.names for table in (PREDICTIONS, VIDEOS, SPLITS, FAILURES, MISNAMED)))
+    {"model"}.union(*(table.names for table in (PREDICTIONS, VIDEOS, SPLITS, FAILURES, MISNAMED, ADAPTATION)))
 )
 """Of all tables that users read; ``model`` is also the key of the folders of predictions."""

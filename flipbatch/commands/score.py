@@ -61,6 +61,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="lowest probability that is predicted as flip, 0 to 1 (default: each bundle's own threshold)",
     )
     command.add_argument(
+        "--adapt",
+        action="store_true",
+        help="shift the logits of each place (a directory, or a group of the manifest) by an offset that a "
+        "first pass estimates, without labels, from some of its frames; a frame's probability then depends "
+        "on the other frames of its place (default: on that frame alone)",
+    )
+    command.add_argument(
         "--retry-errors",
         action="store_true",
         help="read again only the frames of the run that were missing or unreadable",
@@ -125,6 +132,7 @@ def _options(arguments: argparse.Namespace) -> ScoreOptions:
         retry_errors=arguments.retry_errors,
         executor=arguments.executor,
         allow_mixed_engines=arguments.allow_mixed_engines,
+        adapt=arguments.adapt,
     )
 
 

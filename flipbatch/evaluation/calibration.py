@@ -77,10 +77,15 @@ class Calibration:
         probabilities = cls(temperature, offset=offset).probabilities(logits)
         return cls(temperature, best_threshold(probabilities, truth), offset)
 
-    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Calibrated probability of ``flip``: float32 of any shape to float32 in [0, 1] of that shape."""
+    def probabilities(
+        self, logits: NDArray[np.float32], places: NDArray[np.float64] | float = 0.0
+    ) -> NDArray[np.float32]:
+        """Calibrated probability of ``flip``: float32 of any shape to float32 in [0, 1] of that shape.
+
+        `places`, the offsets of the frames' places, are subtracted from the calibrated logits.
+        """
         scaled = np.asarray(logits, dtype=np.float64) / self.temperature
-        return _sigmoid(scaled + self.offset).astype(np.float32)
+        return _sigmoid(scaled + self.offset - places).astype(np.float32)
 
     def flips(self, probabilities: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return which frames are ``flip``: float32 of any shape to bool of that shape."""

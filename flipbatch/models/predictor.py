@@ -76,13 +76,17 @@ class Predictor:
         self._engine = engine or fastest_engine(bundle)
         self.engine = self._engine.identity
 
-    def probabilities(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def probabilities(
+        self, pixels: npt.NDArray[np.uint8], offsets: npt.NDArray[np.float64] | float = 0.0
+    ) -> npt.NDArray[np.float32]:
         """Return calibrated probabilities of a flip.
 
         Parameters
         ----------
         pixels : ndarray
             (N, height, width, 3), uint8, RGB, of the bundle's input size.
+        offsets : ndarray or float
+            (N,), float64: subtracted from the calibrated logits.
 
         Returns
         -------
@@ -104,4 +108,4 @@ class Predictor:
             raise BundleError(
                 f"The model {self.name} returns NaN or infinity: its weights are damaged. Train it anew."
             )
-        return self._calibration.probabilities(logits)
+        return self._calibration.probabilities(logits, offsets)

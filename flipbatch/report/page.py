@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from flipbatch import storage
 from flipbatch.report import plots, views
+from flipbatch.report.adapted import adapted_sentences
 from flipbatch.report.contents import Json, Report, gather
 from flipbatch.report.differences import by_pair, differences
 from flipbatch.report.warnings import warnings
@@ -44,6 +45,7 @@ def render(report: Report) -> str:
         stylesheet=files("flipbatch.report").joinpath("report.css").read_text("utf-8"),
         warnings=warnings(report.metrics, report.model_cards, report.notes),
         pairs=by_pair(differences(report.metrics)),
+        adapted=adapted_sentences(report.metrics),
         views=views,
         plots=plots,
     )

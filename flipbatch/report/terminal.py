@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flipbatch.errors import printable
+from flipbatch.report.adapted import adapted_sentences
 from flipbatch.report.differences import by_pair, differences
 from flipbatch.report.score_table import score_table
 from flipbatch.report.values import decimals, shortened, unseen_f1
@@ -30,6 +31,7 @@ def summary_lines(metrics: Metrics) -> list[str]:
     lines = [f"{frames['scored']:,} of {total} of {videos} scored"]
     lines += [f"  {count:,} {status}" for status, count in frames["errors"].items() if count]
     lines += _misnamed_lines(frames["misnamed"], metrics.get("misnamed_examples", []))
+    lines += [shortened(sentence, 80) for sentence in adapted_sentences(metrics)]
     if metrics["note"]:
         return [*lines, metrics["note"]]
     table = score_table(metrics["models"], "video F1", lambda model: (model["videos"] or {}).get("f1"))

@@ -5,7 +5,8 @@ Knows what a worker needs to score shards, and what the driver asks of an execut
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -17,6 +18,7 @@ from flipbatch.models.precision import Device
 from flipbatch.models.predictor import Predictor, fastest_engine
 from flipbatch.scoring.attempts import Attempt, new_job, start_attempt
 from flipbatch.scoring.engines import require_engine
+from flipbatch.scoring.progress import Progress
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.score_shard import CommittedShard, DecodedShard, decode_shards
 
@@ -73,6 +75,15 @@ class Work:
         """Decode the shards of an attempt."""
         sizes: list[InputSize] = list(dict.fromkeys(bundle.input_size for bundle in self.bundles))
         return decode_shards(self.run, sizes, attempt.shards, attempt.quarantined, self.retry)
+
+
+def score_with_progress(executor: Executor, work: Work, shards: Sequence[int], progress: Progress) -> None:
+    """Score shards, and report each after its commit."""
+    if not shards:
+        return
+    with closing(progress):
+        for shard in executor.score_shards(work, np.array(shards, dtype=np.int64)):
+            progress.add(shard.frames, shard.errors, shard.retries)
 
 
 class Executor(Protocol):

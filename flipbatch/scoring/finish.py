@@ -1,4 +1,4 @@
-"""The end of a run: metrics, misnamed files, report, and ``_SUCCESS`` last.
+"""The end of a run: metrics, misnamed files, offsets of places, report, and ``_SUCCESS`` last.
 
 Knows ``metrics.json`` and the files of a finished run. Does not know Ray, shards or how a report looks.
 """
@@ -20,12 +20,14 @@ from flipbatch.schema import SCHEMA_VERSION, Status
 from flipbatch.scoring.attempts import ATTEMPTS_FOLDER
 from flipbatch.scoring.build_manifest import MISNAMED_FILE
 from flipbatch.scoring.engines import engines_as_json
+from flipbatch.scoring.place_offsets import read_bytes
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.totals import PartTotals
 from flipbatch.scoring.verify import require_only_parts
 from flipbatch.storage.parquet import parse_table
 
 METRICS_FILE = "metrics.json"
+ADAPTATION_FILE = "adaptation.parquet"
 
 WriteRunReport = Callable[[ScoringRun, dict[str, Any], PartTotals], None]
 """Writes the report of a run: gets the run, its metrics and its totals."""
@@ -55,6 +57,9 @@ def finish_run(run: ScoringRun, totals: PartTotals, write_report: WriteRunReport
     require_only_parts(run)
     misnamed = storage.read_required(run.misnamed_path(), "the list of misnamed files")
     storage.write(run.directory.path(MISNAMED_FILE), misnamed)
+    if run.adaptation is not None:
+        offsets = read_bytes(run.adaptation.uri, run.adaptation.digest)
+        storage.write(run.directory.path(ADAPTATION_FILE), offsets)
     metrics = _metrics(run, totals, _first_uris(run, misnamed))
     run.directory.write_json(METRICS_FILE, metrics)
     write_report(run, metrics, totals)
@@ -93,6 +98,7 @@ def _metrics(run: ScoringRun, totals: PartTotals, misnamed: list[str]) -> dict[s
         "note": None if totals.labelled else no_label,
         "differences": _differences({name: model.tally for name, model in totals.models.items()}),
         "engines": engines_as_json(totals.engines),
+        "adaptation": None if run.adaptation is None else run.adaptation.summary,
     }
 
 

@@ -6,12 +6,12 @@ Knows the order of the steps of a run. Does not know Ray, shard files or tables:
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
-
-import numpy as np
 
 from flipbatch.errors import OutputError
 from flipbatch.frames.manifest import source
@@ -28,11 +28,13 @@ from flipbatch.scoring.build_manifest import (
 )
 from flipbatch.scoring.committed_shards import failed_frames
 from flipbatch.scoring.engines import require_engine_of_driver
-from flipbatch.scoring.executor import Executor, Work
+from flipbatch.scoring.executor import Executor, Work, score_with_progress
 from flipbatch.scoring.finish import METRICS_FILE, finish_run
+from flipbatch.scoring.first_pass import estimate_places, require_priors, use_engine_of_first_pass
 from flipbatch.scoring.local_executor import LocalExecutor
 from flipbatch.scoring.merge import merge_part
 from flipbatch.scoring.models import ScoringModel, load_models
+from flipbatch.scoring.place_sample import FRAMES_PER_PLACE, count_places, sample_size
 from flipbatch.scoring.progress import Progress
 from flipbatch.scoring.run import BEFORE_RUN_FILE, ScoringRun, model_names, read_run, run_identity, start_run
 from flipbatch.scoring.totals import PartTotals
@@ -68,6 +70,8 @@ class ScoreOptions:
         Score on a Ray cluster, or in this process.
     allow_mixed_engines : bool
         Resume a run even if this engine is not the one that scored its other shards.
+    adapt : bool
+        Estimate the offset of each place from a sample of its frames first, and subtract it from the logits.
     """
 
     models: tuple[str, ...]
@@ -80,6 +84,7 @@ class ScoreOptions:
     retry_errors: bool = False
     executor: ExecutorName = "ray"
     allow_mixed_engines: bool = False
+    adapt: bool = False
 
     @property
     def device(self) -> Device:
@@ -106,7 +111,7 @@ def score(options: ScoreOptions, write_report: WriteReport) -> dict[str, Any]:
     """
     directory = RunDirectory.at(options.out)
     found = directory.read_identity(BEFORE_RUN_FILE)
-    models = load_models(options.models, options.threshold, model_names(found))
+    models = _models(options, found)
     identity = _identity(options, models)
     if found is not None:
         require_same_identity(directory.uri, found, identity)
@@ -117,16 +122,45 @@ def score(options: ScoreOptions, write_report: WriteReport) -> dict[str, Any]:
         _require_engine(run, options)
     with _building(options, directory.uri, found) as building, _executor(options) as executor:
         if building is not None:
-            _log_notes(column_notes(directory.uri, COLUMNS))
-            start_run(directory, identity, building())
+            built = building()
+            _log_notes([*column_notes(directory.uri, COLUMNS), *built.notes])
+            _start(directory, identity, built, models, options, executor)
         run = read_run(directory)
-        _log_notes(run.notes)
+        if building is None:
+            _log_notes(run.notes)
         return _complete(run, models, options, executor, write_report)
+
+
+def _models(options: ScoreOptions, found: Mapping[str, Any] | None) -> list[ScoringModel]:
+    models = load_models(options.models, options.threshold, model_names(found))
+    if options.adapt:
+        require_priors(models)
+    return models
 
 
 def _identity(options: ScoreOptions, models: Sequence[ScoringModel]) -> dict[str, Any]:
     digest = options.manifest and table_digest(source(None, options.manifest))
-    return run_identity(options.frames, options.manifest, options.limit, models, digest)
+    return run_identity(options.frames, options.manifest, options.limit, models, digest, options.adapt)
+
+
+def _start(
+    directory: RunDirectory,
+    identity: Mapping[str, Any],
+    built: BuiltManifest,
+    models: Sequence[ScoringModel],
+    options: ScoreOptions,
+    executor: Executor,
+) -> None:
+    """Write ``run.json``; if the run adapts, after the first pass."""
+    adaptation = None
+    if options.adapt:
+        work = partial(_work, models=models, options=options)
+        adaptation = estimate_places(executor, directory, built, models, work)
+    start_run(directory, identity, built, adaptation)
+
+
+def _work(run: ScoringRun, models: Sequence[ScoringModel], options: ScoreOptions) -> Work:
+    return Work(run, [model.bundle for model in models], options.device, options.allow_mixed_engines)
 
 
 def _require_engine(run: ScoringRun, options: ScoreOptions) -> None:
@@ -182,14 +216,14 @@ def _complete(
     write_report: WriteReport,
 ) -> dict[str, Any]:
     require_only_parts(run)  # before any work, and before a finished run is reopened
-    bundles = [model.bundle for model in models]
-    work = Work(run, bundles, options.device, options.allow_mixed_engines)
+    use_engine_of_first_pass(run)
+    work = _work(run, models, options)
     _score_missing_shards(executor, work)
     if options.retry_errors:
         _score_failed_frames(executor, work)
     # Another command may have finished the run meanwhile. Merging again gives the same bytes.
     totals = sum(executor.map_parts(merge_part, run), start=PartTotals())
-    cards = {bundle.name: bundle.model_card() for bundle in bundles}
+    cards = {model.name: model.bundle.model_card() for model in models}
     return finish_run(run, totals, lambda run, metrics, totals: write_report(run, metrics, cards, totals))
 
 
@@ -208,7 +242,7 @@ def _score_missing_shards(executor: Executor, work: Work) -> None:
         shards, are = counted(run.plan.shards, "shard"), numbered("{is|are}", committed)
         log.info("Resuming: %d of %s %s committed.", committed, shards, are)
     done = round(run.frames * committed / run.plan.shards)
-    _score_shards(executor, work, missing, Progress(run.frames, done))
+    score_with_progress(executor, work, missing, Progress(run.frames, done))
 
 
 def _score_failed_frames(executor: Executor, work: Work) -> None:
@@ -220,7 +254,7 @@ def _score_failed_frames(executor: Executor, work: Work) -> None:
     frames = sum(failed.values())
     log.info("Frames whose storage failed, which are read again: %d", frames)
     work.run.directory.reopen()  # merged again, whatever another command has merged meanwhile
-    _score_shards(executor, replace(work, retry=True), sorted(failed), Progress(frames))
+    score_with_progress(executor, replace(work, retry=True), sorted(failed), Progress(frames))
 
 
 def _all_failed_frames(executor: Executor, run: ScoringRun) -> dict[int, int]:
@@ -231,14 +265,6 @@ def _all_failed_frames(executor: Executor, run: ScoringRun) -> dict[int, int]:
     return failed
 
 
-def _score_shards(executor: Executor, work: Work, shards: Sequence[int], progress: Progress) -> None:
-    if not shards:
-        return
-    with closing(progress):
-        for shard in executor.score_shards(work, np.array(shards, dtype=np.int64)):
-            progress.add(shard.frames, shard.errors, shard.retries)
-
-
 # ---------------------------------------------------------------------------------------- dry run
 
 
@@ -246,7 +272,7 @@ def dry_run(options: ScoreOptions) -> list[str]:
     """Return what `score` would do, as lines; write nothing."""
     directory = RunDirectory.at(options.out)
     found = directory.read_identity(BEFORE_RUN_FILE)
-    models = load_models(options.models, options.threshold, model_names(found))
+    models = _models(options, found)
     if found is None:
         lines = _would_start(options, directory)
     else:
@@ -258,16 +284,33 @@ def dry_run(options: ScoreOptions) -> list[str]:
 
 
 def _would_start(options: ScoreOptions, directory: RunDirectory) -> list[str]:
-    with building_in_subprocess(options.frames, options.manifest, options.limit, folder=None) as building:
+    with (
+        tempfile.TemporaryDirectory(prefix="flipbatch-") as scratch,
+        _building_for_dry_run(options, scratch) as building,
+    ):
         manifest = building()
+        first_pass = _would_sample(manifest, scratch) if options.adapt else []
     videos = plural(manifest.videos, "video")
     return [
         f"would write to {directory.uri}",
         *column_notes(directory.uri, COLUMNS),
         f"frames: {manifest.frames} of {manifest.videos} {videos}: {_labels(manifest)}",
         *manifest.notes,
+        *first_pass,
         f"shards: {manifest.plan.shards}",
     ]
+
+
+def _building_for_dry_run(options: ScoreOptions, scratch: str) -> AbstractContextManager[Building]:
+    """Build a manifest in a subprocess; write it only if its places are to be counted."""
+    folder = scratch if options.adapt else None
+    return building_in_subprocess(options.frames, options.manifest, options.limit, folder)
+
+
+def _would_sample(manifest: BuiltManifest, folder: str) -> list[str]:
+    counts = count_places(f"{folder}/{manifest.folder}", manifest.plan)
+    sampled, places = counted(sample_size(counts), "frame"), counted(len(counts), "place")
+    return [f"first pass: {sampled} of {places}, at most {FRAMES_PER_PLACE} of each"]
 
 
 def _labels(manifest: BuiltManifest) -> str:

@@ -24,7 +24,7 @@ class LocalExecutor:
         for chunk in chunk_shards(shards, workers=1):
             attempt = work.start_attempt(chunk)
             for decoded in work.decode(attempt):
-                yield commit_shard(work.run, predict_shard(predictors, decoded))
+                yield commit_shard(work.run, predict_shard(work.run, predictors, decoded))
             finish_attempt(work.run, attempt)
 
     def map_parts(self, function: Callable[[ScoringRun, int], Result], run: ScoringRun) -> Iterator[Result]:

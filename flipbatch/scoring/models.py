@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from flipbatch.errors import InputError
+from flipbatch.evaluation.threshold import UNDECIDED
 from flipbatch.models.bundle import Bundle, load_bundle
 from flipbatch.schema import PREDICTIONS
 from flipbatch.storage.hive_folders import is_text
@@ -32,10 +33,13 @@ class ScoringModel:
         With the run's name and the run's threshold.
     bundle_fingerprint : str
         SHA-256 of the bundle's files in storage, 64 hexadecimal digits.
+    own_threshold : float
+        The bundle's own threshold.
     """
 
     bundle: Bundle
     bundle_fingerprint: str
+    own_threshold: float = UNDECIDED
 
     @property
     def name(self) -> str:
@@ -100,9 +104,10 @@ def _load_model(argument: str, threshold: float | None, known: Collection[str]) 
     name = name or bundle.name
     _require_name(name, uri, known)
     calibration = bundle.calibration
+    own = calibration.threshold
     if threshold is not None:
         calibration = dataclasses.replace(calibration, threshold=threshold)
-    return ScoringModel(dataclasses.replace(bundle, name=name, calibration=calibration), fingerprint)
+    return ScoringModel(dataclasses.replace(bundle, name=name, calibration=calibration), fingerprint, own)
 
 
 # ---------------------------------------------------------------------------------------- names

@@ -200,7 +200,7 @@ class _Predict:
 
     def __call__(self, batch: pd.DataFrame) -> Iterator[pd.DataFrame]:
         for decoded, attempt in _rows(batch, "decoded"):
-            yield _row("predicted", predict_shard(self._predictors, decoded), attempt)
+            yield _row("predicted", predict_shard(self._work.run, self._predictors, decoded), attempt)
 
 
 class _PredictAndCommit(_Predict):
@@ -213,7 +213,7 @@ class _PredictAndCommit(_Predict):
 
     def __call__(self, batch: pd.DataFrame) -> Iterator[pd.DataFrame]:
         for decoded, attempt in _rows(batch, "decoded"):
-            predicted = predict_shard(self._predictors, decoded)
+            predicted = predict_shard(self._work.run, self._predictors, decoded)
             self._commits.append(self._committer.submit(commit_shard, self._work.run, predicted))
             while len(self._commits) > (0 if _is_last(decoded, attempt) else 1):
                 yield _row("committed", self._commits.popleft().result(), attempt)

@@ -17,9 +17,14 @@ from flipbatch.runtime.run_directory import RUN_FILE, RunDirectory
 from flipbatch.schema import SCHEMA_VERSION
 from flipbatch.scoring.build_manifest import MANIFEST_FOLDER, MISNAMED_FILE, BuiltManifest
 from flipbatch.scoring.models import ScoringModel, is_model_name
+from flipbatch.scoring.place_offsets import Adaptation
 from flipbatch.scoring.shards import Plan, part_name
 
-BEFORE_RUN_FILE = frozenset({MANIFEST_FOLDER})
+ADAPTATION_FOLDER = "adaptation"
+OFFSETS_FILE = "offsets.parquet"
+"""In a folder of a first pass, below `ADAPTATION_FOLDER`."""
+
+BEFORE_RUN_FILE = frozenset({MANIFEST_FOLDER, ADAPTATION_FOLDER})
 """What an interrupted start may leave in a run's directory."""
 
 PREDICTIONS_FOLDER = "predictions"
@@ -48,6 +53,8 @@ class ScoringRun:
         By model.
     notes : tuple of str
         What users should know about the manifest, a sentence each.
+    adaptation : Adaptation or None
+        The offsets of the places; None without ``--adapt``.
     """
 
     directory: RunDirectory
@@ -61,6 +68,7 @@ class ScoringRun:
     bundle_fingerprints: Mapping[str, str]
     thresholds: Mapping[str, float]
     notes: tuple[str, ...] = ()
+    adaptation: Adaptation | None = None
 
     @property
     def models(self) -> list[str]:
@@ -131,13 +139,15 @@ def run_identity(
     limit: int | None,
     models: Sequence[ScoringModel],
     manifest_digest: str | None = None,
+    adapt: bool = False,
 ) -> dict[str, Any]:
     """Return what a command must repeat to resume a run.
 
     A directory is listed once: files added later belong to another run. A manifest's file is identified by
-    its content, `manifest_digest`.
+    its content, `manifest_digest`. Only a run that adapts says so, as runs of older versions say nothing.
     """
     return {
+        **({"adapt": True} if adapt else {}),
         "command": "score",
         "frames": storage.redacted_uri(frames),
         "manifest": storage.redacted_uri(manifest),
@@ -155,8 +165,15 @@ def model_names(identity: Mapping[str, Any] | None) -> frozenset[str]:
     return frozenset(models) if isinstance(models, Mapping) else frozenset()
 
 
-def start_run(directory: RunDirectory, identity: Mapping[str, Any], built: BuiltManifest) -> None:
+def start_run(
+    directory: RunDirectory,
+    identity: Mapping[str, Any],
+    built: BuiltManifest,
+    adaptation: Mapping[str, Any] | None = None,
+) -> None:
     """Write ``run.json``, after the manifest. If another command wrote it for the same run, keep that one.
+
+    `adaptation`, what a first pass has found, is part of the run's fingerprint.
 
     Raises
     ------
@@ -174,7 +191,7 @@ def start_run(directory: RunDirectory, identity: Mapping[str, Any], built: Built
         "folder": built.folder,
         "notes": list(built.notes),
     }
-    directory.start(identity, manifest=facts)
+    directory.start(identity, manifest=facts, **({"adaptation": adaptation} if adaptation else {}))
 
 
 # ---------------------------------------------------------------------------------------- read
@@ -202,7 +219,7 @@ def _parse_run(directory: RunDirectory, run: Mapping[str, Any]) -> ScoringRun:
     models, manifest = run["identity"]["models"], run["manifest"]
     return ScoringRun(
         directory=directory,
-        manifest=directory.path(_manifest_folder(manifest["folder"])),
+        manifest=directory.path(_folder_of(MANIFEST_FOLDER, manifest["folder"])),
         plan=Plan(int(manifest["shards"]), tuple(int(shard) for shard in manifest["first_shards"])),
         frames=int(manifest["frames"]),
         videos=int(manifest["videos"]),
@@ -212,12 +229,21 @@ def _parse_run(directory: RunDirectory, run: Mapping[str, Any]) -> ScoringRun:
         bundle_fingerprints={_model_name(name): str(model["bundle"]) for name, model in models.items()},
         thresholds={name: float(model["threshold"]) for name, model in models.items()},
         notes=tuple(map(str, manifest.get("notes", ()))),
+        adaptation=_adaptation(directory, run),
     )
 
 
-def _manifest_folder(folder: str) -> str:
-    if not re.fullmatch(rf"{MANIFEST_FOLDER}/[0-9a-f-]+", folder):
-        raise ValueError(f"{folder!r} is not a folder of a manifest")
+def _adaptation(directory: RunDirectory, run: Mapping[str, Any]) -> Adaptation | None:
+    if not run["identity"].get("adapt"):
+        return None
+    facts = dict(run["adaptation"])
+    folder = _folder_of(ADAPTATION_FOLDER, facts.pop("folder"))
+    return Adaptation(directory.path(folder, OFFSETS_FILE), str(facts.pop("digest")), facts)
+
+
+def _folder_of(parent: str, folder: str) -> str:
+    if not re.fullmatch(rf"{parent}/[0-9a-f-]+", folder):
+        raise ValueError(f"{folder!r} is not a folder in {parent}")
     return folder
 
 

@@ -27,6 +27,7 @@ from flipbatch.models.predictor import Predictor
 from flipbatch.schema import PREDICTIONS, TRANSIENT, Status
 from flipbatch.scoring.engines import engine_text, engines_metadata, engines_of
 from flipbatch.scoring.manifest_parts import read_shard
+from flipbatch.scoring.place_offsets import read_offsets
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.storage.parquet import create_table, read_table, write_table
 
@@ -205,8 +206,11 @@ def _decode(opened: _OpenShard, sizes: Sequence[InputSize], decoder: Decoder) ->
 # ---------------------------------------------------------------------------------------- predict
 
 
-def predict_shard(predictors: Sequence[Predictor], decoded: DecodedShard) -> PredictedShard:
-    """Predict with every model. Every frame is a row, with a probability or with the reason why not."""
+def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: DecodedShard) -> PredictedShard:
+    """Predict with every model. Every frame is a row, with a probability or with the reason why not.
+
+    In a run that adapts, each frame's logit is reduced by the offset of its place.
+    """
     decoded_at = time.time()
     status, error = _outcomes(decoded)
     ok = np.array([one is Status.OK for one in status], dtype=bool)
@@ -214,7 +218,10 @@ def predict_shard(predictors: Sequence[Predictor], decoded: DecodedShard) -> Pre
     columns |= {"status": pa.array(status, pa.string()), "error": pa.array(error, pa.string())}
     columns["group"] = decoded.rows["group"]
     for predictor in predictors:
-        columns[predictor.name] = _probabilities(predictor, decoded.frames[predictor.input_size].pixels, ok)
+        pixels = decoded.frames[predictor.input_size].pixels
+        columns[predictor.name] = _probabilities(
+            predictor, pixels, ok, _offsets(run, predictor, decoded.rows)
+        )
     rows, before = pa.table(columns), decoded.committed
     engines = frozenset(engine_text(predictor.engine) for predictor in predictors)
     return PredictedShard(
@@ -241,12 +248,22 @@ def _outcomes(decoded: DecodedShard) -> tuple[list[Status], list[str | None]]:
     return status, error
 
 
+def _offsets(run: ScoringRun, predictor: Predictor, rows: pa.Table) -> npt.NDArray[np.float64]:
+    """Return the offset of each row, (N,); 0 in a run that does not adapt."""
+    if run.adaptation is None:
+        return np.zeros(rows.num_rows)
+    return read_offsets(run.adaptation).of_rows(predictor.name, rows)
+
+
 def _probabilities(
-    predictor: Predictor, pixels: npt.NDArray[np.uint8], ok: npt.NDArray[np.bool_]
+    predictor: Predictor,
+    pixels: npt.NDArray[np.uint8],
+    ok: npt.NDArray[np.bool_],
+    offsets: npt.NDArray[np.float64],
 ) -> pa.Array:
     """Return float32 probabilities, null for frames without pixels."""
     probabilities = np.zeros(len(ok), dtype=np.float32)
-    probabilities[ok] = predictor.probabilities(pixels if ok.all() else pixels[ok])
+    probabilities[ok] = predictor.probabilities(pixels if ok.all() else pixels[ok], offsets[ok])
     return pa.array(probabilities, PREDICTIONS.field("flip_probability").type, mask=~ok)
 
 

@@ -31,6 +31,21 @@ def test_the_error_rate_is_the_share_of_frames_without_probability(total, scored
     assert error_rate(metrics(total, scored)) == pytest.approx(rate)
 
 
+@pytest.mark.parametrize(("name", "end"), [("cnn_model", "cnn_model."), ("m" * 90, f"{'m' * 29}…")])
+def test_a_run_that_adapts_says_that_frames_depend_on_their_neighbours(name, end):
+    offsets = {"smallest": -1.204, "median": 0.1, "largest": 2.35}
+    adaptation = {"frames_per_place": 64, "places": 12, "frames": 640, "models": {name: offsets}}
+    lines = summary_lines(metrics() | {"adaptation": adaptation})
+    assert lines[1:4] == [
+        "Adapted to 12 places, by 640 frames without their labels.",
+        "A frame's probability depends on the other frames of its place.",
+        f"Offsets from -1.20 to +2.35 logits, median +0.10: {end}",
+    ]
+    assert (
+        lines[:1] + lines[4:] == summary_lines(metrics() | {"adaptation": None}) == summary_lines(metrics())
+    )
+
+
 def test_one_frame_of_one_video_is_not_called_several():
     lines = summary_lines(metrics(total=1, scored=1) | {"videos": 1})
     assert lines[0] == "1 of 1 frame of 1 video scored"

@@ -32,6 +32,19 @@ def test_ray_gives_the_same_files_as_the_local_executor(
     assert contents(tmp_path / "out") == contents(local)
 
 
+def test_ray_gives_the_same_files_as_the_local_executor_with_a_first_pass(
+    frames: Path, bundles: tuple[str, str], tmp_path: Path
+) -> None:
+    executors: tuple[ExecutorName, ...] = ("ray", "local")
+    ray, local = (
+        ScoreOptions(frames=str(frames), models=bundles, out=str(tmp_path / name), executor=name, adapt=True)
+        for name in executors
+    )
+    assert score(ray)["adaptation"]["places"] == 1
+    score(local)
+    assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+
+
 @pytest.mark.parametrize("order", [("local", "ray"), pytest.param(("ray", "local"), marks=pytest.mark.slow)])
 def test_a_run_of_one_executor_is_finished_by_the_other(
     order: tuple[ExecutorName, ExecutorName], manifest: Path, bundles: tuple[str, str], tmp_path: Path

@@ -57,7 +57,7 @@ def decode_shard(run, sizes, shard):
 
 
 def score_shard(run, predictors, decoded):
-    return commit_shard(run, predict_shard(predictors, decoded))
+    return commit_shard(run, predict_shard(run, predictors, decoded))
 
 
 def committed_rows(run, shard=0):
