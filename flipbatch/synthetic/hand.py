@@ -10,7 +10,7 @@ import numpy as np
 from flipbatch.synthetic.atlas import Tile
 from flipbatch.synthetic.bones import STANDARD_LENGTH, Bone, pose_hand
 from flipbatch.synthetic.brightness import brightness
-from flipbatch.synthetic.mesh import Mesh, grid_triangles
+from flipbatch.synthetic.mesh import Mesh, grid_triangles, lit_surface
 from flipbatch.synthetic.scene import Hand, Light
 
 AROUND, ALONG = 8, 6
@@ -49,8 +49,7 @@ class HandSurface:
         return Mesh(
             (self._points + place).astype(np.float32),
             self._triangles,
-            self._texture,
-            brightness(self._normals, light),
+            lit_surface(self._texture, brightness(self._normals, light)),
         )
 
 

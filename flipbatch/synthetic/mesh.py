@@ -25,16 +25,14 @@ class Mesh:
         (N, 3) positions in cm, float32.
     triangles
         (M, 3) indices of vertices, int32.
-    texture
-        (N, 2) positions in the atlas, 0 to 1, float32.
-    brightness
-        (N,) share of light that the surface reflects when no shadow falls on it, 0 to 2, float32.
+    surface
+        (N, 3), float32: position in the atlas, across and down, 0 to 1, and half of the brightness, which is 1
+        for a level surface without a shadow.
     """
 
     vertices: np.ndarray
     triangles: np.ndarray
-    texture: np.ndarray
-    brightness: np.ndarray
+    surface: np.ndarray
 
 
 def joined(meshes: Sequence[Mesh]) -> Mesh:
@@ -43,15 +41,19 @@ def joined(meshes: Sequence[Mesh]) -> Mesh:
     return Mesh(
         np.concatenate([mesh.vertices for mesh in meshes]),
         np.concatenate([mesh.triangles + start for mesh, start in zip(meshes, starts.tolist(), strict=True)]),
-        np.concatenate([mesh.texture for mesh in meshes]),
-        np.concatenate([mesh.brightness for mesh in meshes]),
+        np.concatenate([mesh.surface for mesh in meshes]),
     )
 
 
 def between(before: Mesh, after: Mesh, share: float) -> Mesh:
     """Return a mesh on its straight way from one moment (0) to another (1)."""
     vertices = cv2.addWeighted(before.vertices, 1 - share, after.vertices, share, 0)
-    return Mesh(vertices, before.triangles, before.texture, before.brightness)
+    return Mesh(vertices, before.triangles, before.surface)
+
+
+def lit_surface(texture: np.ndarray, brightness: np.ndarray) -> np.ndarray:
+    """Return `Mesh.surface` of positions in the atlas (N, 2) and brightness (N,), 0 to 2."""
+    return np.column_stack([texture, np.ravel(brightness) / 2]).astype(np.float32)
 
 
 def grid_mesh(points: np.ndarray, tile: Tile, brightness: np.ndarray, mirrored: bool = False) -> Mesh:
@@ -73,8 +75,7 @@ def grid_mesh(points: np.ndarray, tile: Tile, brightness: np.ndarray, mirrored: 
     return Mesh(
         points.reshape(-1, 3).astype(np.float32),
         grid_triangles(rows, columns),
-        texture,
-        np.broadcast_to(brightness, (rows, columns)).reshape(-1).astype(np.float32),
+        lit_surface(texture, np.broadcast_to(brightness, (rows, columns))),
     )
 
 

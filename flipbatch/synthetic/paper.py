@@ -60,6 +60,7 @@ def resting_sheet(book: Book, side: int) -> Sheet:
     return Sheet(edges[0], edges[1])
 
 
+@lru_cache(maxsize=32)
 def turning_sheet(book: Book, turn: Turn, time: float) -> Sheet:
     """Return a page in the air at `time`. It stays between the two resting pages."""
     gutter = 0.6 * max(book.left.thickness, book.right.thickness)

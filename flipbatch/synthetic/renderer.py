@@ -7,6 +7,8 @@ scene, size and time give the same pixels. Knows no files and no frame numbers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -25,6 +27,8 @@ from flipbatch.synthetic.view import FAR, Seen, View
 
 FEWEST_PICTURES, MOST_PICTURES = 3, 9
 """Bounds of the number of pictures that are averaged."""
+PIXEL_SPREAD = 1.5
+"""Side of the square, in pixels, from which a pixel gets its light: a lens and a downscaled film blur so."""
 PIXELS_PER_PICTURE = 2.2
 """Largest movement in pixels, of a frame of 240 rows, between two of the averaged pictures."""
 
@@ -58,6 +62,32 @@ class FrameState:
     paper: float
 
 
+class Region(IntEnum):
+    """What a pixel shows."""
+
+    OTHER = 0
+    RESTING = 1
+    AIR = 2
+    HAND = 3
+
+
+class Rendered(NamedTuple):
+    """A frame and what it shows.
+
+    Attributes
+    ----------
+    pixels
+        uint8 RGB (height, width, 3).
+    state
+    regions
+        uint8 (height, width): `Region` of each pixel at the end of the exposure.
+    """
+
+    pixels: np.ndarray
+    state: FrameState
+    regions: np.ndarray
+
+
 class SceneRenderer:
     """Renders moments of one scene.
 
@@ -78,7 +108,7 @@ class SceneRenderer:
         )
         self._towards = np.array(camera.position) / np.linalg.norm(camera.position)
         self._lens = Lens(scene.film, self._width, height)
-        self._shadows = Shadows(scene.light, self._view, 224 if height <= 480 else 640)
+        self._shadows = Shadows(scene.light, self._view, 176 if height <= 480 else 640)
         self._backdrop = draw_backdrop(scene.place, self._width, height).astype(np.float32)
         self._build()
 
@@ -104,9 +134,10 @@ class SceneRenderer:
         self._around = self._surroundings(
             atlas.tile(table), atlas.tile(floor), [atlas.tile(n) for n in colors]
         )
+        self._skin_tiles = [atlas.tile(number) for number in (skin, sleeve) if number is not None]
         sleeve_tile = None if sleeve is None else atlas.tile(sleeve)
         self._hands = [(hand, HandSurface(hand, atlas.tile(skin), sleeve_tile)) for hand in scene.hands]
-        self._atlas = atlas.picture().astype(np.float32)
+        self._atlas = atlas.picture()
 
     def _book(self, left: Tile, right: Tile, stack: Tile, cover: Tile) -> Mesh:
         scene = self._scene
@@ -125,7 +156,7 @@ class SceneRenderer:
         rng = np.random.default_rng([self._scene.place.seed, 6])
         parts = [table_top(self._scene.place, table, floor, self._scene.light)]
         parts.extend(self._object(rng, tile) for tile in objects)
-        return self._view.see(joined(parts))
+        return self._view.see(self._view.in_front(joined(parts)))
 
     def _object(self, rng: np.random.Generator, tile: Tile) -> Mesh:
         """Return something that lies beside the book."""
@@ -151,10 +182,10 @@ class SceneRenderer:
         ValueError
             If `time` is out of range.
         """
-        return self.render_with_state(time)[0]
+        return self.render_with_state(time).pixels
 
-    def render_with_state(self, time: float) -> tuple[np.ndarray, FrameState]:
-        """Render the moment `time`, and return what is to be seen in it.
+    def render_with_state(self, time: float) -> Rendered:
+        """Render the moment `time`, and say what is to be seen in it.
 
         Raises
         ------
@@ -164,19 +195,26 @@ class SceneRenderer:
         if not 0 <= time <= 1:
             raise ValueError(f"The time in a clip must be between 0 and 1, not {time}.")
         movement = self._movement(time)
-        before, after = self._mesh(time), self._mesh(time + self._scene.exposure)
+        before, after = self._view.in_front(self._mesh(time)), self._mesh(time + self._scene.exposure)
         nearest = self._shadows.cast(between(before, after, 0.5))
+        pictures = self._pictures(movement)
+        views = [
+            self._view.see(
+                between(before, after, (index + 0.5) / pictures), self._shift(time, index), self._around
+            )
+            for index in range(pictures)
+        ]
         linear = np.zeros((self._height, self._width, 3), np.float32)
-        pictures, seen = self._pictures(movement), None
-        for index in range(pictures):
-            mesh = between(before, after, (index + 0.5) / pictures)
-            seen = self._view.see(mesh, self._shift(time, index), self._around)
-            cv2.accumulate(self._colored(seen, nearest), linear)
-        frame = self._lens.expose(
-            linear / pictures, np.random.default_rng([self._scene.seed, round(time * 1e6)])
-        )
-        assert seen is not None, "a frame is the mean of one picture at least"
-        return frame, self._state(time, movement, seen)
+        lit = self._shadows.light(nearest, views[pictures // 2])
+        for seen in views:
+            # Without movement, the pictures differ by less than a pixel, and one shadow serves all.
+            if pictures > FEWEST_PICTURES:
+                lit = self._shadows.light(nearest, seen)
+            cv2.accumulate(self._colored(seen, lit), linear)
+        rng = np.random.default_rng([self._scene.seed, round(time * 1e6)])
+        regions = self._regions(views[pictures // 2])
+        frame = self._lens.expose(linear / pictures, rng)
+        return Rendered(frame, self._state(time, movement, regions), regions)
 
     def _pictures(self, movement: float) -> int:
         wanted = movement * 240 / PIXELS_PER_PICTURE
@@ -224,7 +262,7 @@ class SceneRenderer:
         points += [np.stack([sheet.upper[-1], sheet.lower[-1]]) for sheet in self._sheets(time)]
         return np.concatenate(points) if points else np.zeros((0, 3))
 
-    def _colored(self, seen: Seen, nearest: np.ndarray) -> np.ndarray:
+    def _colored(self, seen: Seen, lit: np.ndarray) -> np.ndarray:
         """Return the light that comes from each pixel: float32 RGB of 0 to 255 and more."""
         height, width = self._atlas.shape[:2]
         across, down, half = cv2.split(seen.texture)
@@ -234,11 +272,8 @@ class SceneRenderer:
         color = cv2.remap(self._atlas, across, down, cv2.INTER_LINEAR)
         # In the shade, the ambient light remains: half * 2 * (ambient + (1 - ambient) * lit).
         ambient = self._scene.light.ambient
-        shade = cv2.multiply(
-            half,
-            cv2.addWeighted(lit := self._shadows.light(nearest, seen), 2 - 2 * ambient, lit, 0, 2 * ambient),
-        )
-        color = cv2.multiply(color, cv2.merge([shade, shade, shade]))
+        shade = cv2.multiply(half, cv2.addWeighted(lit, 2 - 2 * ambient, lit, 0, 2 * ambient))
+        color = cv2.multiply(color, cv2.merge([shade, shade, shade]), dtype=cv2.CV_32F)
         return cv2.copyTo(self._backdrop, (seen.distance >= FAR).astype(np.uint8), color)
 
     def _shift(self, time: float, index: int) -> tuple[float, float]:
@@ -250,30 +285,41 @@ class SceneRenderer:
             for speed, phase in zip((1.3, 0.9), camera.phases[:2], strict=True)
         )
         # The golden ratios of one and two dimensions spread any number of points evenly.
-        return float(x + (index * 0.7549) % 1 - 0.5), float(y + (index * 0.5698) % 1 - 0.5)
+        across, down = (index * 0.7549) % 1 - 0.5, (index * 0.5698) % 1 - 0.5
+        return float(x + PIXEL_SPREAD * across), float(y + PIXEL_SPREAD * down)
 
-    def _state(self, time: float, movement: float, seen: Seen) -> FrameState:
+    def _regions(self, seen: Seen) -> np.ndarray:
+        """Return what each pixel shows, a `Region`."""
+        across, pages = seen.texture[..., 0], self._page_tiles
+        shown = {
+            Region.RESTING: [pages[0], pages[-1]],
+            Region.AIR: pages[1:-1],
+            Region.HAND: self._skin_tiles,
+        }
+        regions = np.zeros(across.shape, np.uint8)
+        for region, tiles in shown.items():
+            for tile in tiles:
+                regions[cv2.inRange(across, tile.left, tile.left + tile.width) > 0] = region
+        regions[seen.distance >= FAR] = Region.OTHER
+        return regions
+
+    def _state(self, time: float, movement: float, regions: np.ndarray) -> FrameState:
         """Return what a frame shows; a page that hands may hide is drawn once more without them."""
-        scene, area = self._scene, self._width * self._height
-        paper = _pixels(seen, self._page_tiles[0], self._page_tiles[-1]) / area
+        scene, area = self._scene, regions.size
+        shown = int(np.count_nonzero(regions == Region.AIR))
+        paper = (shown + int(np.count_nonzero(regions == Region.RESTING))) / area
         if scene.label == "notflip":
             return FrameState(float("nan"), 0.0, 0.0, 0.0, movement, paper)
-        sheets = self._sheets(time + scene.exposure)
-        first, last = self._page_tiles[1], self._page_tiles[-2]
-        shown = whole = _pixels(seen, first, last)
+        whole = shown
         if self._hands:
-            pages = joined([self._still, *self._pages(time + scene.exposure)])
-            whole = max(whole, _pixels(self._view.see(pages, self._shift(time, 0)), first, last))
+            pages = self._view.in_front(joined([self._still, *self._pages(time + scene.exposure)]))
+            bare = self._regions(self._view.see(pages, self._shift(time, 0)))
+            whole = max(whole, int(np.count_nonzero(bare == Region.AIR)))
         return FrameState(
             angle=scene.turns[0].angle(time),
-            lift=max(lift(scene.book, sheet) for sheet in sheets),
+            lift=max(lift(scene.book, sheet) for sheet in self._sheets(time + scene.exposure)),
             visible=shown / area,
             hidden=1 - shown / whole if whole else 0.0,
             blur=movement,
             paper=paper,
         )
-
-
-def _pixels(seen: Seen, first: Tile, last: Tile) -> int:
-    """Return the number of pixels that show any texture between two of the atlas."""
-    return cv2.countNonZero(cv2.inRange(seen.texture[..., 0], first.left, last.left + last.width))

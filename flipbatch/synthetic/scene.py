@@ -2,8 +2,8 @@
 
 Lengths are centimetres: x to the right, y away from the reader, z up. The spine is on the y axis and the
 middle of the book is at the origin. Angles of pages are degrees from the right side (0) over the spine to the
-left side (180). Time runs from 0 to 1 over the clip. Knows no random numbers, no pixels, no files and no frame
-numbers.
+left side (180). Time runs from 0 to 1 over the clip. Knows no random numbers, no pixels, no files and no
+frame numbers.
 """
 
 from dataclasses import dataclass

@@ -39,6 +39,8 @@ class RenderedFrame:
         Whether a page is in the air.
     state
         What the frame shows exactly.
+    regions
+        uint8 (height, width): the `Region` that each pixel shows.
     scene
         Number of its scene. Scenes 2n and 2n + 1 show one place.
     """
@@ -46,6 +48,7 @@ class RenderedFrame:
     pixels: np.ndarray
     is_flip: bool
     state: FrameState
+    regions: np.ndarray
     scene: int
 
     @property
@@ -96,6 +99,6 @@ def rendered_frames(
         renderer = SceneRenderer(scene, min(size[0], round(size[1] / scene.aspect)))
         times = np.random.default_rng([seed, number, 4]).uniform(0, 1, frames_per_scene)
         for time in times.tolist():
-            pixels, state = renderer.render_with_state(time)
-            yield RenderedFrame(pixels, scene.label == "flip", state, number)
+            pixels, state, regions = renderer.render_with_state(time)
+            yield RenderedFrame(pixels, scene.label == "flip", state, regions, number)
         number += step

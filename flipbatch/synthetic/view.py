@@ -6,7 +6,7 @@ pixels. Does not know textures, light or books.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -76,12 +76,12 @@ class View:
         Parameters
         ----------
         mesh
+            Wholly in front of the lens.
         shift
             Movement of the picture to the right and down, in pixels.
         before
             What is already there; a nearer surface hides it.
         """
-        colors = np.concatenate([mesh.texture, mesh.brightness[:, None] / 2], axis=1)
         if before is None:
             texture = np.zeros((self.height, self.width, 3), np.float32)
             distance = np.full((self.height, self.width), FAR, np.float32)
@@ -89,8 +89,8 @@ class View:
             texture, distance = before.texture.copy(), before.distance.copy()
         cv2.triangleRasterize(
             mesh.vertices,
-            self._in_front(mesh),
-            colors,
+            mesh.triangles,
+            mesh.surface,
             texture,
             distance,
             self._matrix(shift),
@@ -101,12 +101,12 @@ class View:
         )
         return Seen(texture, distance)
 
-    def _in_front(self, mesh: Mesh) -> np.ndarray:
-        """Return the triangles that are wholly in front of the lens: others would be drawn as spikes."""
+    def in_front(self, mesh: Mesh) -> Mesh:
+        """Return the part of a mesh that is wholly in front of the lens: the rest would be drawn as spikes."""
         depth = (mesh.vertices - self.position.astype(np.float32)) @ self.axes[2].astype(np.float32)
         if depth.min() > NEAR:
-            return mesh.triangles
-        return mesh.triangles[(depth[mesh.triangles] > NEAR).all(axis=1)]
+            return mesh
+        return replace(mesh, triangles=mesh.triangles[(depth[mesh.triangles] > NEAR).all(axis=1)])
 
     def distances(self, mesh: Mesh) -> np.ndarray:
         """Return the distance of the nearest surface in each pixel, (height, width), float32."""

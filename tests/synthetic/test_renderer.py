@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flipbatch.synthetic.dataset import video_scene
-from flipbatch.synthetic.renderer import SceneRenderer
+from flipbatch.synthetic.renderer import Region, SceneRenderer
 
 ROWS = 240
 
@@ -46,7 +46,7 @@ def test_the_page_in_the_air_is_the_difference_between_the_labels(scene, rendere
 
 
 def test_a_flip_shows_a_page_and_its_lift_and_angle(renderer, scene):
-    _, state = renderer.render_with_state(0.5)
+    state = renderer.render_with_state(0.5).state
     assert state.angle == pytest.approx(scene.turns[0].angle(0.5))
     assert 0.2 < state.lift < 2
     assert 0 < state.visible < state.paper < 1
@@ -54,20 +54,34 @@ def test_a_flip_shows_a_page_and_its_lift_and_angle(renderer, scene):
 
 
 def test_without_a_page_in_the_air_none_is_visible(scene):
-    _, state = SceneRenderer(replace(scene, label="notflip"), ROWS).render_with_state(0.5)
+    state = SceneRenderer(replace(scene, label="notflip"), ROWS).render_with_state(0.5).state
     assert np.isnan(state.angle)
     assert (state.lift, state.visible, state.hidden) == (0, 0, 0)
     assert state.paper > 0.1
 
 
 def test_without_hands_nothing_is_hidden(scene):
-    _, state = SceneRenderer(replace(scene, hands=()), ROWS).render_with_state(0.5)
+    state = SceneRenderer(replace(scene, hands=()), ROWS).render_with_state(0.5).state
     assert state.hidden == 0
+
+
+def test_regions_say_what_each_pixel_shows(scene):
+    shown = SceneRenderer(scene, ROWS).render_with_state(0.5)
+    assert shown.regions.shape == shown.pixels.shape[:2]
+    assert np.mean(shown.regions == Region.AIR) == pytest.approx(shown.state.visible)
+    flat = SceneRenderer(replace(scene, label="notflip", hands=()), ROWS).render_with_state(0.5)
+    assert set(np.unique(flat.regions)) == {Region.OTHER, Region.RESTING}
+
+
+def test_resting_pages_are_brighter_than_what_is_around_them_on_a_dark_table(scene):
+    dark = replace(scene.place, color=(20.0, 20.0, 20.0), floor=(5.0, 5.0, 5.0))
+    shown = SceneRenderer(replace(scene, label="notflip", hands=(), place=dark), ROWS).render_with_state(0.5)
+    assert shown.pixels[shown.regions == Region.RESTING].mean() > 3 * shown.pixels[shown.regions == 0].mean()
 
 
 def test_a_longer_exposure_blurs_more(scene):
     states = [
-        SceneRenderer(replace(scene, exposure=share), ROWS).render_with_state(0.5)[1]
+        SceneRenderer(replace(scene, exposure=share), ROWS).render_with_state(0.5).state
         for share in (0.005, 0.08)
     ]
     assert states[0].blur < states[1].blur
