@@ -26,8 +26,8 @@ class Mesh:
     triangles
         (M, 3) indices of vertices, int32.
     surface
-        (N, 3), float32: position in the atlas, across and down, 0 to 1, and half of the brightness, which is 1
-        for a level surface without a shadow.
+        (N, 3), float32: position in the atlas, across and down, 0 to 1, and half of the brightness: 1 for
+        a level surface without a shadow.
     """
 
     vertices: np.ndarray

@@ -102,7 +102,7 @@ class View:
         return Seen(texture, distance)
 
     def in_front(self, mesh: Mesh) -> Mesh:
-        """Return the part of a mesh that is wholly in front of the lens: the rest would be drawn as spikes."""
+        """Return the part of a mesh that is in front of the lens: the rest would be drawn as spikes."""
         depth = (mesh.vertices - self.position.astype(np.float32)) @ self.axes[2].astype(np.float32)
         if depth.min() > NEAR:
             return mesh
