@@ -38,7 +38,8 @@ def sample_scene(label: Label, mix: Mix, place: ScaledRandom, clip: ScaledRandom
         Random numbers for what happens in the video: the open pages, the turn, the hands.
     """
     mix = mix.as_usual() if place.random() < mix.usual else mix
-    held, aspect, book = place.random() < mix.held, sample_aspect(mix, place), sample_book(mix, place)
+    held, aspect = place.random() < mix.held, sample_aspect(mix, place)
+    book = sample_book(mix, held, place)
     turns = _sample_turns(mix, clip)
     return Scene(
         label=label,

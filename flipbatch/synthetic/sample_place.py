@@ -11,6 +11,8 @@ from flipbatch.synthetic.scaled_random import ScaledRandom
 from flipbatch.synthetic.scene import Book, Camera, Color, Film, Light, Pattern, Place, Print, Side, Vector
 
 PORTRAIT = 9 / 16
+CROPS = 1.2
+"""Width of the open book, in frame widths, from which on a camera may look at one page only."""
 
 
 def sample_aspect(mix: Mix, rng: ScaledRandom) -> float:
@@ -19,21 +21,22 @@ def sample_aspect(mix: Mix, rng: ScaledRandom) -> float:
     return other if chance < mix.formats else PORTRAIT
 
 
-def sample_book(mix: Mix, rng: ScaledRandom) -> Book:
-    """Return a random book."""
+def sample_book(mix: Mix, held: bool, rng: ScaledRandom) -> Book:
+    """Return a random book; the halves of a held one stand up more often."""
+    tilted = max(mix.tilted, 0.7 * held)
     width = rng.uniform(11.5, 17.5)
     ratio = rng.uniform(1.35, 1.52) if rng.random() > 0.2 * mix.prints else rng.uniform(0.75, 1.35)
     paper_warmth = rng.uniform(0, 1) ** 1.5
     paper = np.array([250, 249, 246]) - paper_warmth * np.array([8, 24, 60]) - rng.uniform(0, 20)
-    total, balance = rng.uniform(0.4, 3.4), rng.uniform(0.12, 0.88)
+    total, balance = rng.uniform(0.4, 3.4 + 1.6 * mix.curved), rng.uniform(0.1, 0.9)
     kinds: list[Print] = ["textbook", "notebook", "blank"]
     other = kinds[int(rng.choice(3, p=[0.55, 0.2, 0.25]))]
     dark_cover = rng.random() < 0.4
     return Book(
         page_width=float(width),
         page_height=float(width * ratio),
-        left=_sample_side(mix, total * balance, rng),
-        right=_sample_side(mix, total * (1 - balance), rng),
+        left=_sample_side(mix, tilted, total * balance, rng),
+        right=_sample_side(mix, tilted, total * (1 - balance), rng),
         paper=color(paper),
         ink=color(rng.uniform(15, 75) + rng.uniform(-10, 10, 3)),
         cover=color(rng.uniform(10, 60, 3) if dark_cover else rng.uniform(15, 230, 3)),
@@ -45,16 +48,16 @@ def sample_book(mix: Mix, rng: ScaledRandom) -> Book:
     )
 
 
-def _sample_side(mix: Mix, thickness: float, rng: ScaledRandom) -> Side:
-    """Return one half of a book."""
-    tilted, curved = rng.random() < mix.tilted, rng.random() < mix.curved
-    tilt = rng.uniform(4, 58) * rng.uniform(0.3, 1) if tilted else 0.0
+def _sample_side(mix: Mix, tilted: float, thickness: float, rng: ScaledRandom) -> Side:
+    """Return one half of a book, which stands up with a probability of `tilted`."""
+    stands, curved = rng.random() < tilted, rng.random() < mix.curved
+    tilt = rng.uniform(4, 65) * rng.uniform(0.3, 1) if stands else 0.0
     bulge = rng.uniform(-25, 85) if curved else rng.uniform(0, 12)
     curl = rng.uniform(5, 38) * rng.uniform(0.2, 1) if rng.random() < 0.6 * mix.curved else 0.0
     return Side(
         thickness=float(thickness),
         tilt=float(tilt),
-        hump=float(rng.uniform(8, 48) if curved else rng.uniform(8, 29)),
+        hump=float(rng.uniform(8, 60) if curved else rng.uniform(8, 29)),
         bulge=float(bulge),
         curl=float(curl),
         corner=float(rng.choice([0.0, 0.5, 1.0])),
@@ -74,7 +77,8 @@ def sample_camera(mix: Mix, held: bool, aspect: float, book: Book, rng: ScaledRa
     down = 0.8 * book.page_height / size * longer[1]
     distance = focal * max(across, down)
     aside = book.page_width * max(0.0, size - 0.9) * 0.45
-    target = np.array([rng.normal(0, 0.8 + aside), rng.normal(-1.5, 1.2 + aside), 0.0])
+    middle = float(rng.choice([-0.5, 0.0, 0.5])) * book.page_width if size > CROPS else 0.0
+    target = np.array([middle + rng.normal(0, 0.8 + aside), rng.normal(-1.5, 1.2 + aside), 0.0])
     away = np.array([np.sin(tilt) * np.sin(azimuth), -np.sin(tilt) * np.cos(azimuth), np.cos(tilt)])
     turned = rng.random() < mix.turned
     return Camera(
@@ -105,7 +109,7 @@ def sample_light(mix: Mix, rng: ScaledRandom) -> Light:
     return Light(
         direction=(float(flat * np.cos(azimuth)), float(flat * np.sin(azimuth)), float(np.sin(elevation))),
         ambient=float(rng.uniform(0.25, 0.55) if sun else rng.uniform(0.35, 0.85)),
-        softness=float(rng.uniform(0.0, 0.006) if sun else rng.uniform(0.004, 0.025)),
+        softness=float(rng.uniform(0.003, 0.008) if sun else rng.uniform(0.004, 0.025)),
         pattern=pattern,
         pattern_scale=float(rng.uniform(4, 30)),
         pattern_strength=float(rng.uniform(0.4, 1) if sun else rng.uniform(0.1, 0.7)),
