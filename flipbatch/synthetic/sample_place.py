@@ -51,7 +51,7 @@ def sample_book(mix: Mix, held: bool, rng: ScaledRandom) -> Book:
 def _sample_side(mix: Mix, tilted: float, thickness: float, rng: ScaledRandom) -> Side:
     """Return one half of a book, which stands up with a probability of `tilted`."""
     stands, curved = rng.random() < tilted, rng.random() < mix.curved
-    tilt = rng.uniform(4, 65) * rng.uniform(0.3, 1) if stands else 0.0
+    tilt = rng.uniform(4, 78) * rng.uniform(0.4, 1) if stands else 0.0
     bulge = rng.uniform(-25, 85) if curved else rng.uniform(0, 12)
     curl = rng.uniform(5, 38) * rng.uniform(0.2, 1) if rng.random() < 0.6 * mix.curved else 0.0
     return Side(
