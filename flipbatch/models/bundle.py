@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from flipbatch.models.network import Network
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Raised whenever an older flipbatch would misread a bundle. Version 1 has no calibration offset, version
-2 no options of the network."""
+2 no options of the network, version 3 no class maps."""
 
 LARGEST_INPUT = 4096
 """Most pixels of an input's longer side. Workers allocate memory for a whole shard of such inputs."""

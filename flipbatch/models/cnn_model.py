@@ -10,7 +10,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from flipbatch.models.network import Network, linear_head
+from flipbatch.models.class_maps import cell_layers, pooled_maps
+from flipbatch.models.network import Network, Seen, head_of
 from flipbatch.models.network_options import CnnOptions
 from flipbatch.models.normalise import Normalise
 
@@ -18,22 +19,25 @@ PATCH = 3
 """Side of the first layer's patches, in pixels. It divides the input's width, 135, and its height, 240, so
 that adjacent patches are a matrix product over the pixels in their order in memory."""
 
+CELL_CHANNELS = 32
+"""Channels of the layer before the class maps."""
+
 
 class CnnModel(Network):
     """Patches, then convolutions, most of them strided, pooled by mean and by maximum.
 
     Max pooling keeps the signal of a small moving page on a large table; mean pooling keeps the overall
-    brightness.
+    brightness. Class maps, an option, are made of a middle block.
 
     Parameters
     ----------
     options : CnnOptions, optional
-        Its width and depth.
+        Its width and depth, and whether it has class maps.
     """
 
     def __init__(self, options: CnnOptions | None = None) -> None:
         super().__init__()
-        options = options or CnnOptions()
+        self.options = options = options or CnnOptions()
         channels = options.channels
         self.normalise = Normalise()
         patches = _block(3, channels[0], kernel=PATCH, stride=PATCH, padding=0)
@@ -44,12 +48,20 @@ class CnnModel(Network):
                 for block, (inputs, outputs) in enumerate(pairwise(channels), 1)
             ),
         )
-        self.head = linear_head(2 * channels[-1])
+        inputs = channels[options.map_block]
+        self.maps = cell_layers(inputs, CELL_CHANNELS, look_around=False) if options.maps else None
+        self.head = head_of(2 * channels[-1], options.maps)
 
-    def embed(self, pixels: Tensor) -> Tensor:
-        """Return the features that the head takes: (N, twice the last channels), float32."""
-        features = self.features(self.normalise(pixels))
-        return torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1)
+    def look(self, pixels: Tensor) -> Seen:
+        """Return the features, twice the last channels and those of the class maps, and the maps."""
+        features, maps = self.normalise(pixels), None
+        for block, layer in enumerate(self.features):
+            features = layer(features)
+            if self.maps is not None and block == self.options.map_block:
+                maps = self.maps(features)
+        pooled = [features.mean(dim=(2, 3)), features.amax(dim=(2, 3))]
+        pooled += [] if maps is None else [pooled_maps(maps)]
+        return Seen(torch.cat(pooled, dim=1), maps)
 
 
 def _block(inputs: int, outputs: int, kernel: int, stride: int, padding: int) -> nn.Sequential:

@@ -2,7 +2,8 @@
 
 The layers are those of `cnn_model.py` and `mobilenet_v2.py` in evaluation mode, implemented a second time:
 tracing the modules would cost each start of a job 5 s and 900 MB (docs/performance.md). BatchNorm is folded
-into the convolution before it. The normalisation of pixels is folded into a first layer that does not pad.
+into the convolution before it, that of a head into the linear layer behind it. The normalisation of pixels is
+folded into a first layer that does not pad.
 
 Knows layers and names of weights. Does not know how and where a graph runs.
 """
@@ -20,7 +21,13 @@ from openvino import opset13 as ops
 from flipbatch.errors import BundleError
 from flipbatch.frames.decode import InputSize
 from flipbatch.models.bundle import Bundle
-from flipbatch.models.network_options import LAST_BLOCK, CnnOptions, MobileNetOptions
+from flipbatch.models.network_options import (
+    HALVING_BLOCKS,
+    LARGEST_CELLS,
+    LAST_BLOCK,
+    CnnOptions,
+    MobileNetOptions,
+)
 from flipbatch.models.preprocessing import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -31,10 +38,7 @@ from flipbatch.models.preprocessing import (
 Array = npt.NDArray[np.floating[Any]]
 
 _EPSILON = 1e-5
-"""The number that torch's BatchNorm2d adds to a variance."""
-
-_HALVING_BLOCKS = frozenset({2, 4, 7, 14})
-"""MobileNetV2's inverted residuals that halve height and width: table 2 of arXiv:1801.04381."""
+"""The number that torch's BatchNorm adds to a variance."""
 
 _MEAN = np.array(IMAGENET_MEAN, np.float32) * 255
 _STD = np.array(IMAGENET_STD, np.float32) * 255
@@ -92,10 +96,22 @@ class _Weights:
 
     def convolution(self, layer: str, norm: str) -> tuple[Array, Array]:
         """Return kernel and bias of a convolution, with the BatchNorm after it folded in."""
+        scale, shift = self._normalisation(norm)
+        return self.take(f"{layer}.weight") * scale[:, None, None, None], shift
+
+    def linear(self, layer: str, norm: str | None = None) -> tuple[Array, Array]:
+        """Return kernel and bias of a linear layer, with the BatchNorm before it folded in."""
+        kernel, bias = self.take(f"{layer}.weight"), self.take(f"{layer}.bias")
+        if norm is None:
+            return kernel, bias
+        scale, shift = self._normalisation(norm)
+        return kernel * scale, bias + kernel @ shift
+
+    def _normalisation(self, norm: str) -> tuple[Array, Array]:
+        """Return by what a BatchNorm multiplies each channel, and what it adds then."""
         variance = self.take(f"{norm}.running_var") + np.float32(_EPSILON)
         scale = self.take(f"{norm}.weight") / np.sqrt(variance)
-        bias = self.take(f"{norm}.bias") - self.take(f"{norm}.running_mean") * scale
-        return self.take(f"{layer}.weight") * scale[:, None, None, None], bias
+        return scale, self.take(f"{norm}.bias") - self.take(f"{norm}.running_mean") * scale
 
     def unused(self) -> str:
         return ", ".join(sorted(self._unused))
@@ -108,11 +124,13 @@ def _cnn_model(pixels: Node, weights: _Weights, bundle: Bundle) -> Node:
     options = bundle.options
     assert isinstance(options, CnnOptions)
     x = ops.relu(_patches(pixels, *weights.convolution("features.0.0", "features.0.1"), bundle.input_size))
+    maps: list[Node] = []
     for block in range(1, len(options.channels)):
         kernel, bias = weights.convolution(f"features.{block}.0", f"features.{block}.1")
         x = ops.relu(_convolve(x, kernel, bias, stride=options.stride(block)))
-    pooled = ops.concat([_pool(ops.reduce_mean, x), _pool(ops.reduce_max, x)], axis=1)
-    return _head(pooled, weights)
+        if options.maps and block == options.map_block:
+            maps = _pooled_maps(_cells(x, weights, look_around=False))
+    return _head([_pool(ops.reduce_mean, x), _pool(ops.reduce_max, x)], maps, weights)
 
 
 def _patches(pixels: Node, kernel: Array, bias: Array, size: InputSize) -> Node:
@@ -143,12 +161,20 @@ def _mobilenet_v2(pixels: Node, weights: _Weights, bundle: Bundle) -> Node:
     top, left, bottom, right = mobilenet_window(bundle.input_size.height, bundle.input_size.width)
     rows_and_columns = _shape(1, 2)
     pixels = ops.slice(pixels, _shape(top, left), _shape(bottom, right), _shape(1, 1), rows_and_columns)
-    x, pooled = _normalised(_channels_first(pixels), options.standardise_pixels), []
+    x, taps = _normalised(_channels_first(pixels), options.standardise_pixels), []
     for block in range(options.taps[-1] + 1):
         x = _mobilenet_block(x, weights, block)
         if block in options.taps:
-            pooled += [_pool(_POOLINGS[pooling], x) for pooling in options.poolings]
-    return _head(ops.concat(pooled, axis=1), weights)
+            taps.append(x)
+    maps = _pooled_maps(_cells(_same_size(taps, options), weights, look_around=True)) if options.maps else []
+    pooled = [_pool(_POOLINGS[pooling], tap) for tap in taps for pooling in options.poolings]
+    return _head(pooled, maps, weights)
+
+
+def _same_size(taps: list[Node], options: MobileNetOptions) -> Node:
+    """Return all taps' channels at the size of the last tap."""
+    sides = map(options.shrinkage, options.taps)
+    return ops.concat([_averaged(tap, side) for tap, side in zip(taps, sides, strict=True)], axis=1)
 
 
 def _normalised(x: Node, standardise: bool) -> Node:
@@ -171,9 +197,17 @@ def _inverted_residual(x: Node, weights: _Weights, block: int) -> Node:
     if f"{layer}.3.weight" in weights:
         inner, expanded = _relu6(_convolve(x, *weights.convolution(f"{layer}.0.0", f"{layer}.0.1"))), 1
     depthwise = weights.convolution(f"{layer}.{expanded}.0", f"{layer}.{expanded}.1")
-    inner = _relu6(_convolve(inner, *depthwise, stride=2 if block in _HALVING_BLOCKS else 1))
+    inner = _relu6(_convolve(inner, *depthwise, stride=2 if block in HALVING_BLOCKS else 1))
     inner = _convolve(inner, *weights.convolution(f"{layer}.{expanded + 1}", f"{layer}.{expanded + 2}"))
     return ops.add(x, inner) if inner.get_output_shape(0) == x.get_output_shape(0) else inner
+
+
+def _cells(x: Node, weights: _Weights, look_around: bool) -> Node:
+    """Return class maps."""
+    x = ops.relu(_convolve(x, *weights.convolution("maps.0", "maps.1")))
+    if look_around:
+        x = ops.relu(_convolve(x, *weights.convolution("maps.3", "maps.4")))
+    return _convolve(x, *weights.linear("maps.6" if look_around else "maps.3"))
 
 
 _POOLINGS: dict[str, Callable[..., Node]] = {"mean": ops.reduce_mean, "max": ops.reduce_max}
@@ -212,8 +246,28 @@ def _pool(reduce: Callable[..., Node], x: Node) -> Node:
     return reduce(x, _shape(2, 3), keep_dims=False)
 
 
-def _head(features: Node, weights: _Weights) -> Node:
-    kernel, bias = weights.take("head.1.weight"), weights.take("head.1.bias")
+def _averaged(x: Node, side: int) -> Node:
+    """Average squares of cells; a last one that is cut off has fewer."""
+    if side == 1:
+        return x
+    sides, none = [side, side], [0, 0]
+    return ops.avg_pool(x, sides, none, none, sides, exclude_pad=True, rounding_type="ceil")
+
+
+def _pooled_maps(maps: Node) -> list[Node]:
+    """Return each class's mean, its maximum and the mean of its largest cells."""
+    frames, classes, rows, columns = maps.get_output_shape(0)
+    cells = ops.reshape(maps, _shape(frames, classes, rows * columns), special_zero=False)
+    count = ops.constant(np.int64(min(LARGEST_CELLS, rows * columns)))
+    largest = ops.topk(cells, count, 2, "max", "none").output(0)
+    reductions = (ops.reduce_mean, cells), (ops.reduce_max, cells), (ops.reduce_mean, largest)
+    return [reduce(values, _shape(2), keep_dims=False) for reduce, values in reductions]
+
+
+def _head(pooled: list[Node], maps: list[Node], weights: _Weights) -> Node:
+    """Make a logit of pooled features and, where there are some, those of class maps."""
+    kernel, bias = weights.linear("head.2", "head.0") if maps else weights.linear("head.1")
+    features = ops.concat([*pooled, *maps], axis=1)
     logits = ops.add(ops.matmul(features, ops.constant(kernel), False, True), ops.constant(bias))
     return ops.squeeze(logits, _shape(1))
 

@@ -17,15 +17,20 @@ from typing import cast
 import safetensors.torch
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from flipbatch import storage
 from flipbatch.errors import StorageError, WeightsError
-from flipbatch.models.network import Network, linear_head
+from flipbatch.models.class_maps import cell_layers, pooled_maps
+from flipbatch.models.network import Network, Seen, head_of
 from flipbatch.models.network_options import LAST_BLOCK, MobileNetOptions
 from flipbatch.models.normalise import Normalise, Standardise
-from flipbatch.models.preprocessing import mobilenet_window
+from flipbatch.models.preprocessing import Window, mobilenet_window
 
 _DOWNLOAD_TIMEOUT_SECONDS = 30
+
+CELL_CHANNELS = 64
+"""Channels of the layers before the class maps."""
 
 _BLOCK = re.compile(r"features\.(?P<block>\d+)\.")
 
@@ -40,11 +45,12 @@ class MobileNetV2(Network):
     """Torchvision's MobileNetV2 up to the last tap, with a head of one logit over the pooled taps.
 
     The middle blocks see edges, curvature and blur, which books have in common; the last ones see objects.
+    Class maps, an option, are made of all taps at the size of the last.
 
     Parameters
     ----------
     options : MobileNetOptions, optional
-        Its taps, how they are pooled, and how pixels are normalised.
+        Its taps, how they are pooled, how pixels are normalised, and whether it has class maps.
     """
 
     def __init__(self, options: MobileNetOptions | None = None) -> None:
@@ -56,17 +62,38 @@ class MobileNetV2(Network):
         # What is behind the last tap is dropped here: it is neither stored nor run.
         self.features = mobilenet_v2(weights=None).features[: self.options.taps[-1] + 1]
         channels = sum(cast(int, self.features[tap].out_channels) for tap in self.options.taps)
-        self.head = linear_head(len(self.options.poolings) * channels)
+        self.maps = cell_layers(channels, CELL_CHANNELS, look_around=True) if self.options.maps else None
+        self.head = head_of(len(self.options.poolings) * channels, self.options.maps)
 
-    def embed(self, pixels: Tensor) -> Tensor:
-        """Return the features that the head takes: (N, poolings of all taps' channels), float32."""
+    def map_window(self, height: int, width: int) -> Window:
+        """Return the rectangle of an input that the network takes."""
+        return mobilenet_window(height, width)
+
+    def look(self, pixels: Tensor) -> Seen:
+        """Return the features, poolings of all taps' channels and those of the class maps, and the maps."""
+        taps = self._taps(pixels)
+        pooled = [_POOLINGS[pooling](tap) for tap in taps for pooling in self.options.poolings]
+        maps = None if self.maps is None else self.maps(self._same_size(taps))
+        pooled += [] if maps is None else [pooled_maps(maps)]
+        return Seen(torch.cat(pooled, dim=1), maps)
+
+    def _taps(self, pixels: Tensor) -> list[Tensor]:
         top, left, bottom, right = mobilenet_window(*pixels.shape[2:])
-        features, pooled = self.normalise(pixels[:, :, top:bottom, left:right]), []
+        features, taps = self.normalise(pixels[:, :, top:bottom, left:right]), []
         for block, layer in enumerate(self.features):
             features = layer(features)
             if block in self.options.taps:
-                pooled += [_POOLINGS[pooling](features) for pooling in self.options.poolings]
-        return torch.cat(pooled, dim=1)
+                taps.append(features)
+        return taps
+
+    def _same_size(self, taps: list[Tensor]) -> Tensor:
+        """Return all taps' channels at the size of the last tap; rows and columns left over are averaged."""
+        sides = map(self.options.shrinkage, self.options.taps)
+        averaged = [
+            tap if side == 1 else functional.avg_pool2d(tap, side, ceil_mode=True)
+            for tap, side in zip(taps, sides, strict=True)
+        ]
+        return torch.cat(averaged, dim=1)
 
     def load_features(self, weights: Mapping[str, Tensor]) -> None:
         """Load all layers except the head, and freeze the BatchNorm statistics.

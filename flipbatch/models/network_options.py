@@ -12,8 +12,26 @@ from typing import Any, Self
 LAST_BLOCK = 18
 """The last block of torchvision's MobileNetV2: ``features.0`` to ``features.18``."""
 
+HALVING_BLOCKS = (0, 2, 4, 7, 14)
+"""Blocks of MobileNetV2 that halve height and width, rounded up: table 2 of arXiv:1801.04381."""
+
 POOLINGS = ("mean", "max")
 """How a tap's channels may be pooled over the frame."""
+
+MAP_CLASSES = ("other", "resting", "air", "hand")
+"""What a cell of the class maps may show, in their order: that of `synthetic.renderer.Region`."""
+
+LARGEST_CELLS = 4
+"""So many of the largest cells of a class map are averaged."""
+
+MAP_FEATURES = 3 * len(MAP_CLASSES)
+"""A class map is pooled by its mean, its maximum and the mean of its largest cells."""
+
+MAP_HALVINGS = 3
+"""Blocks of a `cnn_model` that halve before its class maps: patches of 3 pixels then make cells of 24."""
+
+_SINCE_FORMAT_4 = frozenset({"maps"})
+"""Options that model cards of format 3 do not have: theirs are the defaults."""
 
 MOST_BLOCKS, MOST_CHANNELS = 64, 2048
 """Bounds of a `cnn_model`: a damaged model card must not claim all memory."""
@@ -38,7 +56,7 @@ class NetworkOptions:
             If an option is missing, unknown or out of range: another network would be built.
         """
         known = {one.name for one in fields(cls)}
-        if not isinstance(value, Mapping) or set(value) != known:
+        if not isinstance(value, Mapping) or not known - _SINCE_FORMAT_4 <= set(value) <= known:
             raise ValueError(f"the options of its network are {list(value)}, not {sorted(known)}")
         return cls(**{name: tuple(one) if isinstance(one, list) else one for name, one in value.items()})
 
@@ -53,10 +71,13 @@ class CnnOptions(NetworkOptions):
         Of each block; block 0 makes patches, and each later one halves height and width.
     plain : tuple of int
         Blocks, ascending and without 0, that keep height and width.
+    maps : bool
+        Whether the head also takes class maps, from `map_block`.
     """
 
     channels: tuple[int, ...] = (8, 16, 32, 64, 64)
     plain: tuple[int, ...] = ()
+    maps: bool = False
 
     def __post_init__(self) -> None:
         _require_integers("channels", self.channels, 1, MOST_CHANNELS)
@@ -65,10 +86,21 @@ class CnnOptions(NetworkOptions):
         )
         _require_integers("plain", self.plain, 1, len(self.channels) - 1)
         _require_ascending("plain", self.plain)
+        _require(type(self.maps) is bool, "maps is neither true nor false")
+        _require(not self.maps or self.map_block > 0, f"maps need {MAP_HALVINGS} blocks that halve")
 
     def stride(self, block: int) -> int:
         """Return by what a block after the first divides height and width."""
         return 1 if block in self.plain else 2
+
+    @property
+    def map_block(self) -> int:
+        """The last block behind `MAP_HALVINGS` halvings, whose outputs give the class maps; 0 if none is."""
+        halvings, last = 0, 0
+        for block in range(1, len(self.channels)):
+            halvings += self.stride(block) == 2
+            last = block if halvings == MAP_HALVINGS else last
+        return last
 
 
 @dataclass(frozen=True)
@@ -85,11 +117,14 @@ class MobileNetOptions(NetworkOptions):
     standardise_pixels : bool
         Whether each colour channel of a frame is shifted and scaled by its own mean and deviation, instead
         of by those of ImageNet.
+    maps : bool
+        Whether the head also takes class maps, from all taps.
     """
 
     taps: tuple[int, ...] = (6, 10, 13)
     poolings: tuple[str, ...] = POOLINGS
     standardise_pixels: bool = False
+    maps: bool = False
 
     def __post_init__(self) -> None:
         _require_integers("taps", self.taps, 0, LAST_BLOCK)
@@ -98,6 +133,11 @@ class MobileNetOptions(NetworkOptions):
         known = tuple(one for one in POOLINGS if one in self.poolings)
         _require(self.poolings == known != (), f"poolings {self.poolings!r} are not some of {POOLINGS}")
         _require(type(self.standardise_pixels) is bool, "standardise_pixels is neither true nor false")
+        _require(type(self.maps) is bool, "maps is neither true nor false")
+
+    def shrinkage(self, tap: int) -> int:
+        """Return how many times as high and wide as the last tap a tap is, where nothing is rounded."""
+        return 2 ** sum(tap < block <= self.taps[-1] for block in HALVING_BLOCKS)
 
 
 def _require(condition: bool, message: str) -> None:

@@ -120,12 +120,12 @@ def test_a_bundle_without_an_offset_has_offset_0(saved):
 
 
 def test_versions_that_would_ignore_the_offset_or_the_network_refuse_the_bundle():
-    assert bundle().model_card()["format_version"] >= 3
+    assert bundle().model_card()["format_version"] >= 4
 
 
 def test_the_options_of_a_network_are_in_the_model_card(saved):
     card = json.loads((saved / MODEL_CARD_FILE).read_text())
-    assert card["network"] == {"channels": [8, 16, 32, 64, 64], "plain": []}
+    assert card["network"] == {"channels": [8, 16, 32, 64, 64], "plain": [], "maps": False}
     assert load_bundle(str(saved))[0].options == CnnOptions()
 
 

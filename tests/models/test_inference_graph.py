@@ -21,6 +21,8 @@ CNNS = [
     CnnOptions(channels=(4,)),
     CnnOptions(channels=(12, 24, 48, 96)),
     CnnOptions(channels=(8, 16, 16, 32, 32, 40), plain=(2, 4)),
+    CnnOptions(maps=True),
+    CnnOptions(channels=(8, 16, 16, 24, 24, 40), plain=(4,), maps=True),
 ]
 MOBILENETS = [
     MobileNetOptions(taps=(18,), poolings=("mean",)),
@@ -28,6 +30,8 @@ MOBILENETS = [
     MobileNetOptions(taps=(1, 6), poolings=("max",)),
     MobileNetOptions(taps=(6, 10), standardise_pixels=True),
     MobileNetOptions(taps=(10, 13, 16, 18)),
+    MobileNetOptions(maps=True),
+    MobileNetOptions(taps=(3, 6, 14), poolings=("max",), standardise_pixels=True, maps=True),
 ]
 NETWORKS = [*(("cnn_model", one) for one in CNNS), *(("mobilenet_v2", one) for one in MOBILENETS)]
 
@@ -59,6 +63,15 @@ def test_in_float32_it_gives_the_logits_of_torch(name, size):
 @pytest.mark.parametrize(("name", "options"), NETWORKS)
 def test_whatever_its_options_it_gives_the_logits_of_torch(name, options):
     bundle, frames = trained(name, options=options), pixels(5)
+    logits = CpuEngine(bundle, precision="float32").logits(frames)
+    np.testing.assert_allclose(logits, reference_engine(bundle).logits(frames), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [InputSize(96, 64), InputSize(45, 30)], ids=["uneven", "under four cells"])
+@pytest.mark.parametrize("options", [CnnOptions(maps=True), MobileNetOptions(maps=True)])
+def test_class_maps_of_other_inputs_are_those_of_torch(options, size):
+    name = "cnn_model" if isinstance(options, CnnOptions) else "mobilenet_v2"
+    bundle, frames = trained(name, size, options), pixels(3, size)
     logits = CpuEngine(bundle, precision="float32").logits(frames)
     np.testing.assert_allclose(logits, reference_engine(bundle).logits(frames), atol=1e-4, rtol=1e-4)
 

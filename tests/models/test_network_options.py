@@ -11,6 +11,8 @@ ALL = [
     CnnOptions((4, 8, 8), (2,)),
     MobileNetOptions(),
     MobileNetOptions((18,), ("mean",), True),
+    CnnOptions(maps=True),
+    MobileNetOptions(maps=True),
 ]
 
 
@@ -39,10 +41,11 @@ def test_the_default_taps_are_in_the_middle():
         {"poolings": ("max", "mean")},
         {"poolings": "mean"},
         {"standardise_pixels": 1},
+        {"maps": 1},
     ],
 )
 def test_impossible_options_of_mobilenet_v2_are_refused(changes):
-    with pytest.raises(ValueError, match=r"taps|poolings|standardise_pixels"):
+    with pytest.raises(ValueError, match=r"taps|poolings|standardise_pixels|maps"):
         MobileNetOptions(**changes)
 
 
@@ -57,14 +60,34 @@ def test_impossible_options_of_mobilenet_v2_are_refused(changes):
         {"plain": (0,)},
         {"plain": (5,)},
         {"plain": (2, 1)},
+        {"maps": None},
+        {"channels": (8, 8, 8), "maps": True},
+        {"plain": (2, 4), "maps": True},
     ],
 )
 def test_impossible_options_of_cnn_model_are_refused(changes):
-    with pytest.raises(ValueError, match=r"channels|blocks|plain"):
+    with pytest.raises(ValueError, match=r"channels|blocks|plain|maps"):
         CnnOptions(**changes)
 
 
 def test_a_missing_and_an_unknown_option_are_refused():
     for value in ({"channels": [8]}, {"channels": [8], "plain": [], "width": 2}):
-        with pytest.raises(ValueError, match=r"not \['channels', 'plain'\]"):
+        with pytest.raises(ValueError, match=r"not \['channels', 'maps', 'plain'\]"):
             CnnOptions.from_json(value)
+
+
+@pytest.mark.parametrize("options", [CnnOptions(), MobileNetOptions()])
+def test_options_of_format_3_have_no_maps(options):
+    written = options.to_json()
+    del written["maps"]
+    assert type(options).from_json(written) == options
+
+
+@pytest.mark.parametrize(("plain", "block"), [((), 3), ((4,), 4), ((2, 5), 5), ((1, 2, 3), 6)])
+def test_the_maps_of_cnn_model_come_from_the_last_block_behind_three_halvings(plain, block):
+    assert CnnOptions(channels=(8,) * 8, plain=plain).map_block == block
+
+
+def test_taps_before_halving_blocks_are_larger_than_the_last():
+    options = MobileNetOptions(taps=(3, 6, 10, 13))
+    assert [options.shrinkage(tap) for tap in options.taps] == [4, 2, 1, 1]
