@@ -97,7 +97,7 @@ def test_where_class_maps_decide_it_gives_the_logits_of_torch(name, options, siz
     bundle = normalised(name, frames, options)
     logits = CpuEngine(bundle, precision="float32").logits(frames)
     reference = reference_engine(bundle).logits(frames)
-    assert reference.std() > 0.5
+    assert reference.std() > 0.3
     np.testing.assert_allclose(logits, reference, atol=1e-4, rtol=1e-4)
 
 
