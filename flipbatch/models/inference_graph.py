@@ -250,7 +250,7 @@ def _averaged(x: Node, side: int) -> Node:
     """Average squares of cells; a last one that is cut off has fewer."""
     if side == 1:
         return x
-    sides, none = [side, side], [0, 0]
+    sides, none = [min(side, length) for length in x.get_output_shape(0)[2:]], [0, 0]
     return ops.avg_pool(x, sides, none, none, sides, exclude_pad=True, rounding_type="ceil")
 
 

@@ -8,6 +8,7 @@ import torch
 from flipbatch.errors import JobError
 from flipbatch.models.cnn_model import CnnModel
 from flipbatch.models.mobilenet_v2 import MobileNetV2
+from flipbatch.models.network_options import CnnOptions
 from flipbatch.training.epoch import Loss
 from flipbatch.training.fit import Fit, Settings, describe
 from flipbatch.training.recipes import Recipe
@@ -180,7 +181,7 @@ def test_while_frozen_the_head_alone_learns():
 
 def test_while_frozen_the_layers_below_run_once_for_all_epochs():
     network, passes = CnnModel(), []
-    network.features.register_forward_hook(lambda *_: passes.append(1))
+    network.features[0].register_forward_hook(lambda *_: passes.append(1))
     run(new(network, Recipe(4e-3, frozen_epochs=3, batch_size=8), epochs=3, patience=3))
     assert len(passes) == 2  # the training frames and the validation frames
 
@@ -213,6 +214,14 @@ def test_pretrained_features_wait_then_learn_with_their_statistics_frozen():
     assert changed(snapshots[0], network) > changed(snapshots[0], loaded(snapshots[1]))
     assert changed(snapshots[0], loaded(snapshots[1])) == {"head.1.weight", "head.1.bias"}
     assert not {name for name in changed(snapshots[0], network) if "running" in name}
+
+
+def test_the_head_of_a_network_with_maps_learns_its_statistics_while_it_waits():
+    network = CnnModel(CnnOptions(maps=True))
+    before = state(network)
+    run(new(network, Recipe(4e-3, frozen_epochs=1, batch_size=8), epochs=1))
+    assert {"head.0.running_mean", "head.0.running_var", "head.2.weight"} <= changed(before, network)
+    assert all(name.startswith("head.") for name in changed(before, network))
 
 
 def loaded(weights):
