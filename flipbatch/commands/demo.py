@@ -15,14 +15,14 @@ from flipbatch.runtime.standard_streams import show
 
 log = logging.getLogger("flipbatch.demo")
 
-VIDEOS_PER_SPLIT = {"training": 100, "testing": 25}
+VIDEOS_PER_SPLIT = {"training": 150, "testing": 25}
 """Of each class."""
 
 FRAMES_PER_VIDEO = 5
-VARIETY = 0.3
+VARIETY = 0.15
 """How much scenes differ, 0 to 1. So few scenes are enough for a network from scratch only if this is low."""
 
-EPOCHS, PATIENCE = 16, 16
+EPOCHS, PATIENCE = 24, 24
 FROM_SCRATCH = (
     "ImageNet weights could not be downloaded: mobilenet_v2 is trained from scratch, on the demo's few "
     "frames. Expect a lower F1 than with ImageNet weights."

@@ -43,6 +43,8 @@ class Mix:
         Under- or overexposed frames, strong casts of colour, faded tones.
     degraded
         Low resolution, sharpening, strong compression and blur.
+    tables
+        The table is dark, grained or covered with cloth.
     objects
         Other things lie on the table.
     """
@@ -62,6 +64,7 @@ class Mix:
     sun: float = 0.4
     dark: float = 0.4
     degraded: float = 0.45
+    tables: float = 0.8
     objects: float = 0.3
 
     def as_usual(self) -> "Mix":

@@ -142,7 +142,9 @@ def sample_film(mix: Mix, rng: ScaledRandom) -> Film:
 
 def sample_surroundings(mix: Mix, held: bool, book: Book, rng: ScaledRandom) -> Place:
     """Return what is around the book."""
-    base = rng.choice([25.0, 80.0, 130.0, 180.0, 215.0], p=[0.12, 0.16, 0.2, 0.24, 0.28])
+    any_table = rng.random() < mix.tables
+    levels = [0.16, 0.18, 0.2, 0.22, 0.24] if any_table else [0.0, 0.0, 0.2, 0.35, 0.45]
+    base = rng.choice([25.0, 80.0, 130.0, 180.0, 215.0], p=levels)
     tint = (
         np.array([1.0, 0.8, 0.58]) ** rng.uniform(0, 1.1)
         if rng.random() < 0.6
@@ -153,7 +155,9 @@ def sample_surroundings(mix: Mix, held: bool, book: Book, rng: ScaledRandom) -> 
         surroundings="air" if held else "table",
         color=color(np.clip(base * tint + rng.normal(0, 5, 3), 6, 240)),
         floor=color(rng.uniform(8, 90) + rng.uniform(-6, 6, 3)),
-        grain=float(rng.choice([0.0, 0.03, 0.08, 0.2]) * rng.uniform(0.5, 1.3)),
+        grain=float(
+            rng.choice([0.0, 0.03, 0.08, 0.2] if any_table else [0.0, 0.0, 0.03]) * rng.uniform(0.5, 1.3)
+        ),
         grain_size=float(rng.uniform(1.0, 30.0)),
         edge=float(-book.page_height / 2 - rng.uniform(2, 30)),
         backdrop=float(rng.uniform(10, 190)),
