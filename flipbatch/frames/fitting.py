@@ -7,7 +7,7 @@ formats or decoders.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -145,3 +145,43 @@ def _resize(pixels: np.ndarray, plan: Plan) -> np.ndarray:
     return np.asarray(
         Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC, box=(0, 0, width, height))
     )
+
+
+def fit_pixels(pixels: np.ndarray, size: InputSize) -> np.ndarray:
+    """Return a picture that was never stored as a file, fitted as stored ones are.
+
+    Parameters
+    ----------
+    pixels
+        uint8 RGB (height, width, 3), upright.
+    size
+
+    Returns
+    -------
+    uint8 RGB (size.height, size.width, 3): aspect kept, centred between bars of `PAD_COLOUR`.
+    """
+    height, width = pixels.shape[:2]
+    plan = plan_fit(height, width, UPRIGHT, size)
+    whole = replace(plan, eighths=8, extent=(height, width), scaled=InputSize(height, width))
+    canvas = np.empty((size.height, size.width, 3), np.uint8)
+    place(canvas, pixels, whole)
+    return canvas
+
+
+def fit_labels(labels: np.ndarray, size: InputSize, bars: int) -> np.ndarray:
+    """Return a label of each pixel, uint8 (height, width), fitted as `fit_pixels` fits its picture.
+
+    Each pixel takes the label of the nearest one, those of the bars take `bars`: uint8
+    (size.height, size.width).
+    """
+    height, width = labels.shape[:2]
+    fitted = _fit(height, width, size)
+    rows, columns = (
+        (np.arange(new) + 0.5) * old // new
+        for old, new in zip(labels.shape, (fitted.height, fitted.width), strict=True)
+    )
+    canvas = np.full((size.height, size.width), bars, np.uint8)
+    top, left = (size.height - fitted.height) // 2, (size.width - fitted.width) // 2
+    inside = labels[np.ix_(rows.astype(int), columns.astype(int))]
+    canvas[top : top + fitted.height, left : left + fitted.width] = inside
+    return canvas

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -69,6 +70,23 @@ def stream_scene(seed: int, number: int, mix: Mix = WORLD) -> Scene:
     return sample_scene(label, mix, ScaledRandom(place, 1.0), ScaledRandom(clip, 1.0))
 
 
+def scene_frames(
+    seed: int,
+    number: int,
+    *,
+    frames_per_scene: int = 4,
+    size: tuple[int, int] = (240, 135),
+    mix: Mix = WORLD,
+) -> Iterator[RenderedFrame]:
+    """Yield the frames of one scene of a stream; the parameters are those of `rendered_frames`."""
+    scene = stream_scene(seed, number, mix)
+    renderer = SceneRenderer(scene, min(size[0], round(size[1] / scene.aspect)))
+    times = np.random.default_rng([seed, number, 4]).uniform(0, 1, frames_per_scene)
+    for time in times.tolist():
+        pixels, state, regions = renderer.render_with_state(time)
+        yield RenderedFrame(pixels, scene.label == "flip", state, regions, number)
+
+
 def rendered_frames(
     seed: int,
     *,
@@ -93,12 +111,5 @@ def rendered_frames(
     mix
         Shares of what scenes show.
     """
-    number = first_scene
-    while True:
-        scene = stream_scene(seed, number, mix)
-        renderer = SceneRenderer(scene, min(size[0], round(size[1] / scene.aspect)))
-        times = np.random.default_rng([seed, number, 4]).uniform(0, 1, frames_per_scene)
-        for time in times.tolist():
-            pixels, state, regions = renderer.render_with_state(time)
-            yield RenderedFrame(pixels, scene.label == "flip", state, regions, number)
-        number += step
+    for number in count(first_scene, step):
+        yield from scene_frames(seed, number, frames_per_scene=frames_per_scene, size=size, mix=mix)

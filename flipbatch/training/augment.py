@@ -42,10 +42,38 @@ def random_affine(frames: Tensor, generator: torch.Generator) -> Tensor:
     Tensor
         The same shape and dtype.
     """
+    matrices = _matrices(len(frames), frames.shape[1], frames.shape[2], generator)
+    return _warped(frames, matrices, cv2.INTER_LINEAR)
+
+
+def random_affine_with_labels(
+    frames: Tensor, labels: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Transform frames as `random_affine` does, and a label of each pixel with them.
+
+    Parameters
+    ----------
+    frames : Tensor
+        (N, height, width, 3), uint8, on the CPU.
+    labels : Tensor
+        (N, height, width), uint8, on the CPU. Each pixel takes the label nearest to its source.
+    generator : torch.Generator
+        On the CPU.
+
+    Returns
+    -------
+    tuple of (Tensor, Tensor)
+        The same shapes and dtypes.
+    """
+    matrices = _matrices(len(frames), frames.shape[1], frames.shape[2], generator)
+    return _warped(frames, matrices, cv2.INTER_LINEAR), _warped(labels, matrices, cv2.INTER_NEAREST)
+
+
+def _warped(frames: Tensor, matrices: npt.NDArray[np.float64], interpolation: int) -> Tensor:
+    """Return each frame seen through its matrix."""
     transformed = torch.empty_like(frames)
     height, width = frames.shape[1:3]
-    matrices = _matrices(len(frames), height, width, generator)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    flags = interpolation | cv2.WARP_INVERSE_MAP
     for frame, matrix, out in zip(frames.numpy(), matrices, transformed.numpy(), strict=True):
         cv2.warpAffine(frame, matrix, (width, height), out, flags, cv2.BORDER_REPLICATE)
     return transformed

@@ -1,0 +1,89 @@
+"""How the bundles that come with the package are trained on rendered frames.
+
+Knows numbers and the reasons for them. Does not know networks or frames.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PretrainRecipe:
+    """The numbers of one run of ``flipbatch pretrain``.
+
+    Attributes
+    ----------
+    batch_size : int
+        Frames per step.
+    capacity : int
+        Frames that are kept to draw from: 2.6 GB. Each is drawn about 64 / 24 times before it is replaced,
+        so that rendering, which is slower than training, does not limit the number of steps.
+    fewest_frames : int
+        Frames that are there before the first step: fewer would be learned by heart.
+    frames_per_step : int
+        New frames that the pool takes per step.
+    learning_rate : float
+        Largest rate of layers that start from random weights.
+    feature_rate : float
+        Largest rate of layers with ImageNet weights. Fast ones adapt to what only rendered frames show.
+    frozen_blocks : int
+        So many blocks with ImageNet weights stay as they are: edges and blur of real pictures.
+    weight_decay : float
+    warmup_steps : int
+        The rate rises over these: AdamW's estimates of second moments are unreliable at first.
+    region_weights : tuple of float
+        Weight of each `Region` in the loss of the maps: a page in the air is rare and is what counts.
+    map_weight : float
+        Weight of the loss of the maps, beside 1 of the loss of the logit. Where a page is in the air is
+        harder to guess from the look of a place than whether one is.
+    label_smoothing : float
+        A logit that is never wanted to be infinite is better calibrated.
+    longest_average : float
+        Most weight of the old average when a step's weights are added: an average over 500 steps.
+    young_average : int
+        At step k the old average weighs k / (k + this) at most: the random start is forgotten first.
+    steps_per_report : int
+        Steps between two evaluations, each with a checkpoint.
+    validation_frames : int
+        Rendered frames of other places, for evaluation and calibration.
+    """
+
+    batch_size: int = 64
+    capacity: int = 20_000
+    fewest_frames: int = 2_000
+    frames_per_step: int = 24
+    learning_rate: float = 3e-3
+    feature_rate: float = 1.5e-4
+    frozen_blocks: int = 7
+    weight_decay: float = 0.05
+    warmup_steps: int = 150
+    region_weights: tuple[float, ...] = (1.0, 1.0, 3.0, 1.0)
+    map_weight: float = 2.0
+    label_smoothing: float = 0.05
+    longest_average: float = 0.998
+    young_average: int = 50
+    steps_per_report: int = 500
+    validation_frames: int = 1_500
+
+    def rate_at(self, step: int, progress: float) -> float:
+        """Return the share of the largest rate at a step: a warm-up, then a cosine.
+
+        Parameters
+        ----------
+        step : int
+            Counted from 0.
+        progress : float
+            Done share of the run, 0 to 1.
+        """
+        warmed_up = min(1.0, (step + 1) / self.warmup_steps)
+        return warmed_up * (1 + math.cos(math.pi * min(1.0, progress))) / 2
+
+    def average_weight(self, step: int) -> float:
+        """Return how much of the old average stays at a step, counted from 1."""
+        return min(self.longest_average, step / (step + self.young_average))
+
+    def frames_at(self, step: int) -> int:
+        """Return how many frames the pool has been given before a step, counted from 0."""
+        return self.fewest_frames + self.frames_per_step * step
