@@ -164,16 +164,14 @@ def _prepare(options: BenchmarkOptions, folder: Path) -> _Setting:
     good = [row for row, ok in zip(rows.to_pylist(), loaded.ok.tolist(), strict=True) if ok]
     if not good:
         raise InputError("No frame can be decoded: give --frames with readable images.")
-    bundles = {model: model for model in options.models} or {
-        name: _untrained(name, folder) for name in ARCHITECTURES
-    }
-    models = load_models(list(bundles.values()), None)
+    given = options.models or [_untrained(name, folder) for name in ARCHITECTURES]
+    models = load_models(given, None)
     return _Setting(
         options,
         tuple(row["uri"] for row in good),
         tuple(row["label"] for row in good),
         models,
-        dict(zip((model.name for model in models), bundles.values(), strict=True)),
+        {model.name: model.uri for model in models},
         folder,
     )
 
@@ -253,7 +251,7 @@ def _measure_command(setting: _Setting, figures: Figures) -> None:
     manifest = setting.folder / "frames.parquet"
     frames = repeated(setting.uris, setting.labels, 40 * MOST_FRAMES_PER_SHARD)
     pq.write_table(frames, manifest)
-    models = [f"{name}={name_and_uri(uri)[1]}" for name, uri in setting.bundles.items()]
+    models = [f"{name}={uri}" for name, uri in setting.bundles.items()]
     runs = []
     for repeat in range(setting.options.repeats):
         out = setting.folder / f"command{repeat}"

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from flipbatch.models.network import Network
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 3
 """Raised whenever an older flipbatch would misread a bundle. Version 1 has no calibration offset, version
 2 no options of the network, version 3 no class maps."""
 

@@ -19,7 +19,7 @@ POOLINGS = ("mean", "max")
 """How a tap's channels may be pooled over the frame."""
 
 MAP_CLASSES = ("other", "resting", "air", "hand")
-"""What a cell of the class maps may show, in their order: that of `synthetic.renderer.Region`."""
+"""What a cell of the class maps may show, in their order: that of `synthetic.frame_state.Region`."""
 
 LARGEST_CELLS = 4
 """So many of the largest cells of a class map are averaged."""
@@ -29,9 +29,6 @@ MAP_FEATURES = 3 * len(MAP_CLASSES)
 
 MAP_HALVINGS = 3
 """Blocks of a `cnn_model` that halve before its class maps: patches of 3 pixels then make cells of 24."""
-
-_SINCE_FORMAT_4 = frozenset({"maps"})
-"""Options that model cards of format 3 do not have: theirs are the defaults."""
 
 MOST_BLOCKS, MOST_CHANNELS = 64, 2048
 """Bounds of a `cnn_model`: a damaged model card must not claim all memory."""
@@ -56,7 +53,7 @@ class NetworkOptions:
             If an option is missing, unknown or out of range: another network would be built.
         """
         known = {one.name for one in fields(cls)}
-        if not isinstance(value, Mapping) or not known - _SINCE_FORMAT_4 <= set(value) <= known:
+        if not isinstance(value, Mapping) or set(value) != known:
             raise ValueError(f"the options of its network are {list(value)}, not {sorted(known)}")
         return cls(**{name: tuple(one) if isinstance(one, list) else one for name, one in value.items()})
 

@@ -35,11 +35,14 @@ class ScoringModel:
         SHA-256 of the bundle's files in storage, 64 hexadecimal digits.
     own_threshold : float
         The bundle's own threshold.
+    uri : str
+        The bundle's, as it was given.
     """
 
     bundle: Bundle
     bundle_fingerprint: str
     own_threshold: float = UNDECIDED
+    uri: str = ""
 
     @property
     def name(self) -> str:
@@ -107,7 +110,8 @@ def _load_model(argument: str, threshold: float | None, known: Collection[str]) 
     own = calibration.threshold
     if threshold is not None:
         calibration = dataclasses.replace(calibration, threshold=threshold)
-    return ScoringModel(dataclasses.replace(bundle, name=name, calibration=calibration), fingerprint, own)
+    bundle = dataclasses.replace(bundle, name=name, calibration=calibration)
+    return ScoringModel(bundle, fingerprint, own, uri)
 
 
 # ---------------------------------------------------------------------------------------- names

@@ -6,7 +6,7 @@ Knows the table and its summary. Does not know how offsets are estimated, execut
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
@@ -57,11 +57,13 @@ class PlaceOffsets:
         columns = (table[name].to_pylist() for name in ("model", "place", "offset"))
         self._offsets = {(model, place): offset for model, place, offset in zip(*columns, strict=True)}
 
-    def of_rows(self, model: str, rows: pa.Table) -> npt.NDArray[np.float64]:
-        """Return the offset of each row of a manifest, (N,), float64."""
+    def of_rows(self, models: Iterable[str], rows: pa.Table) -> dict[str, npt.NDArray[np.float64]]:
+        """Return the offset of each row of a manifest, (N,), float64, by model."""
         places = row_places(rows)
-        of_place = [self._offsets[model, name] for name in places.names]
-        return np.array(of_place, np.float64)[places.codes]
+        return {
+            model: np.array([self._offsets[model, name] for name in places.names])[places.codes]
+            for model in models
+        }
 
 
 def read_offsets(adaptation: Adaptation) -> PlaceOffsets:

@@ -217,11 +217,10 @@ def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: Dec
     columns = {name: decoded.rows[name] for name in SHARD_COLUMNS[:4]}
     columns |= {"status": pa.array(status, pa.string()), "error": pa.array(error, pa.string())}
     columns["group"] = decoded.rows["group"]
+    offsets = _offsets(run, [predictor.name for predictor in predictors], decoded.rows)
     for predictor in predictors:
         pixels = decoded.frames[predictor.input_size].pixels
-        columns[predictor.name] = _probabilities(
-            predictor, pixels, ok, _offsets(run, predictor, decoded.rows)
-        )
+        columns[predictor.name] = _probabilities(predictor, pixels, ok, offsets[predictor.name])
     rows, before = pa.table(columns), decoded.committed
     engines = frozenset(engine_text(predictor.engine) for predictor in predictors)
     return PredictedShard(
@@ -248,11 +247,11 @@ def _outcomes(decoded: DecodedShard) -> tuple[list[Status], list[str | None]]:
     return status, error
 
 
-def _offsets(run: ScoringRun, predictor: Predictor, rows: pa.Table) -> npt.NDArray[np.float64]:
-    """Return the offset of each row, (N,); 0 in a run that does not adapt."""
+def _offsets(run: ScoringRun, models: Sequence[str], rows: pa.Table) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the offset of each row, (N,), by model; 0 in a run that does not adapt."""
     if run.adaptation is None:
-        return np.zeros(rows.num_rows)
-    return read_offsets(run.adaptation).of_rows(predictor.name, rows)
+        return dict.fromkeys(models, np.zeros(rows.num_rows))
+    return read_offsets(run.adaptation).of_rows(models, rows)
 
 
 def _probabilities(

@@ -4,7 +4,9 @@ Draws flat pages as images. Lines of text are cut from strips that are set once 
 Knows no position and no light.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -24,35 +26,66 @@ def draw_page(book: Book, number: int, width: int) -> np.ndarray:
     """Draw page `number` of the book, uint8 RGB of shape (height, width, 3)."""
     rng = np.random.default_rng([book.seed, number])
     height = round(width * book.page_height / book.page_width)
-    ink = np.zeros((height, width), np.uint8)
-    pictures = np.empty((height, width, 3), np.uint8)
-    pictures[:] = np.round(book.paper)
+    paper = np.empty((height, width, 3), np.uint8)
+    paper[:] = np.round(book.paper)
+    line = max(3, round(book.font_size * 1.55 / book.page_width * width))
+    page = _Page(book, paper, np.zeros((height, width), np.uint8), line, rng)
     if book.print != "blank" and rng.random() > 0.07:
-        line = max(3, round(book.font_size * 1.55 / book.page_width * width))
-        if book.print == "notebook":
-            _write_notebook(ink, pictures, line, rng)
-        else:
-            _fill_page(ink, pictures, book, line, rng)
-    return _inked(pictures, ink, book)
+        (_write_notebook if book.print == "notebook" else _fill_page)(page)
+    return _inked(page)
 
 
-def _inked(pictures: np.ndarray, ink: np.ndarray, book: Book) -> np.ndarray:
-    """Print ink, a coverage of 0 to 255, on coloured paper."""
-    color = np.empty_like(pictures)
-    color[:] = np.round(book.ink)
-    cover = cv2.merge([ink, ink, ink])
-    return cv2.add(
-        cv2.multiply(pictures, 255 - cover, scale=1 / 255), cv2.multiply(color, cover, scale=1 / 255)
-    )
+@dataclass(frozen=True)
+class _Page:
+    """A page that is being printed.
+
+    Attributes
+    ----------
+    book
+    paper
+        uint8 RGB (height, width, 3): the paper with what is printed in colour.
+    ink
+        uint8 (height, width): coverage by ink.
+    line
+        Distance of two lines in pixels.
+    rng
+        Random numbers of this page.
+    """
+
+    book: Book
+    paper: np.ndarray
+    ink: np.ndarray
+    line: int
+    rng: np.random.Generator
 
 
-def _fill_page(
-    ink: np.ndarray, pictures: np.ndarray, book: Book, line: int, rng: np.random.Generator
-) -> None:
+class _Box(NamedTuple):
+    """A part of a page, in pixels."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+
+def _inked(page: _Page) -> np.ndarray:
+    """Return the page with its ink."""
+    color = np.empty_like(page.paper)
+    color[:] = np.round(page.book.ink)
+    cover = cv2.merge([page.ink, page.ink, page.ink])
+    paper = cv2.multiply(page.paper, 255 - cover, scale=1 / 255)
+    return cv2.add(paper, cv2.multiply(color, cover, scale=1 / 255))
+
+
+def _fill_page(page: _Page) -> None:
     """Set one block below the other, in one or two columns, until the page is full or the chapter ends."""
-    height, width = ink.shape
+    (height, width), rng, line = page.ink.shape, page.rng, page.line
     margin = round(width * rng.uniform(0.07, 0.16))
-    columns = 2 if book.print == "textbook" and book.seed % 5 == 0 else 1
+    columns = 2 if page.book.print == "textbook" and page.book.seed % 5 == 0 else 1
     step = (width - 2 * margin + line) // columns
     for column in range(columns):
         left = margin + column * step
@@ -61,53 +94,41 @@ def _fill_page(
             y = round(height * rng.uniform(0.2, 0.6))
         bottom = round(height * (rng.uniform(0.2, 0.9) if rng.random() < 0.22 else 0.93))
         while y < bottom - line:
-            y = _set_block(ink, pictures, book, (left, y, left + step - line, bottom), line, rng) + line
+            y = _set_block(page, _Box(left, y, left + step - line, bottom)) + line
 
 
-def _set_block(
-    ink: np.ndarray,
-    pictures: np.ndarray,
-    book: Book,
-    box: tuple[int, int, int, int],
-    line: int,
-    rng: np.random.Generator,
-) -> int:
+def _set_block(page: _Page, box: _Box) -> int:
     """Set a picture, a heading or a paragraph at the top of `box`; return the y of its end."""
-    left, top, right, bottom = box
-    chance = rng.random()
-    if chance < book.picture_share:
-        end = min(bottom, top + round((right - left) * rng.uniform(0.25, 0.95)))
-        inset = round((right - left) * max(0.0, rng.uniform(-0.15, 0.25)))
-        if end - top > 6 and right - left - 2 * inset > 6:
-            pictures[top:end, left + inset : right - inset] = _picture(
-                right - left - 2 * inset, end - top, book, rng
-            )
-        return end
+    rng, chance = page.rng, page.rng.random()
+    if chance < page.book.picture_share:
+        return _set_picture(page, box)
     if chance > 0.86:
-        _set_line(
-            ink, left, top, left + round((right - left) * rng.uniform(0.2, 0.8)), round(line * 1.3), rng
-        )
-        return top + round(line * 1.3)
-    return _set_paragraph(ink, pictures, book, box, line, rng)
+        line = round(page.line * 1.3)
+        _set_line(page.ink, box.left, box.top, box.left + round(box.width * rng.uniform(0.2, 0.8)), line, rng)
+        return box.top + line
+    return _set_paragraph(page, box)
 
 
-def _set_paragraph(
-    ink: np.ndarray,
-    pictures: np.ndarray,
-    book: Book,
-    box: tuple[int, int, int, int],
-    line: int,
-    rng: np.random.Generator,
-) -> int:
-    left, top, right, bottom = box
-    lines = max(1, min(int(rng.integers(2, 16)), (bottom - top) // line))
-    if book.print == "textbook" and rng.random() < 0.15:
-        pictures[top : top + lines * line, left:right] = _tint(book, rng)
+def _set_picture(page: _Page, box: _Box) -> int:
+    end = min(box.bottom, box.top + round(box.width * page.rng.uniform(0.25, 0.95)))
+    inset = round(box.width * max(0.0, page.rng.uniform(-0.15, 0.25)))
+    width, height = box.width - 2 * inset, end - box.top
+    if height > 6 and width > 6:
+        inside = page.paper[box.top : end, box.left + inset : box.right - inset]
+        inside[:] = _picture(width, height, page.book, page.rng)
+    return end
+
+
+def _set_paragraph(page: _Page, box: _Box) -> int:
+    rng, line = page.rng, page.line
+    lines = max(1, min(int(rng.integers(2, 16)), (box.bottom - box.top) // line))
+    if page.book.print == "textbook" and rng.random() < 0.15:
+        page.paper[box.top : box.top + lines * line, box.left : box.right] = _tint(page.book, rng)
     for index in range(lines):
-        full = index < lines - 1
-        end = right if full else left + round((right - left) * rng.uniform(0.2, 1))
-        _set_line(ink, left, top + index * line, end, line, rng)
-    return top + lines * line
+        share = 1.0 if index < lines - 1 else rng.uniform(0.2, 1)
+        end = box.left + round(box.width * share)
+        _set_line(page.ink, box.left, box.top + index * line, end, line, rng)
+    return box.top + lines * line
 
 
 def _tint(book: Book, rng: np.random.Generator) -> np.ndarray:
@@ -163,21 +184,21 @@ def _font(line: int) -> ImageFont.FreeTypeFont:
     return font
 
 
-def _write_notebook(ink: np.ndarray, pictures: np.ndarray, line: int, rng: np.random.Generator) -> None:
+def _write_notebook(page: _Page) -> None:
     """Draw ruled or squared paper, and some lines of slanted writing."""
-    height, width = ink.shape
-    line = round(line * rng.uniform(1.3, 2.0))
-    rule = (pictures[0, 0] * rng.uniform(0.75, 0.93)).astype(np.uint8)
-    pictures[line::line] = rule
+    (height, width), rng = page.ink.shape, page.rng
+    line = round(page.line * rng.uniform(1.3, 2.0))
+    rule = (page.paper[0, 0] * rng.uniform(0.75, 0.93)).astype(np.uint8)
+    page.paper[line::line] = rule
     if rng.random() < 0.4:
-        pictures[:, line::line] = rule
+        page.paper[:, line::line] = rule
     margin = round(width * rng.uniform(0.04, 0.2))
     for row in range(int(rng.integers(0, 4)), int(rng.uniform(0, 1) * height / line)):
         end = round(width * rng.uniform(0.3, 0.95))
         if rng.random() < 0.85:
-            _set_line(ink, margin, row * line, end, line, rng)
+            _set_line(page.ink, margin, row * line, end, line, rng)
     slant = np.array([[1, -0.25, 0], [rng.normal(0, 0.01), 1, 0]])
-    cv2.warpAffine(ink.copy(), slant, (width, height), dst=ink)
+    cv2.warpAffine(page.ink.copy(), slant, (width, height), dst=page.ink)
 
 
 def _picture(width: int, height: int, book: Book, rng: np.random.Generator) -> np.ndarray:

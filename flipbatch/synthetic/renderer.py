@@ -6,23 +6,20 @@ scene, size and time give the same pixels. Knows no files and no frame numbers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import NamedTuple
-
 import cv2
 import numpy as np
 
-from flipbatch.synthetic.atlas import Atlas, Tile
+from flipbatch.synthetic.atlas import Tile
 from flipbatch.synthetic.book import book_block, box, page_in_the_air, resting_page, table_top
 from flipbatch.synthetic.film import Lens
+from flipbatch.synthetic.frame_state import FrameState, Region, Rendered
 from flipbatch.synthetic.hand import HandSurface
 from flipbatch.synthetic.mesh import Mesh, between, joined
-from flipbatch.synthetic.page import draw_page
 from flipbatch.synthetic.paper import Sheet, lift, turning_sheet
 from flipbatch.synthetic.scene import Hand, Scene
 from flipbatch.synthetic.shadow import Shadows
-from flipbatch.synthetic.surfaces import draw_backdrop, draw_skin, draw_stack, draw_table
+from flipbatch.synthetic.surfaces import draw_backdrop
+from flipbatch.synthetic.textures import detail_of, draw_textures
 from flipbatch.synthetic.view import FAR, Seen, View
 
 FEWEST_PICTURES, MOST_PICTURES = 3, 9
@@ -31,61 +28,6 @@ PIXEL_SPREAD = 1.5
 """Side of the square, in pixels, from which a pixel gets its light: a lens and a downscaled film blur so."""
 PIXELS_PER_PICTURE = 2.2
 """Largest movement in pixels, of a frame of 240 rows, between two of the averaged pictures."""
-
-
-@dataclass(frozen=True)
-class FrameState:
-    """What is to be seen in a frame, exactly.
-
-    Attributes
-    ----------
-    angle
-        Angle of the first page in the air, in degrees; NaN if there is none.
-    lift
-        Largest distance of a corner of a page in the air from the resting pages, in page widths; 0 without a
-        page in the air.
-    visible
-        Share of the frame's pixels that show a page in the air, 0 to 1.
-    hidden
-        Share of the pages in the air that hands hide, 0 to 1.
-    blur
-        Largest movement of a page or a hand during the exposure, as a share of the frame's longer side.
-    paper
-        Share of the frame's pixels that show a page, resting or in the air, 0 to 1.
-    """
-
-    angle: float
-    lift: float
-    visible: float
-    hidden: float
-    blur: float
-    paper: float
-
-
-class Region(IntEnum):
-    """What a pixel shows."""
-
-    OTHER = 0
-    RESTING = 1
-    AIR = 2
-    HAND = 3
-
-
-class Rendered(NamedTuple):
-    """A frame and what it shows.
-
-    Attributes
-    ----------
-    pixels
-        uint8 RGB (height, width, 3).
-    state
-    regions
-        uint8 (height, width): `Region` of each pixel at the end of the exposure.
-    """
-
-    pixels: np.ndarray
-    state: FrameState
-    regions: np.ndarray
 
 
 class SceneRenderer:
@@ -108,54 +50,33 @@ class SceneRenderer:
         )
         self._towards = np.array(camera.position) / np.linalg.norm(camera.position)
         self._lens = Lens(scene.film, self._width, height)
-        self._shadows = Shadows(scene.light, self._view, 176 if height <= 480 else 640)
+        detail = detail_of(height)
+        self._shadows = Shadows(scene.light, self._view, detail.shadow_map)
         self._backdrop = draw_backdrop(scene.place, self._width, height).astype(np.float32)
-        self._build()
+        self._textures = draw_textures(scene, detail)
+        self._still = self._book()
+        self._around = self._surroundings()
+        self._hands = [
+            (hand, HandSurface(hand, self._textures.skin, self._textures.sleeve)) for hand in scene.hands
+        ]
 
-    def _build(self) -> None:
-        """Draw all textures, then everything that stands still."""
-        scene, small = self._scene, self._height <= 480
-        atlas = Atlas(256 if small else 1024)
-        rng = np.random.default_rng([scene.seed, 5])
-        pages = len(scene.turns) * 2 + 2 if scene.label == "flip" else 2
-        page_width = 180 if small else 720
-        numbers = [scene.first_page + i for i in range(pages)]
-        sides = [atlas.add(draw_page(scene.book, number, page_width)) for number in numbers]
-        stack = atlas.add(draw_stack(scene.book.paper, scene.book.right.thickness, scene.book.seed, 128))
-        skin = atlas.add(draw_skin(scene.skin, scene.seed, 64))
-        sleeve = None if scene.sleeve is None else atlas.add(draw_skin(scene.sleeve, scene.seed + 1, 32))
-        cover = atlas.add_color(scene.book.cover)
-        table = atlas.add(draw_table(scene.place, 256 if small else 768))
-        floor = atlas.add_color(scene.place.floor)
-        colors = [atlas.add_color(tuple(rng.uniform(10, 240, 3))) for _ in range(scene.place.objects)]
-        self._page_tiles = tiles = [atlas.tile(number) for number in sides]
-        self._air_tiles = list(zip(tiles[1:-1:2], tiles[2:-1:2], strict=True))
-        self._still = self._book(tiles[0], tiles[-1], atlas.tile(stack), atlas.tile(cover))
-        self._around = self._surroundings(
-            atlas.tile(table), atlas.tile(floor), [atlas.tile(n) for n in colors]
-        )
-        self._skin_tiles = [atlas.tile(number) for number in (skin, sleeve) if number is not None]
-        sleeve_tile = None if sleeve is None else atlas.tile(sleeve)
-        self._hands = [(hand, HandSurface(hand, atlas.tile(skin), sleeve_tile)) for hand in scene.hands]
-        self._atlas = atlas.picture()
-
-    def _book(self, left: Tile, right: Tile, stack: Tile, cover: Tile) -> Mesh:
-        scene = self._scene
+    def _book(self) -> Mesh:
+        scene, textures = self._scene, self._textures
         return joined(
             [
-                resting_page(scene.book, -1, left, scene.light, self._towards),
-                resting_page(scene.book, 1, right, scene.light, self._towards),
-                book_block(scene.book, stack, cover, scene.light),
+                resting_page(scene.book, -1, textures.left, scene.light, self._towards),
+                resting_page(scene.book, 1, textures.right, scene.light, self._towards),
+                book_block(scene.book, textures.stack, textures.cover, scene.light),
             ]
         )
 
-    def _surroundings(self, table: Tile, floor: Tile, objects: list[Tile]) -> Seen | None:
+    def _surroundings(self) -> Seen | None:
         """Draw what is around the book, once for all frames."""
         if self._scene.place.surroundings == "air":
             return None
         rng = np.random.default_rng([self._scene.place.seed, 6])
-        parts = [table_top(self._scene.place, table, floor, self._scene.light)]
-        parts.extend(self._object(rng, tile) for tile in objects)
+        parts = [table_top(self._scene.place, self._textures.table, self._textures.floor, self._scene.light)]
+        parts.extend(self._object(rng, tile) for tile in self._textures.objects)
         return self._view.see(self._view.in_front(joined(parts)))
 
     def _object(self, rng: np.random.Generator, tile: Tile) -> Mesh:
@@ -205,16 +126,18 @@ class SceneRenderer:
             for index in range(pictures)
         ]
         linear = np.zeros((self._height, self._width, 3), np.float32)
-        lit = self._shadows.light(nearest, views[pictures // 2])
-        for seen in views:
-            # Without movement, the pictures differ by less than a pixel, and one shadow serves all.
-            if pictures > FEWEST_PICTURES:
-                lit = self._shadows.light(nearest, seen)
+        for seen, lit in zip(views, self._lights(views, nearest), strict=True):
             cv2.accumulate(self._colored(seen, lit), linear)
         rng = np.random.default_rng([self._scene.seed, round(time * 1e6)])
-        regions = self._regions(views[pictures // 2])
         frame = self._lens.expose(linear / pictures, rng)
+        regions = self._regions(views[pictures // 2])
         return Rendered(frame, self._state(time, movement, regions), regions)
+
+    def _lights(self, views: list[Seen], nearest: np.ndarray) -> list[np.ndarray]:
+        """Return the light in each picture. Where little moves, they share one: less than a pixel differs."""
+        if len(views) == FEWEST_PICTURES:
+            return [self._shadows.light(nearest, views[FEWEST_PICTURES // 2])] * FEWEST_PICTURES
+        return [self._shadows.light(nearest, seen) for seen in views]
 
     def _pictures(self, movement: float) -> int:
         wanted = movement * 240 / PIXELS_PER_PICTURE
@@ -233,7 +156,7 @@ class SceneRenderer:
         scene = self._scene
         return [
             page_in_the_air(sheet, tiles, scene.light, self._towards, scene.book.translucency)
-            for sheet, tiles in zip(self._sheets(time), self._air_tiles, strict=True)
+            for sheet, tiles in zip(self._sheets(time), self._textures.air, strict=True)
         ]
 
     def _hand_meshes(self, time: float) -> list[Mesh]:
@@ -254,7 +177,7 @@ class SceneRenderer:
         before, after = (self._moving_points(t) for t in (time, time + self._scene.exposure))
         if not len(before):
             return 0.0
-        moved = self._view.project(after)[:, :2] - self._view.project(before)[:, :2]
+        moved = self._view.project(after) - self._view.project(before)
         return float(np.linalg.norm(moved, axis=1).max()) / max(self._width, self._height)
 
     def _moving_points(self, time: float) -> np.ndarray:
@@ -264,12 +187,12 @@ class SceneRenderer:
 
     def _colored(self, seen: Seen, lit: np.ndarray) -> np.ndarray:
         """Return the light that comes from each pixel: float32 RGB of 0 to 255 and more."""
-        height, width = self._atlas.shape[:2]
+        height, width = self._textures.atlas.shape[:2]
         across, down, half = cv2.split(seen.texture)
         cv2.multiply(across, width, dst=across)
         cv2.multiply(down, height, dst=down)
         # Positions in the atlas are half a pixel more than its indices. A tile's border leaves room for that.
-        color = cv2.remap(self._atlas, across, down, cv2.INTER_LINEAR)
+        color = cv2.remap(self._textures.atlas, across, down, cv2.INTER_LINEAR)
         # In the shade, the ambient light remains: half * 2 * (ambient + (1 - ambient) * lit).
         ambient = self._scene.light.ambient
         shade = cv2.multiply(half, cv2.addWeighted(lit, 2 - 2 * ambient, lit, 0, 2 * ambient))
@@ -282,7 +205,7 @@ class SceneRenderer:
         reach = camera.shake * max(self._width, self._height)
         x, y = (
             reach * np.sin(2 * np.pi * speed * time + phase)
-            for speed, phase in zip((1.3, 0.9), camera.phases[:2], strict=True)
+            for speed, phase in zip((1.3, 0.9), camera.phases, strict=True)
         )
         # The golden ratios of one and two dimensions spread any number of points evenly.
         across, down = (index * 0.7549) % 1 - 0.5, (index * 0.5698) % 1 - 0.5
@@ -290,14 +213,9 @@ class SceneRenderer:
 
     def _regions(self, seen: Seen) -> np.ndarray:
         """Return what each pixel shows, a `Region`."""
-        across, pages = seen.texture[..., 0], self._page_tiles
-        shown = {
-            Region.RESTING: [pages[0], pages[-1]],
-            Region.AIR: pages[1:-1],
-            Region.HAND: self._skin_tiles,
-        }
+        across = seen.texture[..., 0]
         regions = np.zeros(across.shape, np.uint8)
-        for region, tiles in shown.items():
+        for region, tiles in self._textures.regions.items():
             for tile in tiles:
                 regions[cv2.inRange(across, tile.left, tile.left + tile.width) > 0] = region
         regions[seen.distance >= FAR] = Region.OTHER
@@ -310,14 +228,15 @@ class SceneRenderer:
         paper = (shown + int(np.count_nonzero(regions == Region.RESTING))) / area
         if scene.label == "notflip":
             return FrameState(float("nan"), 0.0, 0.0, 0.0, movement, paper)
+        middle = time + scene.exposure / 2
         whole = shown
         if self._hands:
-            pages = self._view.in_front(joined([self._still, *self._pages(time + scene.exposure)]))
+            pages = self._view.in_front(joined([self._still, *self._pages(middle)]))
             bare = self._regions(self._view.see(pages, self._shift(time, 0)))
             whole = max(whole, int(np.count_nonzero(bare == Region.AIR)))
         return FrameState(
-            angle=scene.turns[0].angle(time),
-            lift=max(lift(scene.book, sheet) for sheet in self._sheets(time + scene.exposure)),
+            angle=scene.turns[0].angle(middle),
+            lift=max(lift(scene.book, sheet) for sheet in self._sheets(middle)),
             visible=shown / area,
             hidden=1 - shown / whole if whole else 0.0,
             blur=movement,

@@ -87,7 +87,7 @@ def sample_camera(mix: Mix, held: bool, aspect: float, book: Book, rng: ScaledRa
         roll=float(rng.normal(0, 0.5) if turned else rng.normal(0, 0.03)),
         focal=float(focal),
         shake=float(rng.uniform(0.0, 0.008)),
-        phases=vector(rng.uniform(0, 2 * np.pi, 3)),
+        phases=(float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(0, 2 * np.pi))),
     )
 
 

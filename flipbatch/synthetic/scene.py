@@ -34,7 +34,7 @@ class Camera:
     shake
         Largest displacement by hand shake, as a fraction of the frame's longer side.
     phases
-        Phase at time 0 of the shake's three oscillations (x, y, roll), radians.
+        Phase at time 0 of the shake to the right and down, radians.
     """
 
     position: Vector
@@ -42,7 +42,7 @@ class Camera:
     roll: float
     focal: float
     shake: float
-    phases: Vector
+    phases: tuple[float, float]
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class Shadows:
     def __init__(self, light: Light, view: View, size: int) -> None:
         position = np.array(light.direction) * DISTANCE
         focal = size / 2 / (RADIUS / DISTANCE)
-        self._light, self._camera = light, view
+        self._light = light
         self._lamp = View(tuple(position), (0.0, 0.0, 0.0), light.pattern_turn, focal, size, size)
         origin = self._lamp.axes @ (view.position - self._lamp.position)
         rays = np.ascontiguousarray(np.moveaxis(view.rays() @ self._lamp.axes.T.astype(np.float32), -1, 0))

@@ -12,8 +12,9 @@ from itertools import count
 
 import numpy as np
 
+from flipbatch.synthetic.frame_state import FrameState
 from flipbatch.synthetic.mix import WORLD, Mix
-from flipbatch.synthetic.renderer import FrameState, SceneRenderer
+from flipbatch.synthetic.renderer import SceneRenderer
 from flipbatch.synthetic.sample_clip import sample_scene
 from flipbatch.synthetic.scaled_random import ScaledRandom
 from flipbatch.synthetic.scene import Scene

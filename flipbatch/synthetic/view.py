@@ -124,13 +124,10 @@ class View:
         return distance
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """Return pixels (N, 2) and the distance: (N, 3), of points (N, 3)."""
+        """Return the pixels (N, 2) of points (N, 3) in cm."""
         seen = (points - self.position) @ self.axes.T
-        depth = np.maximum(seen[:, 2], NEAR)
-        scale = self.focal / depth
-        return np.stack(
-            [self.width / 2 + seen[:, 0] * scale, self.height / 2 + seen[:, 1] * scale, depth], axis=1
-        )
+        depth = np.maximum(seen[:, 2:], NEAR)
+        return np.array([self.width / 2, self.height / 2]) + self.focal * seen[:, :2] / depth
 
     def rays(self) -> np.ndarray:
         """Return the direction (height, width, 3) of each pixel's ray, of length 1 along the viewing axis."""

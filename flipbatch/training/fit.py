@@ -90,7 +90,8 @@ class Fit:
     Parameters
     ----------
     network : nn.Module
-        On its device. Layers below its ``head`` may be frozen for a while.
+        On its device. Layers below its ``head`` may be frozen for a while; those of ``features`` learn at the
+        recipe's `feature_rate`.
     train, val : FrameCache
         This rank's share.
     loss : Loss
@@ -204,10 +205,12 @@ class Fit:
         return train_epoch(forward, frames, self._optimizer, self._loss, batches, generator, next_rate)
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
-        head = cast(nn.Module, self._network.head)
+        features = list(cast(nn.Module, self._network.features).parameters())
+        slow = {id(parameter) for parameter in features}
+        others = [parameter for parameter in self._network.parameters() if id(parameter) not in slow]
         return [
-            {"params": _features(self._network), "share": self._recipe.feature_rate},
-            {"params": list(head.parameters()), "share": 1.0},
+            {"params": features, "share": self._recipe.feature_rate},
+            {"params": others, "share": 1.0},
         ]
 
     def _set_rate(self, epoch: float) -> None:
@@ -251,8 +254,3 @@ def _averaging(network: nn.Module) -> Callable[[Tensor], Tensor]:
 def describe(recipe: Recipe, settings: Settings) -> dict[str, Any]:
     """Return the recipe and the settings as plain JSON values."""
     return {**asdict(recipe), **asdict(settings)}
-
-
-def _features(network: nn.Module) -> list[nn.Parameter]:
-    head = {id(parameter) for parameter in cast(nn.Module, network.head).parameters()}
-    return [parameter for parameter in network.parameters() if id(parameter) not in head]

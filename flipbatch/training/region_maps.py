@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from flipbatch.models.preprocessing import Window
-from flipbatch.synthetic.renderer import Region
+from flipbatch.synthetic.frame_state import Region
 
 
 def region_shares(regions: Tensor, window: Window, cells: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -120,7 +120,7 @@ def test_a_bundle_without_an_offset_has_offset_0(saved):
 
 
 def test_versions_that_would_ignore_the_offset_or_the_network_refuse_the_bundle():
-    assert bundle().model_card()["format_version"] >= 4
+    assert bundle().model_card()["format_version"] >= 3
 
 
 def test_the_options_of_a_network_are_in_the_model_card(saved):

@@ -8,7 +8,7 @@ from flipbatch.models.class_maps import pooled_maps
 from flipbatch.models.cnn_model import CnnModel
 from flipbatch.models.mobilenet_v2 import MobileNetV2
 from flipbatch.models.network_options import MAP_CLASSES, CnnOptions, MobileNetOptions
-from flipbatch.synthetic.renderer import Region
+from flipbatch.synthetic.frame_state import Region
 
 BOTH = [CnnModel(CnnOptions(maps=True)), MobileNetV2(MobileNetOptions(maps=True))]
 

@@ -40,6 +40,12 @@ def test_models_have_one_order_however_they_are_given(saved):
     assert [model.name for model in load_models([other, one], None)] == ["one", "other"]
 
 
+def test_each_model_keeps_its_uri_however_they_are_given(saved):
+    one, other = saved("a", name="one"), saved("b")
+    models = load_models([f"other={other}", one], None)
+    assert {model.name: model.uri for model in models} == {"one": one, "other": other}
+
+
 def test_an_equals_sign_in_a_folder_is_not_a_name(saved):
     (model,) = load_models([saved("run=3/cnn")], None)
     assert model.name == "cnn_model"

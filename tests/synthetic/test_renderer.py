@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from flipbatch.synthetic.dataset import video_scene
-from flipbatch.synthetic.renderer import Region, SceneRenderer
+from flipbatch.synthetic.frame_state import Region
+from flipbatch.synthetic.renderer import SceneRenderer
 
 ROWS = 240
 
@@ -47,7 +48,7 @@ def test_the_page_in_the_air_is_the_difference_between_the_labels(scene, rendere
 
 def test_a_flip_shows_a_page_and_its_lift_and_angle(renderer, scene):
     state = renderer.render_with_state(0.5).state
-    assert state.angle == pytest.approx(scene.turns[0].angle(0.5))
+    assert state.angle == pytest.approx(scene.turns[0].angle(0.5 + scene.exposure / 2))
     assert 0.2 < state.lift < 2
     assert 0 < state.visible < state.paper < 1
     assert 0 <= state.hidden <= 1

@@ -179,6 +179,14 @@ def test_while_frozen_the_head_alone_learns():
     assert changed(before, network) & parameters == {"head.1.weight", "head.1.bias"}
 
 
+def test_class_maps_learn_at_the_rate_of_the_head():
+    network = CnnModel(CnnOptions((4, 4, 4, 4, 4), maps=True))
+    before = state(network)
+    run(new(network, Recipe(4e-3, feature_rate=0.0, batch_size=8), epochs=1))
+    learned = changed(before, network) & {name for name, _ in network.named_parameters()}
+    assert {name.partition(".")[0] for name in learned} == {"maps", "head"}
+
+
 def test_while_frozen_the_layers_below_run_once_for_all_epochs():
     network, passes = CnnModel(), []
     network.features[0].register_forward_hook(lambda *_: passes.append(1))

@@ -9,7 +9,7 @@ import torch
 
 from flipbatch.frames.fitting import PAD_COLOUR, InputSize, fit_labels, fit_pixels
 from flipbatch.models.preprocessing import Window
-from flipbatch.synthetic.renderer import Region
+from flipbatch.synthetic.frame_state import Region
 from flipbatch.training.region_maps import map_loss, region_shares
 from flipbatch.training.rendered_places import NO_REGION, LabelledFrames, empty_frames, render_place
 from flipbatch.training.rendered_pool import RenderedPool
