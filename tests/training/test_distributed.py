@@ -104,11 +104,11 @@ class MeanColour(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.bn = nn.BatchNorm2d(3)
+        self.features = nn.BatchNorm2d(3)
         self.head = nn.Linear(3, 1)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.head(self.bn(pixels.float()).mean(dim=(2, 3))).squeeze(1)
+        return self.head(self.features(pixels.float()).mean(dim=(2, 3))).squeeze(1)
 
 
 def statistics_of_dark_and_bright(number: int) -> float:
@@ -116,7 +116,7 @@ def statistics_of_dark_and_bright(number: int) -> float:
     frames.pixels.fill_(60 + 120 * number)
     recipe = Recipe(learning_rate=0.0, batch_size=4)
     Fit(network, frames, frames, Loss(1, 1), recipe, Settings(epochs=4)).run(lambda *_: None)
-    return float(network.bn.running_mean.mean())  # type: ignore[union-attr]
+    return float(network.features.running_mean.mean())  # type: ignore[union-attr]
 
 
 def test_statistics_are_of_the_frames_of_all_ranks():
