@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 __version__ = VERSION
-__all__ = ["__version__", "load_model", "read_predictions", "read_videos", "score", "train"]
+__all__ = ["__version__", "load_model", "read_groups", "read_predictions", "read_videos", "score", "train"]
 
 Executor = Literal["local", "ray"]
 """``local`` runs in this process and starts nothing. ``ray`` uses every core of a cluster."""
@@ -233,5 +233,33 @@ def read_videos(out: str, model: str | None = None) -> pd.DataFrame:
         If there is no finished run in `out`, or no such model in it.
     """
     from flipbatch.scoring.read_results import read_videos as read
+
+    return read(out, model)
+
+
+def read_groups(out: str, model: str | None = None) -> pd.DataFrame:
+    """Measure each group of a finished scoring run: a book, a place or a recording on its own.
+
+    Parameters
+    ----------
+    out : str
+        Directory of the run. Groups are those of the manifest's column ``group``.
+    model : str, optional
+        Name of one model. By default all models are measured.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per model and group with labelled frames: ``model``, ``group``, ``videos``, ``frames``,
+        ``flips``, ``f1``, ``f1_interval`` (95 %, over the group's videos; None with a single one),
+        ``f1_of_all_flip`` (of calling every frame ``flip``), ``balanced_accuracy`` with its interval, and
+        ``auc``, the area under the ROC curve. All are 0 to 1, and null where the labels leave them undefined.
+
+    Raises
+    ------
+    flipbatch.errors.OutputError
+        If there is no finished run in `out`, or no such model in it.
+    """
+    from flipbatch.scoring.read_results import read_groups as read
 
     return read(out, model)

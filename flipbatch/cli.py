@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 
 from flipbatch import __version__
-from flipbatch.commands import benchmark, demo, score, train
+from flipbatch.commands import benchmark, demo, pretrain, score, train
 from flipbatch.runtime.command_line import add_logging, run
 
-COMMANDS = {"train": train, "score": score, "demo": demo, "benchmark": benchmark}
+COMMANDS = {"train": train, "score": score, "demo": demo, "pretrain": pretrain, "benchmark": benchmark}
 
 _RAY = (
     "On Ray, a command joins the Ray at RAY_ADDRESS (HOST:PORT), otherwise one that `ray start` started on "

@@ -110,6 +110,14 @@ def test_tables_of_a_run_are_read_by_model() -> None:
         flipbatch.read_videos("two", "third")
 
 
+def test_each_group_of_a_run_is_measured() -> None:
+    metrics = flipbatch.score("frames", models=[MODEL], out="measured")
+    groups = flipbatch.read_groups("measured")
+    counts = metrics["models"]["cnn_model"]["frames"]
+    assert set(groups["group"]) == set(flipbatch.read_videos("measured")["group"])
+    assert groups["frames"].sum() == sum(counts[name] for name in ("tp", "fp", "fn", "tn"))
+
+
 def test_a_run_that_is_not_finished_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="is not a finished scoring run"):
         flipbatch.read_predictions(str(tmp_path))

@@ -53,7 +53,8 @@ def resting_sheet(book: Book, side: int) -> Sheet:
     edges = []
     for corner, y in ((1.0, book.page_height / 2), (0.0, -book.page_height / 2)):
         curl = half.curl * min(1.0, 2 * (half.corner if corner else 1 - half.corner))
-        slope = half.hump * _HUMP + half.bulge * _BULGE + curl * _CURL
+        skew = 1 + half.skew * (1 if corner else -1)
+        slope = skew * (half.hump * _HUMP + half.bulge * _BULGE) + curl * _CURL
         flat = _bent_edge(np.radians(slope), book.page_width)
         flat[:, 1] += half.thickness - _bent_edge(np.radians(slope - curl * _CURL), book.page_width)[-1, 1]
         edges.append(_stand(_rotate(flat, half.tilt), y, side))

@@ -61,6 +61,7 @@ def _sample_side(mix: Mix, tilted: float, thickness: float, rng: ScaledRandom) -
         bulge=float(bulge),
         curl=float(curl),
         corner=float(rng.choice([0.0, 0.5, 1.0])),
+        skew=float(rng.uniform(-0.9, 0.9) if rng.random() < 0.5 * mix.curved else 0.0),
         fan=float(rng.normal(0, 0.25 + 0.35 * thickness) if curved else rng.normal(0, 0.1)),
     )
 
@@ -78,6 +79,8 @@ def sample_camera(mix: Mix, held: bool, aspect: float, book: Book, rng: ScaledRa
     distance = focal * max(across, down)
     aside = book.page_width * max(0.0, size - 0.9) * 0.45
     middle = float(rng.choice([-0.5, 0.0, 0.5])) * book.page_width if size > CROPS else 0.0
+    if rng.random() < 0.4 * mix.close:
+        middle += float(rng.uniform(-0.7, 0.7)) * book.page_width
     target = np.array([middle + rng.normal(0, 0.8 + aside), rng.normal(-1.5, 1.2 + aside), 0.0])
     away = np.array([np.sin(tilt) * np.sin(azimuth), -np.sin(tilt) * np.cos(azimuth), np.cos(tilt)])
     turned = rng.random() < mix.turned

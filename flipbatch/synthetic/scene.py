@@ -129,6 +129,9 @@ class Side:
         falls), and upwards at its outer edge.
     corner
         The corner that curls: 1 is the upper one, 0 the lower one, 0.5 both.
+    skew
+        Share by which the upper edge is bent more, and the lower one less, than `hump` and `bulge` say, -1 to
+        1.
     fan
         Distance in cm by which the lowest page reaches further out than the top one; may be negative.
     """
@@ -139,6 +142,7 @@ class Side:
     bulge: float
     curl: float
     corner: float
+    skew: float
     fan: float
 
 

@@ -5,7 +5,6 @@ Knows how to decode and fit here, and its own checkpoint file; what happens in a
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from flipbatch import storage
 from flipbatch.errors import InputError
 from flipbatch.frames.decode import InputSize
 from flipbatch.models.precision import require_gpu
+from flipbatch.training.checkpoint_file import read_checkpoint, write_checkpoint
 from flipbatch.training.fit import Checkpoint
 from flipbatch.training.fit_model import FitTask, epoch_line, fit_model
 from flipbatch.training.frame_cache import OUTCOMES, Batch, collect_splits, decode_rows
@@ -84,10 +84,10 @@ class LocalFrames:
 
         def report(entry: dict[str, Any], checkpoint: Checkpoint) -> None:
             log.info("%s", epoch_line(task, entry))
-            _write_checkpoint(checkpoint, file)
+            write_checkpoint(checkpoint, file)
 
         caches = collect_splits(self.batches, task.splits, self.size)
-        fit_model(task, caches, self.trainer.device, report, _read_checkpoint(file))
+        fit_model(task, caches, self.trainer.device, report, read_checkpoint(file))
 
 
 def _decoded_batches(rows: pa.Table, size: InputSize) -> Iterator[Batch]:
@@ -95,16 +95,3 @@ def _decoded_batches(rows: pa.Table, size: InputSize) -> Iterator[Batch]:
         part = rows.slice(start, DECODED_AT_A_TIME)
         columns = {name: part[name].to_numpy(zero_copy_only=False) for name in part.column_names}
         yield decode_rows(columns, size)
-
-
-def _write_checkpoint(checkpoint: Checkpoint, file: str) -> None:
-    buffer = io.BytesIO()
-    torch.save(checkpoint, buffer)
-    storage.write(file, buffer.getvalue())
-
-
-def _read_checkpoint(file: str) -> Checkpoint | None:
-    if not storage.exists(file):
-        return None
-    data = storage.read_required(file, "the checkpoint")
-    return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)

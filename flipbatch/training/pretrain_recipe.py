@@ -1,12 +1,15 @@
 """How the bundles that come with the package are trained on rendered frames.
 
-Knows numbers and the reasons for them. Does not know networks or frames.
+Knows which networks they are, numbers, and the reasons for them. Does not know layers or frames.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from flipbatch.models.network_options import CnnOptions, MobileNetOptions, NetworkOptions
 
 
 @dataclass(frozen=True)
@@ -15,19 +18,24 @@ class PretrainRecipe:
 
     Attributes
     ----------
+    network : NetworkOptions
+        Which network is trained.
+    steps : int
+        Of the run that makes the shipped bundle.
     batch_size : int
         Frames per step.
     capacity : int
-        Frames that are kept to draw from: 2.6 GB. Each is drawn about 64 / 24 times before it is replaced,
-        so that rendering, which is slower than training, does not limit the number of steps.
+        Frames that are kept to draw from: 0.8 GB. Frames of one scene, which come together, are drawn apart.
     fewest_frames : int
         Frames that are there before the first step: fewer would be learned by heart.
     frames_per_step : int
-        New frames that the pool takes per step.
+        New frames that the pool takes per step. Where they are fewer than a batch, frames are drawn several
+        times before they are replaced, each time with another augmentation.
     learning_rate : float
         Largest rate of layers that start from random weights.
     feature_rate : float
-        Largest rate of layers with ImageNet weights. Fast ones adapt to what only rendered frames show.
+        Largest rate of the layers below the class maps. With ImageNet weights it is small: fast layers adapt
+        to what only rendered frames show.
     frozen_blocks : int
         So many blocks with ImageNet weights stay as they are: edges and blur of real pictures.
     weight_decay : float
@@ -50,13 +58,15 @@ class PretrainRecipe:
         Rendered frames of other places, for evaluation and calibration.
     """
 
+    network: NetworkOptions
+    steps: int = 2_800
     batch_size: int = 64
-    capacity: int = 20_000
+    capacity: int = 6_000
     fewest_frames: int = 2_000
-    frames_per_step: int = 24
+    frames_per_step: int = 48
     learning_rate: float = 3e-3
-    feature_rate: float = 1.5e-4
-    frozen_blocks: int = 7
+    feature_rate: float = 3e-3
+    frozen_blocks: int = 0
     weight_decay: float = 0.05
     warmup_steps: int = 150
     region_weights: tuple[float, ...] = (1.0, 1.0, 3.0, 1.0)
@@ -87,3 +97,12 @@ class PretrainRecipe:
     def frames_at(self, step: int) -> int:
         """Return how many frames the pool has been given before a step, counted from 0."""
         return self.fewest_frames + self.frames_per_step * step
+
+
+RECIPES: Mapping[str, PretrainRecipe] = {
+    "cnn_model": PretrainRecipe(CnnOptions((8, 16, 32, 64, 64, 128, 128), plain=(4, 6), maps=True)),
+    "mobilenet_v2": PretrainRecipe(
+        MobileNetOptions(standardise_pixels=True, maps=True), feature_rate=1e-4, frozen_blocks=7
+    ),
+}
+"""By architecture."""

@@ -28,8 +28,8 @@ from flipbatch.synthetic.stream import scene_frames
 NO_REGION = 255
 """What the bars around a fitted frame have instead of a `Region`."""
 
-_AHEAD = 4
-"""Places per process that are rendered before they are asked for: 1 MB each."""
+_AHEAD = 12
+"""Places per process that are rendered before they are asked for, 1 MB each: more than a step takes."""
 
 
 class LabelledFrames(NamedTuple):

@@ -1,0 +1,104 @@
+"""Train a network on rendered frames: the command that makes the bundles that come with flipbatch.
+
+Parses, calls the library and sets the exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from flipbatch.runtime.command_line import fraction, non_negative_integer, positive_integer
+
+SUMMARY = "train a network on rendered frames alone, as the bundles that come with flipbatch"
+DESCRIPTION = (
+    "Train a network on an endless stream of rendered frames, without any data. This makes the bundles that "
+    "come with flipbatch. Takes an hour and more on 2 cores. A GPU is used if there is one."
+)
+EPILOG = (
+    "Writes run.json, checkpoints/, models/NAME/ and _SUCCESS last. "
+    "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments."
+)
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the command's arguments to its parser."""
+    command.add_argument("--out", required=True, metavar="URI", help="new directory for the bundle")
+    command.add_argument(
+        "--model",
+        required=True,
+        choices=("cnn_model", "mobilenet_v2"),
+        metavar="NAME",
+        help="network to train: cnn_model or mobilenet_v2",
+    )
+    command.add_argument(
+        "--weights",
+        default="imagenet",
+        metavar="imagenet|none|URI",
+        help="what mobilenet_v2 starts from: imagenet (torchvision's weights, downloaded), none, or the URI "
+        "of a .safetensors or .pth file; cnn_model starts from random weights (default: imagenet)",
+    )
+    command.add_argument(
+        "--steps",
+        type=positive_integer,
+        metavar="N",
+        help="number of training steps, of 64 frames each (default: that of the shipped bundle)",
+    )
+    command.add_argument(
+        "--threshold",
+        type=fraction,
+        metavar="X",
+        help="probability at which the bundle says flip. With --resume, a finished run gets it without being "
+        "trained again (default: the one with the best F1 on rendered frames)",
+    )
+    command.add_argument(
+        "--seed",
+        type=non_negative_integer,
+        default=0,
+        metavar="N",
+        help="random seed of frames, weights and augmentation (default: 0)",
+    )
+    command.add_argument(
+        "--processes",
+        type=positive_integer,
+        default=max(1, (os.cpu_count() or 1) // 2),
+        metavar="N",
+        help="number of processes that render; the other cores train (default: half of the cores)",
+    )
+    command.add_argument("--resume", action="store_true", help="resume the run in --out")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Train; return the exit code."""
+    from flipbatch.errors import redacted
+    from flipbatch.runtime.standard_streams import show
+    from flipbatch.runtime.submitted_job import refuse_relative
+    from flipbatch.training.pretrain import PretrainOptions, pretrain
+    from flipbatch.training.pretrain_recipe import RECIPES
+    from flipbatch.training.start import is_file
+
+    refuse_relative(out=arguments.out)
+    if is_file(arguments.weights):
+        refuse_relative(weights=arguments.weights)
+    options = PretrainOptions(
+        out=arguments.out,
+        model=arguments.model,
+        weights=arguments.weights,
+        steps=arguments.steps or RECIPES[arguments.model].steps,
+        seed=arguments.seed,
+        threshold=arguments.threshold,
+        processes=arguments.processes,
+        threads=max(1, (os.cpu_count() or 1) - arguments.processes),
+        resume=arguments.resume,
+    )
+    metrics = pretrain(options)
+    show([*_lines(metrics["rendered"]), f"written to {redacted(arguments.out)}"])
+    return 0
+
+
+def _lines(rendered: dict[str, Any]) -> list[str]:
+    return [
+        f"{rendered['frames']} rendered frames of other places: AUC {rendered['auc']:.3f}, balanced accuracy "
+        f"{rendered['balanced_accuracy']:.3f}, F1 {rendered['f1'] or 0:.3f}"
+    ]

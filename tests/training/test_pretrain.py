@@ -1,0 +1,82 @@
+"""Pretraining as a job, with the real renderer and small numbers."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flipbatch.errors import InputError, OutputError
+from flipbatch.models.bundle import load_bundle
+from flipbatch.models.network_options import CnnOptions
+from flipbatch.runtime.run_directory import RunDirectory
+from flipbatch.training import pretrain as job
+from flipbatch.training.pretrain import PretrainOptions, pretrain
+from flipbatch.training.pretrain_recipe import PretrainRecipe
+from flipbatch.training.pretraining import Pretraining
+
+SMALL = PretrainRecipe(
+    CnnOptions((4, 4, 4, 8), maps=True),
+    batch_size=8,
+    capacity=40,
+    fewest_frames=16,
+    frames_per_step=8,
+    warmup_steps=1,
+    steps_per_report=2,
+    validation_frames=24,
+)
+
+
+@pytest.fixture(autouse=True)
+def _small_numbers(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(job, "RECIPES", {"cnn_model": SMALL})
+
+
+def options(out: Path) -> PretrainOptions:
+    return PretrainOptions(out=str(out), model="cnn_model", weights="none", steps=4)
+
+
+def test_a_run_that_was_interrupted_gives_the_same_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pretrain(options(tmp_path / "whole"))
+    step = Pretraining.step
+
+    def interrupted(self: Pretraining, *arguments: object):
+        if self.done == 3:
+            raise KeyboardInterrupt
+        return step(self, *arguments)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(Pretraining, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(options(tmp_path / "parts"))
+    monkeypatch.setattr(Pretraining, "step", step)
+    pretrain(replace(options(tmp_path / "parts"), resume=True))
+    whole, parts = (load_bundle(str(tmp_path / run / "models/cnn_model"))[0] for run in ("whole", "parts"))
+    for name, value in whole.weights.items():
+        assert np.array_equal(value, parts.weights[name]), name
+    assert whole.calibration == parts.calibration
+    assert [entry["step"] for entry in parts.provenance["history"]] == [2, 4]
+
+
+def test_a_finished_run_takes_another_threshold_without_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pretrain(options(tmp_path))
+    monkeypatch.delattr(Pretraining, "step")
+    pretrain(replace(options(tmp_path), threshold=0.75, resume=True))
+    bundle, _ = load_bundle(str(tmp_path / "models/cnn_model"))
+    assert bundle.calibration.threshold == 0.75
+    assert bundle.options == SMALL.network
+    assert RunDirectory.at(str(tmp_path)).is_finished
+
+
+def test_a_run_is_not_overwritten(tmp_path: Path):
+    RunDirectory.at(str(tmp_path)).start(options(tmp_path).identity())
+    with pytest.raises(OutputError, match="add --resume"):
+        pretrain(options(tmp_path))
+    with pytest.raises(OutputError, match="steps was 4 and is now 5"):
+        pretrain(replace(options(tmp_path), steps=5, resume=True))
+
+
+def test_weights_that_have_seen_rendered_frames_are_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="use imagenet, none"):
+        pretrain(replace(options(tmp_path), weights="pretrained:cnn_model"))
