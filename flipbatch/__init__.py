@@ -75,6 +75,7 @@ def train(
     patience: int = 8,
     min_delta: float = 0.0,
     seed: int = 0,
+    rendered_share: float = 0.0,
     folds: int | None = None,
     leave_one_out: bool = False,
     resume: bool = False,
@@ -96,6 +97,8 @@ def train(
         Maximum number of epochs, and of epochs in a row without a lower validation loss; at least 1.
     min_delta, seed : float, int
         Minimum decrease of the validation loss that counts as lower; random seed; at least 0.
+    rendered_share : float
+        Share of rendered frames among the training frames, 0 to 0.95: they show what a few books do not.
     folds, leave_one_out : int, bool
         Cross-validate with this number of folds of groups, at least 2; or hold out one group at a time.
     resume : bool
@@ -116,7 +119,7 @@ def train(
     from flipbatch.training.job import train as run
     from flipbatch.training.options import FoldPlan, Settings, TrainOptions
 
-    settings = Settings(epochs, patience, min_delta, seed)
+    settings = Settings(epochs, patience, min_delta, seed, rendered_share)
     plan = FoldPlan(folds) if folds or leave_one_out else None
     names = tuple(models)
     return run(TrainOptions(out, frames, manifest, names, weights, settings, plan, executor, resume=resume))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flipbatch.runtime.command_line import (
     add_frames,
+    fraction,
     non_negative_integer,
     non_negative_number,
     positive_integer,
@@ -42,6 +43,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--out", required=True, metavar="URI", help="new directory for bundles and the comparison"
     )
     _add_models(command)
+    _add_rendered_share(command)
     _add_early_stopping(command)
     _add_folds(command)
     _add_execution(command)
@@ -65,6 +67,17 @@ def _add_models(command: argparse.ArgumentParser) -> None:
         "none, or the URI of a .safetensors or .pth file; cnn_model then starts from random weights. "
         "pretrained: each model is fine-tuned from the bundle of its name that comes with flipbatch; "
         "pretrained:NAME: the model of this one bundle is (default: imagenet)",
+    )
+
+
+def _add_rendered_share(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--rendered-share",
+        type=fraction,
+        default=0.0,
+        metavar="X",
+        help="share of rendered frames among the training frames, 0 to 0.95: they show what a few books do "
+        "not (default: 0)",
     )
 
 
@@ -171,7 +184,13 @@ def _options(arguments: argparse.Namespace) -> TrainOptions:
         out=arguments.out,
         models=tuple(dict.fromkeys(arguments.models)),
         weights=arguments.weights,
-        settings=Settings(arguments.epochs, arguments.patience, arguments.min_delta, arguments.seed),
+        settings=Settings(
+            epochs=arguments.epochs,
+            patience=arguments.patience,
+            min_delta=arguments.min_delta,
+            seed=arguments.seed,
+            rendered_share=arguments.rendered_share,
+        ),
         folds=_plan(arguments),
         executor=arguments.executor,
         workers=arguments.workers,

@@ -15,6 +15,8 @@ from flipbatch.synthetic.scene import Book, Light, Place
 
 ROWS = 5
 """Number of rows of corners of a page."""
+GUTTER_SHADE = 0.7
+"""Share of light that is missing in the gutter where none comes from all directions."""
 PAPER_DEPTH = 0.03
 """Distance in cm between a page's two sides and its middle: more than paper, so that depths differ."""
 TABLE_REACH, TABLE_FAR = 140.0, 90.0
@@ -33,7 +35,7 @@ def resting_page(book: Book, side: int, tile: Tile, light: Light, view: np.ndarr
     normals = grid_normals(points) * side
     lit = paper_brightness(normals, light, view, 0.0)
     along = np.linspace(0, 1, points.shape[1])
-    gutter = 1 - 0.5 * np.exp(-along / 0.05)
+    gutter = 1 - GUTTER_SHADE * (1 - light.ambient) * np.exp(-along / 0.05)
     return grid_mesh(points, tile, lit * gutter, mirrored=side < 0)
 
 

@@ -1,7 +1,7 @@
 """The print on a page: headings, paragraphs, pictures, coloured boxes, ruled lines and handwriting.
 
 Draws flat pages as images. Lines of text are cut from strips that are set once per process and line height.
-Knows no position and no light.
+Knows where pictures go, but not what they show. Knows no position and no light.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from flipbatch.synthetic.picture import choose_picture
 from flipbatch.synthetic.scene import Book
 
 LETTERS = np.array(list("eeeeeettttaaaoooiiinnnsssrrrhhhlldddccuummfpgwybvkxjqz"))
@@ -20,6 +21,8 @@ STRIPS = 24
 """Number of different lines of text of one height."""
 STRIP_LENGTH = 60
 """Length of a line of text, in line heights."""
+GRIDS = 0.35
+"""Share of pictures that are several, in rows and columns."""
 
 
 def draw_page(book: Book, number: int, width: int) -> np.ndarray:
@@ -110,12 +113,22 @@ def _set_block(page: _Page, box: _Box) -> int:
 
 
 def _set_picture(page: _Page, box: _Box) -> int:
-    end = min(box.bottom, box.top + round(box.width * page.rng.uniform(0.25, 0.95)))
-    inset = round(box.width * max(0.0, page.rng.uniform(-0.15, 0.25)))
-    width, height = box.width - 2 * inset, end - box.top
-    if height > 6 and width > 6:
-        inside = page.paper[box.top : end, box.left + inset : box.right - inset]
-        inside[:] = _picture(width, height, page.book, page.rng)
+    """Set a picture, or several of one kind side by side and below each other."""
+    rng = page.rng
+    end = min(box.bottom, box.top + round(box.width * rng.uniform(0.25, 0.95)))
+    rows, columns = 1, 1
+    if rng.random() < GRIDS:
+        rows, columns = int(rng.integers(1, 4)), int(rng.integers(2, 4))
+        end = min(box.bottom, box.top + round(box.width * rows / columns * rng.uniform(0.7, 1.2)))
+    inset = round(box.width * max(0.0, rng.uniform(-0.15, 0.25)))
+    down, across = (end - box.top) // rows, (box.width - 2 * inset) // columns
+    gap = round(min(down, across) * rng.uniform(0.02, 0.12)) if rows * columns > 1 else 0
+    height, width = down - gap, across - gap
+    draw, turned = choose_picture(rng), rng.random() < 0.5
+    for place in range(rows * columns if min(height, width) > 6 else 0):
+        top, left = box.top + place // columns * down, box.left + inset + place % columns * across
+        picture = draw(width, height, page.book, rng)
+        page.paper[top : top + height, left : left + width] = picture[::-1] if turned else picture
     return end
 
 
@@ -199,44 +212,3 @@ def _write_notebook(page: _Page) -> None:
             _set_line(page.ink, margin, row * line, end, line, rng)
     slant = np.array([[1, -0.25, 0], [rng.normal(0, 0.01), 1, 0]])
     cv2.warpAffine(page.ink.copy(), slant, (width, height), dst=page.ink)
-
-
-def _picture(width: int, height: int, book: Book, rng: np.random.Generator) -> np.ndarray:
-    draw = (_photograph, _photograph, _dark_box, _diagram)[int(rng.integers(4))]
-    return draw(width, height, book, rng)
-
-
-def _photograph(width: int, height: int, book: Book, rng: np.random.Generator) -> np.ndarray:
-    """Return soft blobs of colour; in books with an odd seed, of grey."""
-    low_res = rng.uniform(10, 230, (int(rng.integers(2, 8)), int(rng.integers(2, 8)), 3)).astype(np.float32)
-    fine = rng.normal(0, 22, (max(2, height // 4), max(2, width // 4), 1)).astype(np.float32)
-    picture = cv2.resize(low_res, (width, height), interpolation=cv2.INTER_CUBIC)
-    picture += cv2.resize(fine, (width, height))[:, :, None]
-    grey = picture.mean(axis=2, keepdims=True)
-    picture = grey + (picture - grey) * (0.0 if book.seed % 2 else 0.9)
-    return np.clip(picture * rng.uniform(0.5, 1.1), 0, 255).astype(np.uint8)
-
-
-def _dark_box(width: int, height: int, book: Book, rng: np.random.Generator) -> np.ndarray:
-    """Return light lines of text on a dark ground, like a screen."""
-    shade = int(rng.integers(15, 120))
-    picture = np.full((height, width, 3), (shade, shade, shade + 4), np.uint8)
-    line = max(4, width // 24)
-    ink = np.zeros((height, width), np.uint8)
-    for y in range(line // 2, height - line, line):
-        _set_line(ink, line, y, round(width * rng.uniform(0.2, 0.95)), line, rng)
-    return cv2.add(picture, cv2.merge([ink, ink, ink]) // 2)
-
-
-def _diagram(width: int, height: int, book: Book, rng: np.random.Generator) -> np.ndarray:
-    """Return boxes joined by lines on paper."""
-    picture = np.full((height, width, 3), book.paper, np.uint8)
-    points = (rng.uniform(0.12, 0.88, (int(rng.integers(3, 8)), 2)) * (width, height)).astype(np.int32)
-    ink = [float(value) for value in book.ink]
-    cv2.polylines(picture, [points], False, ink, 1, cv2.LINE_AA)
-    across, down = max(2, width // 14), max(2, width // 24)
-    for x, y in points.tolist():
-        cv2.rectangle(
-            picture, (x - across, y - down), (x + across, y + down), rng.integers(60, 230, 3).tolist(), -1
-        )
-    return picture

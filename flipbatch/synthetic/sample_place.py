@@ -42,7 +42,9 @@ def sample_book(mix: Mix, held: bool, rng: ScaledRandom) -> Book:
         cover=color(rng.uniform(10, 60, 3) if dark_cover else rng.uniform(15, 230, 3)),
         print=other if rng.random() < mix.prints else "prose",
         font_size=float(rng.uniform(0.22, 0.42)),
-        picture_share=float(rng.uniform(0, 0.35)),
+        picture_share=float(
+            rng.uniform(0, 0.35) if rng.random() > 0.4 * mix.prints else rng.uniform(0.3, 0.9)
+        ),
         translucency=float(rng.uniform(0.1, 0.6)),
         seed=sample_seed(rng),
     )
@@ -57,7 +59,7 @@ def _sample_side(mix: Mix, tilted: float, thickness: float, rng: ScaledRandom) -
     return Side(
         thickness=float(thickness),
         tilt=float(tilt),
-        hump=float(rng.uniform(8, 60) if curved else rng.uniform(8, 29)),
+        hump=float(rng.uniform(8, 75) if curved else rng.uniform(8, 29)),
         bulge=float(bulge),
         curl=float(curl),
         corner=float(rng.choice([0.0, 0.5, 1.0])),

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import AdamW
 
-from flipbatch.errors import JobError
+from flipbatch.errors import InputError, JobError
 from flipbatch.training.distributed import (
     average_statistics,
     is_distributed,
@@ -41,6 +41,10 @@ Checkpoint = dict[str, Any]
 Report = Callable[[dict[str, Any], Checkpoint], None]
 
 
+LARGEST_RENDERED_SHARE = 0.95
+"""Twenty times as many frames as there are take minutes to render."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of a training run that a user may choose.
@@ -54,12 +58,26 @@ class Settings:
     min_delta : float
         The validation loss must fall by more than this to count as an improvement.
     seed : int
+    rendered_share : float
+        Share of rendered frames among the training frames, 0 to `LARGEST_RENDERED_SHARE`.
+
+    Raises
+    ------
+    InputError
+        If the share is out of its range.
     """
 
     epochs: int = 40
     patience: int = 8
     min_delta: float = 0.0
     seed: int = 0
+    rendered_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rendered_share <= LARGEST_RENDERED_SHARE:
+            raise InputError(
+                f"The share of rendered frames is {self.rendered_share}: use 0 to {LARGEST_RENDERED_SHARE}."
+            )
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,12 @@ from flipbatch.models.bundle import Bundle, as_arrays, save_bundle
 from flipbatch.schema import Split
 from flipbatch.storage.parquet import write_table
 from flipbatch.training.assess import Assessment, assess, scored_frames
-from flipbatch.training.distributed import gather_rows, rank, sum_over_ranks
+from flipbatch.training.distributed import gather_rows, rank, sum_over_ranks, world_size
 from flipbatch.training.epoch import Loss, evaluate
 from flipbatch.training.fit import Checkpoint, Fit, Fitted, Report, Settings, describe
 from flipbatch.training.frame_cache import FrameCache
 from flipbatch.training.recipes import recipe_for
+from flipbatch.training.rendered_share import with_rendered
 from flipbatch.training.start import Start
 
 MODELS_FOLDER, TEST_VIDEOS_FOLDER, CHECKPOINTS_FOLDER = "models", "test_videos", "checkpoints"
@@ -95,8 +96,11 @@ def fit_model(
     network = task.start.network(task.name, task.settings.seed).to(device)
     network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     recipe = recipe_for(task.name, task.start.weights is not None, task.start.whole)
-    loss = _loss(caches[Split.TRAIN], device)
-    fit = Fit(network, caches[Split.TRAIN], caches[Split.VAL], loss, recipe, task.settings)
+    settings, real = task.settings, caches[Split.TRAIN]
+    stream = (task.input_size, settings.seed, rank(), world_size())
+    train = with_rendered(real, settings.rendered_share, *stream)
+    loss = _loss(train, device)
+    fit = Fit(network, train, caches[Split.VAL], loss, recipe, settings)
     if checkpoint is not None:
         fit.resume(checkpoint)
     fitted = fit.run(report)
@@ -105,10 +109,10 @@ def fit_model(
         scored_frames(caches[split], evaluate(network, caches[split], loss, device)[1])
         for split in (Split.VAL, Split.TEST)
     )
-    pairs = zip(caches[Split.TRAIN].video_id, caches[Split.TRAIN].group, strict=True)
+    pairs = zip(real.video_id, real.group, strict=True)
     trained = gather_rows(sorted(set(pairs)))
     if rank() == 0:
-        training = {**describe(recipe, task.settings), **asdict(fit.batches), "weights": task.start.source}
+        training = {**describe(recipe, settings), **asdict(fit.batches), "weights": task.start.source}
         _write(task, fitted, training, assess(task.name, val, test, trained))
 
 

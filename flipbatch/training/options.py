@@ -77,7 +77,13 @@ class TrainOptions:
             "data_fingerprint": data_fingerprint,
             "folds": None if self.folds is None else str(self.folds),
             **{name: getattr(self.settings, name) for name in ("epochs", "patience", "min_delta", "seed")},
+            **self._rendered_share(),
         }
+
+    def _rendered_share(self) -> dict[str, Any]:
+        """Return the share of rendered frames, or nothing without them, as before there were any."""
+        share = self.settings.rendered_share
+        return {"rendered_share": share} if share else {}
 
     def _networks(self) -> dict[str, Any]:
         """Return the options of networks, without those that all networks had before there were options."""
