@@ -31,8 +31,8 @@ def pooled_maps(maps: Tensor) -> Tensor:
     return torch.cat([cells.mean(dim=2), largest[:, :, 0], largest.mean(dim=2)], dim=1)
 
 
-def cell_layers(inputs: int, inner: int, look_around: bool) -> nn.Sequential:
-    """Return the layers that make class maps, as logits, of features.
+def cell_layers(inputs: int, inner: int) -> nn.Sequential:
+    """Return the layers that make class maps, as logits, of features; a cell also sees its eight neighbours.
 
     Parameters
     ----------
@@ -40,11 +40,13 @@ def cell_layers(inputs: int, inner: int, look_around: bool) -> nn.Sequential:
         Channels of the features.
     inner : int
         Channels between the layers.
-    look_around : bool
-        Whether a cell also sees its eight neighbours.
     """
-    layers = [nn.Conv2d(inputs, inner, 1, bias=False), nn.BatchNorm2d(inner), nn.ReLU(inplace=True)]
-    if look_around:
-        depthwise = nn.Conv2d(inner, inner, 3, padding=1, groups=inner, bias=False)
-        layers += [depthwise, nn.BatchNorm2d(inner), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers, nn.Conv2d(inner, len(MAP_CLASSES), 1))
+    return nn.Sequential(
+        nn.Conv2d(inputs, inner, 1, bias=False),
+        nn.BatchNorm2d(inner),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(inner, inner, 3, padding=1, groups=inner, bias=False),
+        nn.BatchNorm2d(inner),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(inner, len(MAP_CLASSES), 1),
+    )

@@ -20,7 +20,7 @@ PATCH = 3
 that adjacent patches are a matrix product over the pixels in their order in memory."""
 
 CELL_CHANNELS = 32
-"""Channels of the layer before the class maps."""
+"""Channels of the layers before the class maps."""
 
 
 class CnnModel(Network):
@@ -49,7 +49,7 @@ class CnnModel(Network):
             ),
         )
         inputs = channels[options.map_block]
-        self.maps = cell_layers(inputs, CELL_CHANNELS, look_around=False) if options.maps else None
+        self.maps = cell_layers(inputs, CELL_CHANNELS) if options.maps else None
         self.head = head_of(2 * channels[-1], options.maps)
 
     def look(self, pixels: Tensor) -> Seen:

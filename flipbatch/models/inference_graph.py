@@ -129,7 +129,7 @@ def _cnn_model(pixels: Node, weights: _Weights, bundle: Bundle) -> Node:
         kernel, bias = weights.convolution(f"features.{block}.0", f"features.{block}.1")
         x = ops.relu(_convolve(x, kernel, bias, stride=options.stride(block)))
         if options.maps and block == options.map_block:
-            maps = _pooled_maps(_cells(x, weights, look_around=False))
+            maps = _pooled_maps(_cells(x, weights))
     return _head([_pool(ops.reduce_mean, x), _pool(ops.reduce_max, x)], maps, weights)
 
 
@@ -166,7 +166,7 @@ def _mobilenet_v2(pixels: Node, weights: _Weights, bundle: Bundle) -> Node:
         x = _mobilenet_block(x, weights, block)
         if block in options.taps:
             taps.append(x)
-    maps = _pooled_maps(_cells(_same_size(taps, options), weights, look_around=True)) if options.maps else []
+    maps = _pooled_maps(_cells(_same_size(taps, options), weights)) if options.maps else []
     pooled = [_pool(_POOLINGS[pooling], tap) for tap in taps for pooling in options.poolings]
     return _head(pooled, maps, weights)
 
@@ -202,12 +202,11 @@ def _inverted_residual(x: Node, weights: _Weights, block: int) -> Node:
     return ops.add(x, inner) if inner.get_output_shape(0) == x.get_output_shape(0) else inner
 
 
-def _cells(x: Node, weights: _Weights, look_around: bool) -> Node:
+def _cells(x: Node, weights: _Weights) -> Node:
     """Return class maps."""
-    x = ops.relu(_convolve(x, *weights.convolution("maps.0", "maps.1")))
-    if look_around:
-        x = ops.relu(_convolve(x, *weights.convolution("maps.3", "maps.4")))
-    return _convolve(x, *weights.linear("maps.6" if look_around else "maps.3"))
+    for layer in (0, 3):
+        x = ops.relu(_convolve(x, *weights.convolution(f"maps.{layer}", f"maps.{layer + 1}")))
+    return _convolve(x, *weights.linear("maps.6"))
 
 
 _POOLINGS: dict[str, Callable[..., Node]] = {"mean": ops.reduce_mean, "max": ops.reduce_max}

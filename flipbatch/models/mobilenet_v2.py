@@ -62,7 +62,7 @@ class MobileNetV2(Network):
         # What is behind the last tap is dropped here: it is neither stored nor run.
         self.features = mobilenet_v2(weights=None).features[: self.options.taps[-1] + 1]
         channels = sum(cast(int, self.features[tap].out_channels) for tap in self.options.taps)
-        self.maps = cell_layers(channels, CELL_CHANNELS, look_around=True) if self.options.maps else None
+        self.maps = cell_layers(channels, CELL_CHANNELS) if self.options.maps else None
         self.head = head_of(len(self.options.poolings) * channels, self.options.maps)
 
     def map_window(self, height: int, width: int) -> Window:
