@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from flipbatch.models.network import Network
 from flipbatch.training.augment import color_jitter, random_affine_with_labels
+from flipbatch.training.frozen_blocks import speed_up_frozen
 from flipbatch.training.pretrain_recipe import PretrainRecipe
 from flipbatch.training.region_maps import map_loss, region_shares
 from flipbatch.training.rendered_pool import Batch
@@ -44,7 +45,7 @@ class Pretraining:
     Parameters
     ----------
     network : Network
-        With class maps, on its device.
+        With class maps, on its device. It is changed, and is to be used by this object alone.
     recipe : PretrainRecipe
     steps : int
         The number of steps of the whole run: the rate falls to 0 at its end.
@@ -62,6 +63,8 @@ class Pretraining:
         # Convolutions of the CPU and of tensor cores take channels last.
         self._network = cast(Any, network).to(memory_format=torch.channels_last).train()
         self._average = AveragedModel(network, multi_avg_fn=self._add_to_average, use_buffers=True)
+        if next(network.parameters()).device.type == "cpu":
+            speed_up_frozen(network.features, recipe.frozen_blocks, torch.get_num_threads())
         self._optimizer = AdamW(_parameter_groups(network, recipe), weight_decay=recipe.weight_decay)
         self._device = next(network.parameters()).device
 

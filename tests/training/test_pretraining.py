@@ -7,6 +7,7 @@ import torch
 
 from flipbatch.models.architectures import architecture
 from flipbatch.models.network_options import CnnOptions
+from flipbatch.training.frozen_blocks import speed_up_frozen
 from flipbatch.training.pretrain_recipe import PretrainRecipe
 from flipbatch.training.pretraining import Pretraining, logits_of
 from flipbatch.training.rendered_pool import Batch
@@ -89,3 +90,13 @@ def test_logits_of_frames_do_not_depend_on_the_batch():
     network = training().averaged
     frames = batch().pixels
     assert torch.allclose(logits_of(network, frames, 3), logits_of(network, frames, 8), atol=1e-5)
+
+
+def test_frozen_blocks_give_the_outputs_of_torch_whatever_runs_them():
+    torch.manual_seed(0)
+    network = architecture("cnn_model").build(RECIPE.network).eval()
+    pixels = batch().pixels.permute(0, 3, 1, 2)
+    expected, names = network(pixels), list(network.state_dict())
+    speed_up_frozen(network.features, 2, threads=1)
+    assert torch.allclose(network(pixels), expected, atol=1e-4)
+    assert list(network.state_dict()) == names
