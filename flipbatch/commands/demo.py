@@ -1,4 +1,4 @@
-"""Render videos, train both models, score all frames: a run of all of flipbatch that needs no data.
+"""Render videos, score them, train both models, score again: a run of all of flipbatch that needs no data.
 
 Parses, calls the library and sets the exit code.
 """
@@ -31,9 +31,9 @@ FROM_SCRATCH = (
 
 SUMMARY = "render videos, train, score and report, without any data"
 DESCRIPTION = (
-    "Render page-turning videos, train both models on them, score all frames with both, and print the "
-    "results. Takes some minutes on 2 cores and needs no data. Uses ImageNet weights for mobilenet_v2 if it "
-    "can download them, else trains it from scratch."
+    "Render page-turning videos, score them with the models that come with flipbatch, train both models on "
+    "them, score all frames with both, and print the results. Takes some minutes on 2 cores and needs no "
+    "data. Uses ImageNet weights for mobilenet_v2 if it can download them, else trains it from scratch."
 )
 EPILOG = "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments."
 
@@ -100,25 +100,37 @@ def _train(out: Path, seed: int, weights: str, notes: tuple[str, ...]) -> None:
     show(["", "Held-out videos (train/comparison.json):", *comparison_lines(comparison)])
 
 
-def _score(out: Path) -> None:
-    from flipbatch import storage
+def _score(frames: Path, models: tuple[str, ...], run: Path, title: str) -> None:
+    """Score frames into a run directory, and print the results."""
     from flipbatch.report.page import write_report
     from flipbatch.report.terminal import summary_lines
     from flipbatch.scoring.job import ScoreOptions, score
+
+    metrics = score(ScoreOptions(frames=str(frames), models=models, out=str(run)), write_report)
+    show(["", title, *summary_lines(metrics)])
+
+
+def _shipped_models() -> tuple[str, ...]:
+    """Return the models that come with flipbatch, as ``--model`` takes them."""
+    from flipbatch.models.pretrained import PREFIX, pretrained_names
+
+    return tuple(f"{PREFIX}{name}" for name in pretrained_names())
+
+
+def _trained_models(out: Path) -> tuple[str, ...]:
+    """Return the bundles that the demo has trained."""
+    from flipbatch import storage
     from flipbatch.storage.system_names import is_stray
 
     folder = str(out / "train" / "models")
-    models = tuple(storage.join(folder, name) for name in storage.names_in(folder) if not is_stray(name))
-    metrics = score(
-        ScoreOptions(frames=str(out / "frames"), models=models, out=str(out / "score")), write_report
-    )
-    show(["", "All frames, those of training too (score/metrics.json):", *summary_lines(metrics)])
+    return tuple(storage.join(folder, name) for name in storage.names_in(folder) if not is_stray(name))
 
 
 def _where(out: Path) -> list[str]:
     """Return the path and content of each output, one line per output."""
     places = {
         "frames": "the rendered frames",
+        "shipped/report.html": "the report of the models that come with flipbatch",
         "train/comparison.json": "both models on held-out videos",
         "train/models": "the model bundles",
         "score/predictions": "one row per frame and model",
@@ -143,8 +155,19 @@ def main(arguments: argparse.Namespace) -> int:
     _render(out / "frames", arguments.seed)
     weights, notes = _weights()
     with connected():
+        _score(
+            out / "frames",
+            _shipped_models(),
+            out / "shipped",
+            "The models that come with flipbatch, before any training (shipped/metrics.json):",
+        )
         _train(out, arguments.seed, weights, notes)
-        _score(out)
+        _score(
+            out / "frames",
+            _trained_models(out),
+            out / "score",
+            "All frames, those of training too (score/metrics.json):",
+        )
     show(["", "Written:", *_where(out)])
     for note in notes:
         log.warning("*** %s", note)

@@ -1,4 +1,4 @@
-"""Train a network on rendered frames: the command that makes the bundles that come with flipbatch.
+"""Train networks on rendered frames: the command that makes the bundles that come with flipbatch.
 
 Parses, calls the library and sets the exit code.
 """
@@ -11,26 +11,28 @@ from typing import Any
 
 from flipbatch.runtime.command_line import fraction, non_negative_integer, positive_integer
 
-SUMMARY = "train a network on rendered frames alone, as the bundles that come with flipbatch"
+SUMMARY = "train networks on rendered frames alone, as the bundles that come with flipbatch"
 DESCRIPTION = (
-    "Train a network on an endless stream of rendered frames, without any data. This makes the bundles that "
-    "come with flipbatch. Takes an hour and more on 2 cores. A GPU is used if there is one."
+    "Train networks on one endless stream of rendered frames, without any data. This makes the bundles that "
+    "come with flipbatch. Takes an hour or two on 2 cores. A GPU is used if there is one."
 )
 EPILOG = (
     "Writes run.json, checkpoints/, models/NAME/ and _SUCCESS last. "
     "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments."
 )
+MODELS = ("cnn_model", "mobilenet_v2")
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
-    command.add_argument("--out", required=True, metavar="URI", help="new directory for the bundle")
+    command.add_argument("--out", required=True, metavar="URI", help="new directory for the bundles")
     command.add_argument(
-        "--model",
-        required=True,
-        choices=("cnn_model", "mobilenet_v2"),
+        "--models",
+        nargs="+",
+        choices=MODELS,
+        default=list(MODELS),
         metavar="NAME",
-        help="network to train: cnn_model or mobilenet_v2",
+        help="networks to train, on the same frames: cnn_model, mobilenet_v2 (default: both)",
     )
     command.add_argument(
         "--weights",
@@ -43,13 +45,15 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "--steps",
         type=positive_integer,
         metavar="N",
-        help="number of training steps, of 64 frames each (default: that of the shipped bundle)",
+        help="number of training steps, of 64 frames each (default: that of the shipped bundles)",
     )
     command.add_argument(
-        "--threshold",
-        type=fraction,
-        metavar="X",
-        help="probability at which the bundle says flip. With --resume, a finished run gets it without being "
+        "--thresholds",
+        nargs="+",
+        type=_threshold,
+        default=[],
+        metavar="NAME=X",
+        help="probability at which a model says flip. With --resume, a finished run gets it without being "
         "trained again (default: the one with the best F1 on rendered frames)",
     )
     command.add_argument(
@@ -69,13 +73,21 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--resume", action="store_true", help="resume the run in --out")
 
 
+def _threshold(text: str) -> tuple[str, float]:
+    """Parse the name of a model and a number from 0 to 1."""
+    name, _, number = text.partition("=")
+    if name not in MODELS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=X with one of {', '.join(MODELS)}")
+    return name, fraction(number)
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Train; return the exit code."""
     from flipbatch.errors import redacted
     from flipbatch.runtime.standard_streams import show
     from flipbatch.runtime.submitted_job import refuse_relative
     from flipbatch.training.pretrain import PretrainOptions, pretrain
-    from flipbatch.training.pretrain_recipe import RECIPES
+    from flipbatch.training.pretrain_recipe import STEPS
     from flipbatch.training.start import is_file
 
     refuse_relative(out=arguments.out)
@@ -83,22 +95,23 @@ def main(arguments: argparse.Namespace) -> int:
         refuse_relative(weights=arguments.weights)
     options = PretrainOptions(
         out=arguments.out,
-        model=arguments.model,
+        models=tuple(dict.fromkeys(arguments.models)),
         weights=arguments.weights,
-        steps=arguments.steps or RECIPES[arguments.model].steps,
+        steps=arguments.steps or STEPS,
         seed=arguments.seed,
-        threshold=arguments.threshold,
+        thresholds=dict(arguments.thresholds),
         processes=arguments.processes,
         threads=max(1, (os.cpu_count() or 1) - arguments.processes),
         resume=arguments.resume,
     )
     metrics = pretrain(options)
-    show([*_lines(metrics["rendered"]), f"written to {redacted(arguments.out)}"])
+    show(["On rendered frames of other places:", *map(_line, metrics, metrics.values())])
+    show([f"written to {redacted(arguments.out)}"])
     return 0
 
 
-def _lines(rendered: dict[str, Any]) -> list[str]:
-    return [
-        f"{rendered['frames']} rendered frames of other places: AUC {rendered['auc']:.3f}, balanced accuracy "
-        f"{rendered['balanced_accuracy']:.3f}, F1 {rendered['f1'] or 0:.3f}"
-    ]
+def _line(name: str, rendered: dict[str, Any]) -> str:
+    return (
+        f"  {name:<12}  AUC {rendered['auc']:.3f}, balanced accuracy {rendered['balanced_accuracy']:.3f}, "
+        f"F1 {rendered['f1'] or 0:.3f}"
+    )

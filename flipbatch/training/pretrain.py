@@ -1,4 +1,4 @@
-"""Pretraining as a job: a network learns from an endless stream of rendered frames, and becomes a bundle.
+"""Pretraining as a job: networks learn from one endless stream of rendered frames, and become bundles.
 
 Knows the run directory, checkpoints and the order of steps. Does not know Ray, or what a step is.
 """
@@ -6,7 +6,8 @@ Knows the run directory, checkpoints and the order of steps. Does not know Ray, 
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,14 +21,14 @@ from flipbatch.evaluation.adaptation_prior import AdaptationPrior
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.evaluation.counts import Counts
 from flipbatch.evaluation.reliability import calibration_report
-from flipbatch.models.architectures import architecture
+from flipbatch.models.architectures import EIGHTH
 from flipbatch.models.bundle import Bundle, as_arrays, half_size, save_bundle
 from flipbatch.models.network import Network
 from flipbatch.models.pretrained import is_pretrained
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.training.checkpoint_file import read_checkpoint, write_checkpoint
 from flipbatch.training.fit_model import CHECKPOINTS_FOLDER, MODELS_FOLDER
-from flipbatch.training.pretrain_recipe import RECIPES, PretrainRecipe
+from flipbatch.training.pretrain_recipe import RECIPES, STREAM, PretrainRecipe
 from flipbatch.training.pretraining import Pretraining, StepLosses, logits_of
 from flipbatch.training.process_settings import set_up
 from flipbatch.training.rendered_places import LabelledFrames, PlaceRenderer
@@ -51,16 +52,16 @@ class PretrainOptions:
     ----------
     out : str
         Output directory, any URI.
-    model : str
-        Architecture to train.
+    models : tuple of str
+        Architectures to train, all on the same frames.
     weights : str
-        What layers below the head start from: ``imagenet``, ``none``, or the URI of a file.
+        What `mobilenet_v2` starts from: ``imagenet``, ``none``, or the URI of a file.
     steps : int
         At least 1.
     seed : int
         Of the stream, the weights and the augmentation.
-    threshold : float or None
-        The probability at which the bundle decides, 0 to 1; None is the best on rendered frames.
+    thresholds : dict of str to float
+        The probability at which a model decides, 0 to 1; by default the best on rendered frames.
     processes : int
         That render, beside this one.
     threads : int
@@ -70,38 +71,38 @@ class PretrainOptions:
     """
 
     out: str
-    model: str
+    models: tuple[str, ...]
     weights: str
     steps: int
     seed: int = 0
-    threshold: float | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
     processes: int = 1
     threads: int = 1
     resume: bool = False
 
     def identity(self) -> dict[str, Any]:
         """Return what must be equal for a resume: everything that changes the weights."""
-        recipe = RECIPES[self.model]
         return {
             "command": "pretrain",
-            "model": self.model,
+            "models": list(self.models),
             "weights": weights_source(self.weights),
-            "weights_digest": weights_digest([self.model], self.weights),
+            "weights_digest": weights_digest(self.models, self.weights),
             "steps": self.steps,
             "seed": self.seed,
-            "recipe": _recipe_json(recipe),
+            "stream": asdict(STREAM),
+            "recipes": {name: _recipe_json(RECIPES[name]) for name in self.models},
         }
 
 
 def pretrain(options: PretrainOptions) -> dict[str, Any]:
-    """Train a network on rendered frames and write its bundle.
+    """Train networks on rendered frames and write their bundles.
 
-    A finished run that is resumed with another threshold gets it without being trained again.
+    A finished run that is resumed with other thresholds gets them without being trained again.
 
     Returns
     -------
     dict
-        Metrics of the bundle on rendered frames of other places.
+        By model: metrics of the bundle on rendered frames of other places.
 
     Raises
     ------
@@ -120,9 +121,10 @@ def pretrain(options: PretrainOptions) -> dict[str, Any]:
             f"{directory.uri} contains a run: add --resume to continue it, or choose another --out."
         )
     identity = options.identity()
-    start = starts([options.model], options.weights, {options.model: RECIPES[options.model].network})
+    networks = {name: RECIPES[name].network for name in options.models}
+    first = starts(options.models, options.weights, networks)
     set_up(options.threads)
-    run = _Run(options, directory, start[options.model].network(options.model, options.seed))
+    run = _Run(options, directory, {name: one.network(name, options.seed) for name, one in first.items()})
     if found is None:
         directory.start(identity)
     else:
@@ -138,110 +140,134 @@ class _Validation(NamedTuple):
 
 
 class _Run:
-    """One run: from its checkpoint, or from the start, to its bundle."""
+    """One run: from its checkpoint, or from the start, to its bundles."""
 
-    def __init__(self, options: PretrainOptions, directory: RunDirectory, network: Network) -> None:
+    def __init__(
+        self, options: PretrainOptions, directory: RunDirectory, networks: Mapping[str, Network]
+    ) -> None:
         self._options, self._directory = options, directory
-        self._recipe = RECIPES[options.model]
-        self._size = architecture(options.model).input_size
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._training = Pretraining(network.to(device), self._recipe, options.steps)
-        self._history: list[dict[str, Any]] = []
-        self._file = directory.path(CHECKPOINTS_FOLDER, f"{options.model}.pt")
+        self._trainings = {
+            name: Pretraining(network.to(device), RECIPES[name], options.steps)
+            for name, network in networks.items()
+        }
+        self._histories: dict[str, list[dict[str, Any]]] = {name: [] for name in networks}
+        self._done = 0
+        self._file = directory.path(CHECKPOINTS_FOLDER, "pretrain.pt")
 
     def finish(self, identity: dict[str, Any]) -> dict[str, Any]:
-        """Train what is left and write the bundle."""
-        pool_start = self._resume()
-        with PlaceRenderer(self._options.processes, self._size) as renderer:
+        """Train what is left and write the bundles."""
+        options, pool_start = self._options, self._resume()
+        with PlaceRenderer(options.processes, EIGHTH) as renderer:
             validation = self._render_validation(renderer)
-            if self._training.done < self._options.steps:
-                places = partial(renderer.places, self._options.seed)
-                self._train(RenderedPool(places, self._recipe.capacity, self._size, pool_start), validation)
-        bundle = self._bundle(identity, validation)
-        save_bundle(bundle, self._directory.path(MODELS_FOLDER, self._options.model))
+            if self._done < options.steps:
+                places = partial(renderer.places, options.seed)
+                self._train(RenderedPool(places, STREAM.capacity, EIGHTH, pool_start), validation)
+        metrics: dict[str, Any] = {}
+        for name in options.models:
+            bundle = self._bundle(name, identity, validation)
+            save_bundle(bundle, self._directory.path(MODELS_FOLDER, name))
+            metrics[name] = bundle.provenance["metrics"]["rendered"]
         self._directory.finish()
-        return dict(bundle.provenance["metrics"])
+        return metrics
 
     def _resume(self) -> Mark:
         checkpoint = read_checkpoint(self._file)
         if checkpoint is None:
             return START
-        self._training.resume(checkpoint["training"])
-        self._history = checkpoint["history"]
+        self._done, self._histories = checkpoint["done"], checkpoint["histories"]
+        for name, training in self._trainings.items():
+            training.resume(checkpoint["trainings"][name])
         return Mark(*checkpoint["oldest"])
 
     def _render_validation(self, renderer: PlaceRenderer) -> _Validation:
-        log.info("rendering %d frames for validation", self._recipe.validation_frames)
+        log.info("rendering %d frames for validation", STREAM.validation_frames)
         parts: list[LabelledFrames] = []
         numbers: list[int] = []
         for number, part in enumerate(renderer.places(self._options.seed + _VALIDATION_SEED)):
             parts.append(part)
             numbers += [number] * len(part.positive)
-            if len(numbers) >= self._recipe.validation_frames:
+            if len(numbers) >= STREAM.validation_frames:
                 break
         frames = LabelledFrames(*map(np.concatenate, zip(*parts, strict=True)))
         return _Validation(frames, np.array(numbers))
 
     def _train(self, pool: RenderedPool, validation: _Validation) -> None:
-        recipe, training = self._recipe, self._training
-        losses: list[StepLosses] = []
-        while training.done < self._options.steps:
-            # Every draw depends on seed and step alone: a run that goes on gives the same weights.
-            generator = torch.Generator().manual_seed(
-                (self._options.seed * 1_000_003 + training.done) % 2**63
-            )
-            torch.manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
-            pool.fill(recipe.frames_at(training.done))
-            losses.append(training.step(pool.draw(recipe.batch_size, generator), generator))
-            if training.done % _STEPS_PER_LINE == 0:
-                log.info("step %d of %d, loss %.3f", training.done, self._options.steps, losses[-1].label)
-            if training.done % recipe.steps_per_report == 0 or training.done == self._options.steps:
+        steps = self._options.steps
+        losses: dict[str, list[StepLosses]] = {name: [] for name in self._trainings}
+        while self._done < steps:
+            pool.fill(STREAM.frames_at(self._done))
+            for name, loss in self._step(pool).items():
+                losses[name].append(loss)
+            self._done += 1
+            if self._done % STREAM.steps_per_report == 0 or self._done == steps:
                 self._report(losses, pool, validation)
-                losses.clear()
+                losses = {name: [] for name in self._trainings}
+            elif self._done % _STEPS_PER_LINE == 0:
+                log.info("step %d of %d", self._done, steps)
 
-    def _report(self, losses: list[StepLosses], pool: RenderedPool, validation: _Validation) -> None:
-        logits = _logits(self._training.averaged, validation.frames)
-        label, maps = np.mean(losses, axis=0).tolist()
-        entry = {
-            "step": self._training.done,
-            "frames": pool.frames,
-            "train": {"label_loss": label, "map_loss": maps},
-            "val": _metrics(logits, validation.frames.positive, Calibration()),
-        }
-        self._history.append(entry)
-        log.info("%s", report_line(self._options, entry))
-        state = {
-            "training": self._training.checkpoint(),
-            "history": self._history,
+    def _step(self, pool: RenderedPool) -> dict[str, StepLosses]:
+        """Train each network on one batch."""
+        # Every draw depends on seed and step alone: a run that goes on gives the same weights.
+        generator = _generator(self._options.seed, self._done)
+        batch = pool.draw(STREAM.batch_size, generator)
+        losses: dict[str, StepLosses] = {}
+        for name, training in self._trainings.items():
+            torch.manual_seed(self._done)
+            losses[name] = training.step(batch, _generator(self._options.seed, self._done))
+        return losses
+
+    def _report(
+        self, losses: Mapping[str, list[StepLosses]], pool: RenderedPool, validation: _Validation
+    ) -> None:
+        """Evaluate the networks and write a checkpoint."""
+        for name, training in self._trainings.items():
+            logits = _logits(training.averaged, validation.frames)
+            label, maps = np.mean(losses[name], axis=0).tolist()
+            entry = {
+                "step": self._done,
+                "frames": pool.frames,
+                "train": {"label_loss": label, "map_loss": maps},
+                "val": _metrics(logits, validation.frames.positive, Calibration()),
+            }
+            self._histories[name].append(entry)
+            log.info("%s", report_line(name, self._options.steps, entry))
+        checkpoint = {
+            "done": self._done,
+            "trainings": {name: training.checkpoint() for name, training in self._trainings.items()},
+            "histories": self._histories,
             "oldest": tuple(pool.oldest),
         }
-        write_checkpoint(state, self._file)
+        write_checkpoint(checkpoint, self._file)
 
-    def _bundle(self, identity: dict[str, Any], validation: _Validation) -> Bundle:
+    def _bundle(self, name: str, identity: dict[str, Any], validation: _Validation) -> Bundle:
         """Return the bundle of the averaged weights, calibrated as they are stored."""
-        name, size = self._options.model, self._size
-        weights = as_arrays(self._training.averaged.state_dict())
-        bundle = half_size(Bundle(name, name, size, Calibration(), weights, {}, self._recipe.network))
+        weights = as_arrays(self._trainings[name].averaged.state_dict())
+        bundle = half_size(Bundle(name, name, EIGHTH, Calibration(), weights, {}, RECIPES[name].network))
         truth = validation.frames.positive
         logits = _logits(bundle.network(), validation.frames)
         calibration = Calibration.fit(logits, truth)
-        if self._options.threshold is not None:
-            calibration = replace(calibration, threshold=self._options.threshold)
+        threshold = self._options.thresholds.get(name)
+        if threshold is not None:
+            calibration = replace(calibration, threshold=threshold)
         log_odds = logits.astype(np.float64) / calibration.temperature + calibration.offset
         prior = AdaptationPrior.fit(log_odds, truth, validation.places, calibration.threshold)
         provenance = {
             "metrics": {"rendered": _metrics(logits, truth, calibration)},
             "calibration": calibration_report(logits, truth, calibration),
             "adaptation": prior.to_json(),
-            "training": {**identity, "threshold_given": self._options.threshold is not None},
-            "history": self._history,
+            "training": {**identity, "threshold_given": threshold is not None},
+            "history": self._histories[name],
         }
         return replace(bundle, calibration=calibration, provenance=provenance)
 
 
+def _generator(seed: int, step: int) -> torch.Generator:
+    return torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
+
+
 def _recipe_json(recipe: PretrainRecipe) -> dict[str, Any]:
     values = {**asdict(recipe), "network": recipe.network.to_json()}
-    del values["steps"]  # those of the run are beside it
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
@@ -262,10 +288,10 @@ def _metrics(
     }
 
 
-def report_line(options: PretrainOptions, entry: dict[str, Any]) -> str:
+def report_line(name: str, steps: int, entry: dict[str, Any]) -> str:
     """Return the log line of a history entry."""
     train, val = entry["train"], entry["val"]
     return (
-        f"{options.model} {entry['step']:>6}/{options.steps} loss {train['label_loss']:.3f}, maps "
+        f"{name:<12} {entry['step']:>6}/{steps} loss {train['label_loss']:.3f}, maps "
         f"{train['map_loss']:.3f}, validation AUC {val['auc']:.3f}, F1 {val['f1'] or 0:.3f}"
     )

@@ -13,15 +13,11 @@ from flipbatch.models.network_options import CnnOptions, MobileNetOptions, Netwo
 
 
 @dataclass(frozen=True)
-class PretrainRecipe:
-    """The numbers of one run of ``flipbatch pretrain``.
+class StreamRecipe:
+    """What all networks of one run of ``flipbatch pretrain`` see.
 
     Attributes
     ----------
-    network : NetworkOptions
-        Which network is trained.
-    steps : int
-        Of the run that makes the shipped bundle.
     batch_size : int
         Frames per step.
     capacity : int
@@ -29,8 +25,34 @@ class PretrainRecipe:
     fewest_frames : int
         Frames that are there before the first step: fewer would be learned by heart.
     frames_per_step : int
-        New frames that the pool takes per step. Where they are fewer than a batch, frames are drawn several
+        New frames that the pool takes per step. As they are fewer than a batch, some frames are drawn several
         times before they are replaced, each time with another augmentation.
+    steps_per_report : int
+        Steps between two evaluations, each with a checkpoint.
+    validation_frames : int
+        Rendered frames of other places, for evaluation and calibration.
+    """
+
+    batch_size: int = 64
+    capacity: int = 6_000
+    fewest_frames: int = 2_000
+    frames_per_step: int = 40
+    steps_per_report: int = 250
+    validation_frames: int = 1_500
+
+    def frames_at(self, step: int) -> int:
+        """Return how many frames the pool has been given before a step, counted from 0."""
+        return self.fewest_frames + self.frames_per_step * step
+
+
+@dataclass(frozen=True)
+class PretrainRecipe:
+    """How one network learns from rendered frames.
+
+    Attributes
+    ----------
+    network : NetworkOptions
+        Which network is trained.
     learning_rate : float
         Largest rate of layers that start from random weights.
     feature_rate : float
@@ -52,18 +74,9 @@ class PretrainRecipe:
         Most weight of the old average when a step's weights are added: an average over 500 steps.
     young_average : int
         At step k the old average weighs k / (k + this) at most: the random start is forgotten first.
-    steps_per_report : int
-        Steps between two evaluations, each with a checkpoint.
-    validation_frames : int
-        Rendered frames of other places, for evaluation and calibration.
     """
 
     network: NetworkOptions
-    steps: int = 2_800
-    batch_size: int = 64
-    capacity: int = 6_000
-    fewest_frames: int = 2_000
-    frames_per_step: int = 48
     learning_rate: float = 3e-3
     feature_rate: float = 3e-3
     frozen_blocks: int = 0
@@ -74,8 +87,6 @@ class PretrainRecipe:
     label_smoothing: float = 0.05
     longest_average: float = 0.998
     young_average: int = 50
-    steps_per_report: int = 500
-    validation_frames: int = 1_500
 
     def rate_at(self, step: int, progress: float) -> float:
         """Return the share of the largest rate at a step: a warm-up, then a cosine.
@@ -94,13 +105,14 @@ class PretrainRecipe:
         """Return how much of the old average stays at a step, counted from 1."""
         return min(self.longest_average, step / (step + self.young_average))
 
-    def frames_at(self, step: int) -> int:
-        """Return how many frames the pool has been given before a step, counted from 0."""
-        return self.fewest_frames + self.frames_per_step * step
 
+STEPS = 2_000
+"""Steps of the run that makes the shipped bundles."""
+
+STREAM = StreamRecipe()
 
 RECIPES: Mapping[str, PretrainRecipe] = {
-    "cnn_model": PretrainRecipe(CnnOptions((8, 16, 32, 64, 64, 128, 128), plain=(4, 6), maps=True)),
+    "cnn_model": PretrainRecipe(CnnOptions((8, 16, 32, 64, 96, 96), plain=(5,), maps=True)),
     "mobilenet_v2": PretrainRecipe(
         MobileNetOptions(standardise_pixels=True, maps=True), feature_rate=1e-4, frozen_blocks=7
     ),

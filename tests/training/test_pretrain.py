@@ -12,16 +12,15 @@ from flipbatch.models.network_options import CnnOptions
 from flipbatch.runtime.run_directory import RunDirectory
 from flipbatch.training import pretrain as job
 from flipbatch.training.pretrain import PretrainOptions, pretrain
-from flipbatch.training.pretrain_recipe import PretrainRecipe
+from flipbatch.training.pretrain_recipe import PretrainRecipe, StreamRecipe
 from flipbatch.training.pretraining import Pretraining
 
-SMALL = PretrainRecipe(
-    CnnOptions((4, 4, 4, 8), maps=True),
+RECIPE = PretrainRecipe(CnnOptions((4, 4, 4, 8), maps=True), warmup_steps=1)
+STREAM = StreamRecipe(
     batch_size=8,
     capacity=40,
     fewest_frames=16,
     frames_per_step=8,
-    warmup_steps=1,
     steps_per_report=2,
     validation_frames=24,
 )
@@ -29,11 +28,12 @@ SMALL = PretrainRecipe(
 
 @pytest.fixture(autouse=True)
 def _small_numbers(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(job, "RECIPES", {"cnn_model": SMALL})
+    monkeypatch.setattr(job, "RECIPES", {"cnn_model": RECIPE})
+    monkeypatch.setattr(job, "STREAM", STREAM)
 
 
 def options(out: Path) -> PretrainOptions:
-    return PretrainOptions(out=str(out), model="cnn_model", weights="none", steps=4)
+    return PretrainOptions(out=str(out), models=("cnn_model",), weights="none", steps=4)
 
 
 def test_a_run_that_was_interrupted_gives_the_same_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -62,10 +62,10 @@ def test_a_finished_run_takes_another_threshold_without_training(
 ):
     pretrain(options(tmp_path))
     monkeypatch.delattr(Pretraining, "step")
-    pretrain(replace(options(tmp_path), threshold=0.75, resume=True))
+    pretrain(replace(options(tmp_path), thresholds={"cnn_model": 0.75}, resume=True))
     bundle, _ = load_bundle(str(tmp_path / "models/cnn_model"))
     assert bundle.calibration.threshold == 0.75
-    assert bundle.options == SMALL.network
+    assert bundle.options == RECIPE.network
     assert RunDirectory.at(str(tmp_path)).is_finished
 
 
