@@ -57,6 +57,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "trained again (default: the one with the best F1 on rendered frames)",
     )
     command.add_argument(
+        "--without",
+        nargs="+",
+        default=[],
+        metavar="INGREDIENT",
+        help="ingredients of scenes to leave out, as flipbatch/synthetic/mix.py names them, to see what they "
+        "are good for",
+    )
+    command.add_argument(
         "--seed",
         type=non_negative_integer,
         default=0,
@@ -99,6 +107,7 @@ def main(arguments: argparse.Namespace) -> int:
         weights=arguments.weights,
         steps=arguments.steps or STEPS,
         seed=arguments.seed,
+        without=tuple(arguments.without),
         thresholds=dict(arguments.thresholds),
         processes=arguments.processes,
         threads=max(1, (os.cpu_count() or 1) - arguments.processes),

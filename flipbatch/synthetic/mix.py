@@ -5,6 +5,8 @@ Knows shares only. `sample_place` and `sample_clip` turn them into scenes.
 
 from dataclasses import dataclass, fields, replace
 
+from flipbatch.errors import InputError
+
 
 @dataclass(frozen=True)
 class Mix:
@@ -72,7 +74,16 @@ class Mix:
         return replace(self, held=0.0, low=0.0, close=0.0, turned=0.0, formats=0.0)
 
     def without(self, ingredient: str) -> "Mix":
-        """Return the mix without an ingredient."""
+        """Return the mix without an ingredient.
+
+        Raises
+        ------
+        InputError
+            If there is no such ingredient.
+        """
+        names = [field.name for field in fields(self)]
+        if ingredient not in names:
+            raise InputError(f"Scenes have no ingredient {ingredient!r}: they have {', '.join(names)}.")
         return replace(self, **{ingredient: 0.0})
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +26,7 @@ from flipbatch.models.bundle import Bundle, as_arrays, half_size, save_bundle
 from flipbatch.models.network import Network
 from flipbatch.models.pretrained import is_pretrained
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
+from flipbatch.synthetic.mix import WORLD, Mix
 from flipbatch.training.checkpoint_file import read_checkpoint, write_checkpoint
 from flipbatch.training.fit_model import CHECKPOINTS_FOLDER, MODELS_FOLDER
 from flipbatch.training.pretrain_recipe import RECIPES, STREAM, PretrainRecipe
@@ -60,6 +61,8 @@ class PretrainOptions:
         At least 1.
     seed : int
         Of the stream, the weights and the augmentation.
+    without : tuple of str
+        Ingredients of `synthetic.mix.Mix` that no scene has, to see what they are good for.
     thresholds : dict of str to float
         The probability at which a model decides, 0 to 1; by default the best on rendered frames.
     processes : int
@@ -75,10 +78,16 @@ class PretrainOptions:
     weights: str
     steps: int
     seed: int = 0
+    without: tuple[str, ...] = ()
     thresholds: Mapping[str, float] = field(default_factory=dict)
     processes: int = 1
     threads: int = 1
     resume: bool = False
+
+    @property
+    def mix(self) -> Mix:
+        """What the scenes of the stream show."""
+        return reduce(Mix.without, self.without, WORLD)
 
     def identity(self) -> dict[str, Any]:
         """Return what must be equal for a resume: everything that changes the weights."""
@@ -89,6 +98,7 @@ class PretrainOptions:
             "weights_digest": weights_digest(self.models, self.weights),
             "steps": self.steps,
             "seed": self.seed,
+            "mix": asdict(self.mix),
             "stream": asdict(STREAM),
             "recipes": {name: _recipe_json(RECIPES[name]) for name in self.models},
         }
@@ -158,7 +168,7 @@ class _Run:
     def finish(self, identity: dict[str, Any]) -> dict[str, Any]:
         """Train what is left and write the bundles."""
         options, pool_start = self._options, self._resume()
-        with PlaceRenderer(options.processes, EIGHTH) as renderer:
+        with PlaceRenderer(options.processes, EIGHTH, options.mix) as renderer:
             validation = self._render_validation(renderer)
             if self._done < options.steps:
                 places = partial(renderer.places, options.seed)

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from flipbatch.errors import JobError
 from flipbatch.frames.fitting import InputSize, fit_labels, fit_pixels
+from flipbatch.synthetic.mix import WORLD, Mix
 from flipbatch.synthetic.stream import scene_frames
 
 NO_REGION = 255
@@ -56,14 +57,16 @@ def empty_frames(count: int, size: InputSize) -> LabelledFrames:
     return LabelledFrames(np.empty((*shape, 3), np.uint8), np.empty(shape, np.uint8), np.empty(count, bool))
 
 
-def render_place(seed: int, place: int, size: InputSize) -> LabelledFrames:
+def render_place(seed: int, place: int, size: InputSize, mix: Mix = WORLD) -> LabelledFrames:
     """Render the clear frames of a place: those of its ``flip`` scene, then those of its ``notflip`` scene.
 
     There may be none.
     """
     wanted = (size.height, size.width)
     scenes = (2 * place, 2 * place + 1)
-    found = [one for scene in scenes for one in scene_frames(seed, scene, size=wanted) if one.is_clear]
+    found = [
+        one for scene in scenes for one in scene_frames(seed, scene, size=wanted, mix=mix) if one.is_clear
+    ]
     frames = empty_frames(len(found), size)
     for row, one in enumerate(found):
         frames.pixels[row] = fit_pixels(one.pixels, size)
@@ -83,10 +86,12 @@ class PlaceRenderer:
         At least 1; each takes one core.
     size : InputSize
         What frames are fitted into.
+    mix : Mix, optional
+        Shares of what scenes show.
     """
 
-    def __init__(self, processes: int, size: InputSize) -> None:
-        self.size = size
+    def __init__(self, processes: int, size: InputSize, mix: Mix = WORLD) -> None:
+        self._size, self._mix = size, mix
         self._ahead = _AHEAD * processes
         self._executor = ProcessPoolExecutor(processes, get_context("spawn"), _set_up_process)
 
@@ -107,7 +112,7 @@ class PlaceRenderer:
         ahead: deque[Future[LabelledFrames]] = deque()
         try:
             for place in count(first):
-                ahead.append(self._executor.submit(render_place, seed, place, self.size))
+                ahead.append(self._executor.submit(render_place, seed, place, self._size, self._mix))
                 if len(ahead) == self._ahead:
                     yield ahead.popleft().result()
         except BrokenProcessPool:

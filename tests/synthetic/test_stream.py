@@ -6,7 +6,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from flipbatch.synthetic.mix import DESK
+from flipbatch.errors import InputError
+from flipbatch.synthetic.mix import DESK, WORLD
 from flipbatch.synthetic.stream import RenderedFrame, rendered_frames
 
 
@@ -52,3 +53,8 @@ def test_a_flip_is_clear_only_if_enough_of_a_lifted_page_is_to_be_seen(frames):
 def test_the_mix_changes_the_frames(frames):
     (other,) = first(1, mix=DESK, first_scene=1)
     assert not np.array_equal(other.pixels, frames[2].pixels)
+
+
+def test_an_ingredient_that_there_is_not_is_one_sentence():
+    with pytest.raises(InputError, match="have no ingredient 'dragons': they have usual, held"):
+        WORLD.without("dragons")
