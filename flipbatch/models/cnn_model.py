@@ -52,6 +52,12 @@ class CnnModel(Network):
         self.maps = cell_layers(inputs, CELL_CHANNELS) if options.maps else None
         self.head = head_of(2 * channels[-1], options.maps)
 
+    @property
+    def used_blocks(self) -> tuple[int, ...]:
+        """The block of the class maps, if there are some, and the last one."""
+        last = len(self.options.channels) - 1
+        return (self.options.map_block, last) if self.options.maps else (last,)
+
     def look(self, pixels: Tensor) -> Seen:
         """Return the features, twice the last channels and those of the class maps, and the maps."""
         features, maps = self.normalise(pixels), None

@@ -69,6 +69,11 @@ class MobileNetV2(Network):
         """Return the rectangle of an input that the network takes."""
         return mobilenet_window(height, width)
 
+    @property
+    def used_blocks(self) -> tuple[int, ...]:
+        """The taps."""
+        return self.options.taps
+
     def look(self, pixels: Tensor) -> Seen:
         """Return the features, poolings of all taps' channels and those of the class maps, and the maps."""
         taps = self._taps(pixels)

@@ -58,6 +58,11 @@ class Network(nn.Module):
         super().__init__()
         self.statistics_frozen = False
 
+    @property
+    def used_blocks(self) -> tuple[int, ...]:
+        """Numbers of the layers of ``features`` whose outputs the maps or the head take."""
+        raise NotImplementedError
+
     def look(self, pixels: Tensor) -> Seen:
         """Return what the layers below the head see in pixels as `forward` takes."""
         raise NotImplementedError

@@ -57,15 +57,15 @@ class Mix:
     curved: float = 0.7
     several: float = 0.25
     lifted: float = 0.4
-    prints: float = 0.55
+    prints: float = 0.6
     close: float = 0.5
     low: float = 0.4
     turned: float = 0.35
     formats: float = 0.35
     hands: float = 0.5
     sun: float = 0.4
-    dark: float = 0.4
-    degraded: float = 0.45
+    dark: float = 0.35
+    degraded: float = 0.4
     tables: float = 0.8
     objects: float = 0.3
 

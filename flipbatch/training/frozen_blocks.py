@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Collection
 from typing import Any, cast
 
 import openvino
@@ -14,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 
-def speed_up_frozen(features: nn.Sequential, frozen: int, threads: int) -> None:
+def speed_up_frozen(features: nn.Sequential, frozen: int, used: Collection[int], threads: int) -> None:
     """Let the first blocks of a network on the CPU run by OpenVINO, in place.
 
-    The blocks keep their parameters, and their names in a state dict. The last of them gives the output of
-    all; the others pass their inputs on, so that nothing may use what is between them.
+    The blocks keep their parameters, and their names in a state dict. Blocks whose outputs nothing else uses
+    pass their inputs on to the next one, which runs for both.
 
     Parameters
     ----------
@@ -26,16 +27,20 @@ def speed_up_frozen(features: nn.Sequential, frozen: int, threads: int) -> None:
         Its first blocks never change, and are evaluated as in evaluation mode.
     frozen : int
         The number of these blocks; 0 changes nothing.
+    used : collection of int
+        Blocks whose outputs are used besides by the next block.
     threads : int
         The most threads that OpenVINO uses.
     """
-    if not frozen:
-        return
-    blocks = list(features[:frozen])
-    compiled = _Compiled(nn.Sequential(*blocks), threads)
-    for block in blocks[:-1]:
-        cast(Any, block).forward = _unchanged
-    cast(Any, blocks[-1]).forward = compiled
+    waiting: list[nn.Module] = []
+    for number, block in enumerate(list(features[:frozen])):
+        waiting.append(block)
+        if number in used or number == frozen - 1:
+            compiled = _Compiled(nn.Sequential(*waiting), threads)
+            for earlier in waiting[:-1]:
+                cast(Any, earlier).forward = _unchanged
+            cast(Any, block).forward = compiled
+            waiting = []
 
 
 def _unchanged(inputs: Tensor) -> Tensor:

@@ -64,7 +64,9 @@ class Pretraining:
         self._network = cast(Any, network).to(memory_format=torch.channels_last).train()
         self._average = AveragedModel(network, multi_avg_fn=self._add_to_average, use_buffers=True)
         if next(network.parameters()).device.type == "cpu":
-            speed_up_frozen(network.features, recipe.frozen_blocks, torch.get_num_threads())
+            speed_up_frozen(
+                network.features, recipe.frozen_blocks, network.used_blocks, torch.get_num_threads()
+            )
         self._optimizer = AdamW(_parameter_groups(network, recipe), weight_decay=recipe.weight_decay)
         self._device = next(network.parameters()).device
 

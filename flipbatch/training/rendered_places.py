@@ -126,6 +126,7 @@ class PlaceRenderer:
 
 
 def _set_up_process() -> None:
+    os.nice(10)  # training, which waits for frames where they are missing, goes first
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the caller, which ends this process
     threading.Thread(target=_end_with_caller, daemon=True).start()
