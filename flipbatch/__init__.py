@@ -254,7 +254,7 @@ def read_groups(out: str, model: str | None = None) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per model and group with labelled frames: ``model``, ``group``, ``videos``, ``frames``,
-        ``flips``, ``f1``, ``f1_interval`` (95 %, over the group's videos; None with a single one),
+        ``flips``, ``f1``, ``f1_interval`` (95 %, over the group's videos; None with fewer than six),
         ``f1_of_all_flip`` (of calling every frame ``flip``), ``balanced_accuracy`` with its interval, and
         ``auc``, the area under the ROC curve. All are 0 to 1, and null where the labels leave them undefined.
 

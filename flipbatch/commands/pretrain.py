@@ -54,7 +54,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=X",
         help="probability at which a model says flip. With --resume, a finished run gets it without being "
-        "trained again (default: the one with the best F1 on rendered frames)",
+        "trained again (default: 0.5)",
     )
     command.add_argument(
         "--without",

@@ -62,7 +62,7 @@ def group_metrics(frames: LabelledFrames) -> list[dict[str, Any]]:
         (integers); ``f1``, ``f1_of_all_flip`` (of calling every frame ``flip``), ``balanced_accuracy`` and
         ``auc`` (the area under the ROC curve), each 0 to 1 or None where the group's labels leave it
         undefined; and ``f1_interval`` and ``balanced_accuracy_interval``, over the group's videos: two
-        numbers, or None with a single video.
+        numbers, or None with fewer than `GROUPS_FOR_SIGNIFICANCE` videos.
     """
     return [
         {"group": str(group), **_metrics(frames.rows(frames.group == group))}
@@ -82,10 +82,10 @@ def _metrics(frames: LabelledFrames) -> dict[str, Any]:
         "frames": len(truth),
         "flips": int(np.count_nonzero(truth)),
         "f1": counts.f1,
-        "f1_interval": sums.f1_interval(),
+        "f1_interval": sums.f1_interval() if sums.has_enough_groups else None,
         "f1_of_all_flip": Counts.of(truth, np.ones_like(truth)).f1,
         "balanced_accuracy": counts.balanced_accuracy,
-        "balanced_accuracy_interval": sums.balanced_accuracy_interval(),
+        "balanced_accuracy_interval": (sums.balanced_accuracy_interval() if sums.has_enough_groups else None),
         "auc": _auc(frames),
     }
 

@@ -21,6 +21,7 @@ from flipbatch.evaluation.adaptation_prior import AdaptationPrior
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.evaluation.counts import Counts
 from flipbatch.evaluation.reliability import calibration_report
+from flipbatch.evaluation.threshold import UNDECIDED
 from flipbatch.models.architectures import EIGHTH
 from flipbatch.models.bundle import Bundle, as_arrays, half_size, save_bundle
 from flipbatch.models.network import Network
@@ -34,7 +35,7 @@ from flipbatch.training.pretraining import Pretraining, StepLosses, logits_of
 from flipbatch.training.process_settings import set_up
 from flipbatch.training.rendered_places import LabelledFrames, PlaceRenderer
 from flipbatch.training.rendered_pool import START, Mark, RenderedPool
-from flipbatch.training.start import PRETRAINED, starts, weights_digest, weights_source
+from flipbatch.training.start import PRETRAINED, is_file, starts, weights_digest, weights_source
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +65,8 @@ class PretrainOptions:
     without : tuple of str
         Ingredients of `synthetic.mix.Mix` that no scene has, to see what they are good for.
     thresholds : dict of str to float
-        The probability at which a model decides, 0 to 1; by default the best on rendered frames.
+        The probability at which a model decides, 0 to 1; by default one half. The best F1 on rendered frames
+        would need a lower one, at which more resting pages are taken for turns.
     processes : int
         That render, beside this one.
     threads : int
@@ -256,20 +258,23 @@ class _Run:
         bundle = half_size(Bundle(name, name, EIGHTH, Calibration(), weights, {}, RECIPES[name].network))
         truth = validation.frames.positive
         logits = _logits(bundle.network(), validation.frames)
-        calibration = Calibration.fit(logits, truth)
-        threshold = self._options.thresholds.get(name)
-        if threshold is not None:
-            calibration = replace(calibration, threshold=threshold)
+        threshold = self._options.thresholds.get(name, UNDECIDED)
+        calibration = replace(Calibration.fit(logits, truth), threshold=threshold)
         log_odds = logits.astype(np.float64) / calibration.temperature + calibration.offset
         prior = AdaptationPrior.fit(log_odds, truth, validation.places, calibration.threshold)
         provenance = {
             "metrics": {"rendered": _metrics(logits, truth, calibration)},
             "calibration": calibration_report(logits, truth, calibration),
             "adaptation": prior.to_json(),
-            "training": {**identity, "threshold_given": threshold is not None},
+            "training": {**identity, **self._card_weights()},
             "history": self._histories[name],
         }
         return replace(bundle, calibration=calibration, provenance=provenance)
+
+    def _card_weights(self) -> dict[str, Any]:
+        """Return what a model card says of the first weights: of a file, its name alone."""
+        weights = self._options.weights
+        return {"weights": weights.rpartition("/")[2] if is_file(weights) else weights}
 
 
 def _generator(seed: int, step: int) -> torch.Generator:

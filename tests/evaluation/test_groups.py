@@ -41,12 +41,13 @@ def test_a_threshold_that_fits_one_group_only_shows():
     assert (fits["auc"], too_low["auc"]) == (1.0, 1.0)
 
 
-def test_intervals_are_over_videos_and_need_two():
-    rows = [(True, 0.9, "a", "x"), (False, 0.1, "a", "x"), (True, 0.9, "a", "y"), (True, 0.2, "b", "y")]
-    one, two = group_metrics(frames(rows))
-    assert one["f1_interval"] is None
-    low, high = two["f1_interval"]
-    assert low < two["f1"] < high
+def test_intervals_are_over_videos_and_need_six():
+    videos = "abcdef"
+    rows = [(True, 0.9, video, "x") for video in videos[:5]] + [(True, 0.1, "f", "x")]
+    few, enough = group_metrics(frames(rows[1:]))[0], group_metrics(frames(rows))[0]
+    assert few["f1_interval"] is None
+    low, high = enough["f1_interval"]
+    assert low < enough["f1"] < high
 
 
 def test_calling_every_frame_flip_is_beside_f1():
