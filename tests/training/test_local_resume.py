@@ -30,7 +30,7 @@ class PowerCut(BaseException):
 def cut_train(wanted: TrainOptions, epochs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Train until some checkpoints are written, then end the run."""
     written = 0
-    write = local_trainer._write_checkpoint
+    write = local_trainer.write_checkpoint
 
     def write_and_end(*arguments: Any) -> None:
         nonlocal written
@@ -40,7 +40,7 @@ def cut_train(wanted: TrainOptions, epochs: int, monkeypatch: pytest.MonkeyPatch
             raise PowerCut
 
     with monkeypatch.context() as patch:
-        patch.setattr(local_trainer, "_write_checkpoint", write_and_end)
+        patch.setattr(local_trainer, "write_checkpoint", write_and_end)
         with pytest.raises(PowerCut):
             train(wanted)
 
