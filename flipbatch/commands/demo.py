@@ -22,7 +22,7 @@ FRAMES_PER_VIDEO = 5
 VARIETY = 0.15
 """How much scenes differ, 0 to 1. So few scenes are enough for a network from scratch only if this is low."""
 
-EPOCHS, PATIENCE = 24, 24
+EPOCHS, PATIENCE = 18, 18
 FROM_SCRATCH = (
     "ImageNet weights could not be downloaded: mobilenet_v2 is trained from scratch, on the demo's few "
     "frames. Expect a lower F1 than with ImageNet weights."
