@@ -18,7 +18,7 @@ from flipbatch.evaluation.counts import Counts
 
 
 @dataclass(frozen=True)
-class LabelledFrames:
+class MeasuredFrames:
     """Frames that have a label and a probability, as columns of one length.
 
     Attributes
@@ -41,9 +41,9 @@ class LabelledFrames:
     video: NDArray[Any]
     group: NDArray[Any]
 
-    def rows(self, chosen: NDArray[np.bool_]) -> LabelledFrames:
+    def rows(self, chosen: NDArray[np.bool_]) -> MeasuredFrames:
         """Return some of the frames: bool [N]."""
-        return LabelledFrames(
+        return MeasuredFrames(
             self.truth[chosen],
             self.predicted[chosen],
             self.probability[chosen],
@@ -52,7 +52,7 @@ class LabelledFrames:
         )
 
 
-def group_metrics(frames: LabelledFrames) -> list[dict[str, Any]]:
+def group_metrics(frames: MeasuredFrames) -> list[dict[str, Any]]:
     """Measure each group.
 
     Returns
@@ -70,7 +70,7 @@ def group_metrics(frames: LabelledFrames) -> list[dict[str, Any]]:
     ]
 
 
-def _metrics(frames: LabelledFrames) -> dict[str, Any]:
+def _metrics(frames: MeasuredFrames) -> dict[str, Any]:
     truth, predicted = frames.truth, frames.predicted
     counts = Counts.of(truth, predicted)
     outcomes = np.stack(
@@ -90,7 +90,7 @@ def _metrics(frames: LabelledFrames) -> dict[str, Any]:
     }
 
 
-def _auc(frames: LabelledFrames) -> float | None:
+def _auc(frames: MeasuredFrames) -> float | None:
     """Return the share of pairs of a flip and a notflip that probabilities order rightly; ties count half."""
     if frames.truth.all() or not frames.truth.any():
         return None

@@ -7,7 +7,7 @@ are made.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,9 +20,6 @@ from flipbatch.schema import Label, Status
 from flipbatch.scoring.run import PREDICTIONS_FOLDER, VIDEOS_FOLDER
 from flipbatch.storage.parquet import read_table
 from flipbatch.storage.system_names import is_hidden
-
-if TYPE_CHECKING:
-    from flipbatch.evaluation.groups import LabelledFrames
 
 _MODEL_FOLDER = "model="
 
@@ -53,30 +50,24 @@ def read_videos(out: str, model: str | None = None) -> pd.DataFrame:
 
 def read_groups(out: str, model: str | None = None) -> pd.DataFrame:
     """Measure each group of one model, or of all: see `flipbatch.read_groups`."""
-    from flipbatch.evaluation.groups import group_metrics  # it imports scikit-learn, which takes a second
+    # It imports scikit-learn, which takes a second.
+    from flipbatch.evaluation.groups import MeasuredFrames, group_metrics
 
     predictions = read_predictions(out, model)
     groups = read_videos(out, model)[["model", "video_id", "group"]]
     frames = predictions.merge(groups, on=["model", "video_id"], validate="many_to_one")
     measured = frames.loc[frames["label"].notna() & (frames["status"] == Status.OK)]
-    rows = [
-        {"model": name, **row}
-        for name, of_model in measured.groupby("model", sort=True)
-        for row in group_metrics(_labelled(of_model))
-    ]
+    rows: list[dict[str, Any]] = []
+    for name, of_model in measured.groupby("model", sort=True):
+        columns = MeasuredFrames(
+            truth=(of_model["label"] == Label.FLIP).to_numpy(bool),
+            predicted=(of_model["prediction"] == Label.FLIP).to_numpy(bool),
+            probability=of_model["flip_probability"].to_numpy(np.float64),
+            video=of_model["video_id"].to_numpy(str),
+            group=of_model["group"].to_numpy(str),
+        )
+        rows += [{"model": name, **row} for row in group_metrics(columns)]
     return pd.DataFrame(rows)
-
-
-def _labelled(frames: pd.DataFrame) -> LabelledFrames:
-    from flipbatch.evaluation.groups import LabelledFrames
-
-    return LabelledFrames(
-        truth=(frames["label"] == Label.FLIP).to_numpy(bool),
-        predicted=(frames["prediction"] == Label.FLIP).to_numpy(bool),
-        probability=frames["flip_probability"].to_numpy(np.float64),
-        video=frames["video_id"].to_numpy(str),
-        group=frames["group"].to_numpy(str),
-    )
 
 
 def _finished(out: str) -> RunDirectory:

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flipbatch.evaluation.groups import LabelledFrames, group_metrics
+from flipbatch.evaluation.groups import MeasuredFrames, group_metrics
 
 ROW = st.tuples(st.booleans(), st.floats(0, 1, width=16), st.sampled_from("abc"), st.sampled_from("xy"))
 
 
-def frames(rows: list[tuple[bool, float, str, str]]) -> LabelledFrames:
+def frames(rows: list[tuple[bool, float, str, str]]) -> MeasuredFrames:
     truth, probability, video, group = (np.array(column) for column in zip(*rows, strict=True))
-    return LabelledFrames(truth, probability >= 0.5, probability, video, group)
+    return MeasuredFrames(truth, probability >= 0.5, probability, video, group)
 
 
 @settings(deadline=None)
