@@ -164,8 +164,12 @@ class _Run:
             for name, network in networks.items()
         }
         self._histories: dict[str, list[dict[str, Any]]] = {name: [] for name in networks}
-        self._done = 0
         self._file = directory.path(CHECKPOINTS_FOLDER, "pretrain.pt")
+
+    @property
+    def _done(self) -> int:
+        """Steps so far: the same for all networks."""
+        return next(iter(self._trainings.values())).done
 
     def finish(self, identity: dict[str, Any]) -> dict[str, Any]:
         """Train what is left and write the bundles."""
@@ -187,7 +191,7 @@ class _Run:
         checkpoint = read_checkpoint(self._file)
         if checkpoint is None:
             return START
-        self._done, self._histories = checkpoint["done"], checkpoint["histories"]
+        self._histories = checkpoint["histories"]
         for name, training in self._trainings.items():
             training.resume(checkpoint["trainings"][name])
         return Mark(*checkpoint["oldest"])
@@ -211,7 +215,6 @@ class _Run:
             pool.fill(STREAM.frames_at(self._done))
             for name, loss in self._step(pool).items():
                 losses[name].append(loss)
-            self._done += 1
             if self._done % STREAM.steps_per_report == 0 or self._done == steps:
                 self._report(losses, pool, validation)
                 losses = {name: [] for name in self._trainings}
@@ -221,12 +224,12 @@ class _Run:
     def _step(self, pool: RenderedPool) -> dict[str, StepLosses]:
         """Train each network on one batch."""
         # Every draw depends on seed and step alone: a run that goes on gives the same weights.
-        generator = _generator(self._options.seed, self._done)
-        batch = pool.draw(STREAM.batch_size, generator)
+        seed, step = self._options.seed, self._done
+        batch = pool.draw(STREAM.batch_size, _generator(seed, step))
         losses: dict[str, StepLosses] = {}
         for name, training in self._trainings.items():
-            torch.manual_seed(self._done)
-            losses[name] = training.step(batch, _generator(self._options.seed, self._done))
+            torch.manual_seed(step)
+            losses[name] = training.step(batch, _generator(seed, step))
         return losses
 
     def _report(
@@ -245,7 +248,6 @@ class _Run:
             self._histories[name].append(entry)
             log.info("%s", report_line(name, self._options.steps, entry))
         checkpoint = {
-            "done": self._done,
             "trainings": {name: training.checkpoint() for name, training in self._trainings.items()},
             "histories": self._histories,
             "oldest": tuple(pool.oldest),
