@@ -60,14 +60,15 @@ class CnnModel(Network):
 
     def look(self, pixels: Tensor) -> Seen:
         """Return the features, twice the last channels and those of the class maps, and the maps."""
-        features, maps = self.normalise(pixels), None
-        for block, layer in enumerate(self.features):
-            features = layer(features)
-            if self.maps is not None and block == self.options.map_block:
-                maps = self.maps(features)
-        pooled = [features.mean(dim=(2, 3)), features.amax(dim=(2, 3))]
-        pooled += [] if maps is None else [pooled_maps(maps)]
-        return Seen(torch.cat(pooled, dim=1), maps)
+        blocks = [self.features[0](self.normalise(pixels))]
+        for layer in self.features[1:]:
+            blocks.append(layer(blocks[-1]))
+        pooled = [blocks[-1].mean(dim=(2, 3)), blocks[-1].amax(dim=(2, 3))]
+        if self.maps is None:
+            return Seen(torch.cat(pooled, dim=1), None)
+        finer, level = blocks[self.options.map_block - 1 : self.options.map_block + 1]
+        maps = self.maps(level)
+        return Seen(torch.cat([*pooled, pooled_maps(maps)], dim=1), maps, (finer, level))
 
 
 def _block(inputs: int, outputs: int, kernel: int, stride: int, padding: int) -> nn.Sequential:

@@ -78,9 +78,11 @@ class MobileNetV2(Network):
         """Return the features, poolings of all taps' channels and those of the class maps, and the maps."""
         taps = self._taps(pixels)
         pooled = [_POOLINGS[pooling](tap) for tap in taps for pooling in self.options.poolings]
-        maps = None if self.maps is None else self.maps(self._same_size(taps))
-        pooled += [] if maps is None else [pooled_maps(maps)]
-        return Seen(torch.cat(pooled, dim=1), maps)
+        if self.maps is None:
+            return Seen(torch.cat(pooled, dim=1), None)
+        level = self._same_size(taps)
+        maps = self.maps(level)
+        return Seen(torch.cat([*pooled, pooled_maps(maps)], dim=1), maps, (taps[0], level))
 
     def _taps(self, pixels: Tensor) -> list[Tensor]:
         top, left, bottom, right = mobilenet_window(*pixels.shape[2:])

@@ -24,10 +24,14 @@ class Seen(NamedTuple):
     maps : Tensor or None
         (N, 4, rows, columns), float32: logits of `network_options.MAP_CLASSES` for each cell; None without
         the option ``maps``.
+    levels : tuple of Tensor
+        Features by cell, (N, channels, rows, columns), float32, each of the window of the maps: a finer one,
+        and that of which the maps are made. Empty without the option ``maps``.
     """
 
     features: Tensor
     maps: Tensor | None
+    levels: tuple[Tensor, ...] = ()
 
 
 class Network(nn.Module):
@@ -88,31 +92,11 @@ class Network(nn.Module):
         Tensor
             (N,), float; above 0 if a flip is likelier than not.
         """
-        return self.head(self.embed(pixels)).squeeze(1)
+        return self.logits(self.look(pixels))
 
-    def with_maps(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return one logit per frame and its class maps, for training.
-
-        Parameters
-        ----------
-        pixels : Tensor
-            As `forward` takes.
-
-        Returns
-        -------
-        tuple of (Tensor, Tensor)
-            (N,), as `forward` returns; and (N, 4, rows, columns), float: logits of
-            `network_options.MAP_CLASSES` for each cell of `map_window`.
-
-        Raises
-        ------
-        ValueError
-            If the network has no class maps.
-        """
-        features, maps = self.look(pixels)
-        if maps is None:
-            raise ValueError("This network has no class maps: build it with the option maps=True.")
-        return self.head(features).squeeze(1), maps
+    def logits(self, seen: Seen) -> Tensor:
+        """Return one logit per frame, (N,), of what `look` returned."""
+        return self.head(seen.features).squeeze(1)
 
     def train(self, mode: bool = True) -> Self:
         """Switch to training or evaluation; frozen BatchNorm layers stay in evaluation."""

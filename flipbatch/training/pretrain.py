@@ -6,7 +6,7 @@ Knows the run directory, checkpoints and the order of steps. Does not know Ray, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial, reduce
 from typing import Any, NamedTuple
@@ -31,7 +31,8 @@ from flipbatch.synthetic.mix import WORLD, Mix
 from flipbatch.training.checkpoint_file import read_checkpoint, write_checkpoint
 from flipbatch.training.fit_model import CHECKPOINTS_FOLDER, MODELS_FOLDER
 from flipbatch.training.pretrain_recipe import RECIPES, STREAM, PretrainRecipe
-from flipbatch.training.pretraining import Pretraining, StepLosses, logits_of
+from flipbatch.training.imitation import Imitation
+from flipbatch.training.pretraining import Pretraining, StepLosses, Taught, augmented, logits_of
 from flipbatch.training.process_settings import set_up
 from flipbatch.training.rendered_places import LabelledFrames, PlaceRenderer
 from flipbatch.training.rendered_pool import START, Mark, RenderedPool
@@ -158,10 +159,16 @@ class _Run:
         self, options: PretrainOptions, directory: RunDirectory, networks: Mapping[str, Network]
     ) -> None:
         self._options, self._directory = options, directory
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        # A teacher comes before its student, and its shapes are read before its layers are compiled.
+        self._teachers = {name: _teacher(name, networks) for name in networks}
+        imitations = {
+            name: Imitation(networks[name], networks[teacher], EIGHTH) if teacher else None
+            for name, teacher in self._teachers.items()
+        }
         self._trainings = {
-            name: Pretraining(network.to(device), RECIPES[name], options.steps)
-            for name, network in networks.items()
+            name: Pretraining(networks[name].to(self._device), RECIPES[name], options.steps, imitations[name])
+            for name in sorted(networks, key=lambda name: self._teachers[name] is not None)
         }
         self._histories: dict[str, list[dict[str, Any]]] = {name: [] for name in networks}
         self._file = directory.path(CHECKPOINTS_FOLDER, "pretrain.pt")
@@ -224,12 +231,14 @@ class _Run:
     def _step(self, pool: RenderedPool) -> dict[str, StepLosses]:
         """Train each network on one batch."""
         # Every draw depends on seed and step alone: a run that goes on gives the same weights.
-        seed, step = self._options.seed, self._done
-        batch = pool.draw(STREAM.batch_size, _generator(seed, step))
+        generator = _generator(self._options.seed, self._done)
+        batch = augmented(pool.draw(STREAM.batch_size, generator), generator, self._device)
         losses: dict[str, StepLosses] = {}
+        taught: dict[str | None, Taught] = {}
+        step = self._done
         for name, training in self._trainings.items():
             torch.manual_seed(step)
-            losses[name] = training.step(batch, _generator(seed, step))
+            losses[name], taught[name] = training.step(batch, taught.get(self._teachers[name]))
         return losses
 
     def _report(
@@ -238,11 +247,11 @@ class _Run:
         """Evaluate the networks and write a checkpoint."""
         for name, training in self._trainings.items():
             logits = _logits(training.averaged, validation.frames)
-            label, maps = np.mean(losses[name], axis=0).tolist()
+            label, maps, features = np.mean(losses[name], axis=0).tolist()
             entry = {
                 "step": self._done,
                 "frames": pool.frames,
-                "train": {"label_loss": label, "map_loss": maps},
+                "train": {"label_loss": label, "map_loss": maps, "feature_loss": features},
                 "val": _metrics(logits, validation.frames.positive, Calibration()),
             }
             self._histories[name].append(entry)
@@ -277,6 +286,12 @@ class _Run:
         """Return what a model card says of the first weights: of a file, its name alone."""
         weights = self._options.weights
         return {"weights": weights.rpartition("/")[2] if is_file(weights) else weights}
+
+
+def _teacher(name: str, trained: Collection[str]) -> str | None:
+    """Return which of the networks of a run teaches another one."""
+    teacher = RECIPES[name].teacher
+    return teacher if teacher in trained else None
 
 
 def _generator(seed: int, step: int) -> torch.Generator:

@@ -70,6 +70,11 @@ class PretrainRecipe:
         harder to guess from the look of a place than whether one is.
     label_smoothing : float
         A logit that is never wanted to be infinite is better calibrated.
+    teacher : str or None
+        The architecture that this one imitates, where both are trained: its logits, maps and features take
+        the place of labels and regions.
+    imitation_weight : float
+        Weight of the loss of a teacher's features.
     longest_average : float
         Most weight of the old average when a step's weights are added: an average over 500 steps.
     young_average : int
@@ -85,6 +90,8 @@ class PretrainRecipe:
     region_weights: tuple[float, ...] = (1.0, 1.0, 3.0, 1.0)
     map_weight: float = 2.0
     label_smoothing: float = 0.05
+    teacher: str | None = None
+    imitation_weight: float = 1.0
     longest_average: float = 0.998
     young_average: int = 50
 

@@ -1,4 +1,4 @@
-"""Training steps on rendered frames: the loss, the rates, and the average of the weights.
+"""Training steps on rendered frames: the losses, the rates, and the average of the weights.
 
 Knows networks and batches. Does not know how frames are rendered, or files.
 """
@@ -14,9 +14,10 @@ from torch.nn import functional
 from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel
 
-from flipbatch.models.network import Network
+from flipbatch.models.network import Network, Seen
 from flipbatch.training.augment import color_jitter, random_affine_with_labels
 from flipbatch.training.frozen_blocks import speed_up_frozen
+from flipbatch.training.imitation import Imitation
 from flipbatch.training.pretrain_recipe import PretrainRecipe
 from flipbatch.training.region_maps import map_loss, region_shares
 from flipbatch.training.rendered_pool import Batch
@@ -30,13 +31,30 @@ class StepLosses(NamedTuple):
     Attributes
     ----------
     label : float
-        Cross-entropy of the labels, smoothed.
+        Cross-entropy of the labels, smoothed, or of a teacher's probabilities.
     maps : float
         Cross-entropy of the class maps.
+    features : float
+        Squared errors of a teacher's features; 0 without a teacher.
     """
 
     label: float
     maps: float
+    features: float = 0.0
+
+
+class Taught(NamedTuple):
+    """What a network says of a batch, without gradients, for another one to learn.
+
+    Attributes
+    ----------
+    logits : Tensor
+        (N,), float32.
+    seen : Seen
+    """
+
+    logits: Tensor
+    seen: Seen
 
 
 class Pretraining:
@@ -49,6 +67,8 @@ class Pretraining:
     recipe : PretrainRecipe
     steps : int
         The number of steps of the whole run: the rate falls to 0 at its end.
+    imitation : Imitation, optional
+        Of a teacher. The network then learns from what `step` is told of it, and not from labels.
 
     Attributes
     ----------
@@ -56,58 +76,76 @@ class Pretraining:
         Steps so far.
     """
 
-    def __init__(self, network: Network, recipe: PretrainRecipe, steps: int) -> None:
+    def __init__(
+        self, network: Network, recipe: PretrainRecipe, steps: int, imitation: Imitation | None = None
+    ) -> None:
         self._recipe, self._steps, self.done = recipe, steps, 0
         for layer in network.features[: recipe.frozen_blocks]:
             layer.requires_grad_(False)
+        device = next(network.parameters()).device
+        self._imitation = imitation.to(device) if imitation else None
         # Convolutions of the CPU and of tensor cores take channels last.
         self._network = cast(Any, network).to(memory_format=torch.channels_last).train()
         self._average = AveragedModel(network, multi_avg_fn=self._add_to_average, use_buffers=True)
-        if next(network.parameters()).device.type == "cpu":
+        if device.type == "cpu":
             speed_up_frozen(
                 network.features, recipe.frozen_blocks, network.used_blocks, torch.get_num_threads()
             )
-        self._optimizer = AdamW(_parameter_groups(network, recipe), weight_decay=recipe.weight_decay)
-        self._device = next(network.parameters()).device
+        groups = _parameter_groups(network, self._imitation, recipe)
+        self._optimizer = AdamW(groups, weight_decay=recipe.weight_decay)
 
     @property
     def averaged(self) -> Network:
         """The network with the average of the weights, in evaluation mode."""
         return cast(Network, self._average.module).eval()
 
-    def step(self, batch: Batch, generator: torch.Generator) -> StepLosses:
+    def step(self, batch: Batch, taught: Taught | None = None) -> tuple[StepLosses, Taught]:
         """Train on one batch.
 
         Parameters
         ----------
         batch : Batch
-        generator : torch.Generator
-            Draws the augmentation, on the CPU. Dropout takes torch's own.
+            Of `augmented`, on the network's device. Dropout takes torch's own random numbers.
+        taught : Taught, optional
+            What the teacher says of this batch: with an `Imitation`, and only then.
+
+        Returns
+        -------
+        tuple of (StepLosses, Taught)
+            The losses, and what this network says of the batch.
         """
         self._set_rate()
-        pixels, regions = random_affine_with_labels(batch.pixels, batch.regions, generator)
-        inputs = color_jitter(pixels.to(self._device).permute(0, 3, 1, 2), generator)
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-        logits, maps = self._network.with_maps(inputs)
-        label_loss = self._label_loss(logits, batch.positive.to(self._device))
-        dense_loss = self._map_loss(maps, regions.to(self._device))
+        seen = self._network.look(batch.pixels.permute(0, 3, 1, 2))
+        logits = self._network.logits(seen)
+        if taught is None:
+            label, maps, features = *self._losses(logits, seen, batch), logits.new_zeros(())
+        else:
+            label, maps, features = self._imitation_losses(logits, seen, taught)
         self._optimizer.zero_grad(set_to_none=True)
-        (label_loss + self._recipe.map_weight * dense_loss).backward()
+        (label + self._recipe.map_weight * maps + self._recipe.imitation_weight * features).backward()
         self._optimizer.step()
         self.done += 1
         self._average.update_parameters(self._network)
-        return StepLosses(label_loss.item(), dense_loss.item())
+        return StepLosses(label.item(), maps.item(), features.item()), _without_gradients(logits, seen)
 
-    def _label_loss(self, logits: Tensor, positive: Tensor) -> Tensor:
+    def _losses(self, logits: Tensor, seen: Seen, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the losses of the labels and of the maps."""
         smoothing = self._recipe.label_smoothing
-        target = positive.float() * (1 - smoothing) + smoothing / 2
-        return functional.binary_cross_entropy_with_logits(logits, target)
+        target = batch.positive.float() * (1 - smoothing) + smoothing / 2
+        label = functional.binary_cross_entropy_with_logits(logits, target)
+        assert seen.maps is not None
+        window, cells = self._network.map_window(*batch.regions.shape[1:]), seen.maps.shape[2:]
+        shares, counts = region_shares(batch.regions, window, (cells[0], cells[1]))
+        return label, map_loss(seen.maps, shares, counts, self._recipe.region_weights)
 
-    def _map_loss(self, maps: Tensor, regions: Tensor) -> Tensor:
-        window = self._network.map_window(*regions.shape[1:])
-        rows, columns = maps.shape[2:]
-        shares, counts = region_shares(regions, window, (rows, columns))
-        return map_loss(maps, shares, counts, self._recipe.region_weights)
+    def _imitation_losses(
+        self, logits: Tensor, seen: Seen, taught: Taught
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the losses of the teacher's probabilities, maps and features."""
+        assert self._imitation is not None
+        label = functional.binary_cross_entropy_with_logits(logits, taught.logits.sigmoid())
+        maps, features = self._imitation(seen, taught.seen)
+        return label, maps, features
 
     def _set_rate(self) -> None:
         rate = self._recipe.rate_at(self.done, self.done / self._steps)
@@ -126,6 +164,7 @@ class Pretraining:
             "done": self.done,
             "network": self._network.state_dict(),
             "average": self._average.state_dict(),
+            "imitation": self._imitation.state_dict() if self._imitation else {},
             "optimizer": self._optimizer.state_dict(),
         }
         return copy.deepcopy(state)
@@ -135,16 +174,45 @@ class Pretraining:
         self.done = checkpoint["done"]
         self._network.load_state_dict(checkpoint["network"])
         self._average.load_state_dict(checkpoint["average"])
+        if self._imitation:
+            self._imitation.load_state_dict(checkpoint["imitation"])
         self._optimizer.load_state_dict(copy.deepcopy(checkpoint["optimizer"]))
 
 
-def _parameter_groups(network: Network, recipe: PretrainRecipe) -> list[dict[str, Any]]:
+def augmented(batch: Batch, generator: torch.Generator, device: torch.device) -> Batch:
+    """Return a batch on a device, each frame transformed and its colours changed: float32, 0 to 255.
+
+    Parameters
+    ----------
+    batch : Batch
+        On the CPU.
+    generator : torch.Generator
+        On the CPU.
+    device : torch.device
+    """
+    pixels, regions = random_affine_with_labels(batch.pixels, batch.regions, generator)
+    jittered = color_jitter(pixels.to(device).permute(0, 3, 1, 2), generator)
+    channels_last = jittered.permute(0, 2, 3, 1).contiguous()
+    return Batch(channels_last, regions.to(device), batch.positive.to(device))
+
+
+def _without_gradients(logits: Tensor, seen: Seen) -> Taught:
+    maps = None if seen.maps is None else seen.maps.detach()
+    levels = tuple(level.detach() for level in seen.levels)
+    return Taught(logits.detach(), Seen(seen.features.detach(), maps, levels))
+
+
+def _parameter_groups(
+    network: Network, imitation: Imitation | None, recipe: PretrainRecipe
+) -> list[dict[str, Any]]:
     """Return the layers below the class maps that learn, and all others, with their largest rates."""
     below = {id(one) for one in network.features.parameters()}
     learning = [one for one in network.parameters() if one.requires_grad]
+    above = [one for one in learning if id(one) not in below]
+    above += [] if imitation is None else list(imitation.parameters())
     return [
         {"params": [one for one in learning if id(one) in below], "largest": recipe.feature_rate},
-        {"params": [one for one in learning if id(one) not in below], "largest": recipe.learning_rate},
+        {"params": above, "largest": recipe.learning_rate},
     ]
 
 

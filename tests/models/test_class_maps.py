@@ -53,22 +53,29 @@ def test_fewer_than_four_cells_are_averaged_all():
     [(BOTH[0], (10, 6), (0, 0, 240, 135)), (BOTH[1], (14, 8), (8, 3, 232, 131))],
 )
 def test_cells_cover_a_window_of_the_input(network, cells, window):
-    logits, maps = network.eval().with_maps(pixels(2))
-    assert logits.shape == (2,)
-    assert maps.shape == (2, 4, *cells)
+    seen = network.eval().look(pixels(2))
+    assert network.logits(seen).shape == (2,)
+    assert seen.maps.shape == (2, 4, *cells)
+    assert seen.levels[1].shape[2:] == cells
     assert network.map_window(EIGHTH.height, EIGHTH.width) == window
 
 
-def test_the_logit_is_that_of_the_network_without_its_maps(network):
+def test_the_logit_is_that_of_what_the_network_sees(network):
     with torch.inference_mode():
-        logits, _ = network.eval().with_maps(pixels(2))
-        assert torch.equal(logits, network(pixels(2)))
-        assert torch.equal(logits, network.head(network.embed(pixels(2))).squeeze(1))
+        seen = network.eval().look(pixels(2))
+        assert torch.equal(network.logits(seen), network(pixels(2)))
+        assert torch.equal(seen.features, network.embed(pixels(2)))
+
+
+def test_the_finer_level_has_four_times_the_cells_of_the_maps(network):
+    with torch.inference_mode():
+        finer, level = network.eval().look(pixels(1)).levels
+    assert finer.shape[2] in (2 * level.shape[2], 2 * level.shape[2] - 1)
 
 
 def test_the_head_takes_the_pooled_maps_last(network):
     with torch.inference_mode():
-        _, maps = network.eval().with_maps(pixels(2))
+        maps = network.eval().look(pixels(2)).maps
         assert torch.equal(network.embed(pixels(2))[:, -12:], pooled_maps(maps))
     assert network.head[0].momentum == 0.05
 
@@ -79,7 +86,7 @@ def test_a_cell_shows_what_lies_there(network):
     other = frame.clone()
     other[:, :, : EIGHTH.height // 4] = 0
     with torch.inference_mode():
-        moved = (network.eval().with_maps(frame)[1] - network.with_maps(other)[1]).abs().amax(dim=(0, 1, 3))
+        moved = (network.eval().look(frame).maps - network.look(other).maps).abs().amax(dim=(0, 1, 3))
     assert moved[0] > 10 * moved[-1]
 
 
@@ -89,11 +96,11 @@ def test_any_taps_give_maps_of_the_size_of_the_last(taps):
     sizes = []
     network.features[-1].register_forward_hook(lambda _, __, output: sizes.append(output.shape[2:]))
     for height, width in [(240, 135), (100, 70)]:
-        assert network.with_maps(pixels(1, height, width))[1].shape[2:] == sizes.pop()
+        assert network.look(pixels(1, height, width)).maps.shape[2:] == sizes.pop()
 
 
 def test_layers_below_the_maps_learn_from_them_alone(network):
-    network.train().with_maps(pixels(2))[1].sum().backward()
+    network.train().look(pixels(2)).maps.sum().backward()
     learns = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
     assert {"maps.0.weight", "features.0.0.weight"} <= learns
     assert not any(name.startswith("head.") for name in learns)
@@ -122,11 +129,10 @@ def test_imagenet_weights_leave_the_layers_of_the_maps_as_they_are():
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_a_network_without_maps_says_so(name):
+def test_a_network_without_maps_has_no_layers_of_them(name):
     network = architecture(name).build()
     assert {key for key in network.state_dict() if not key.startswith("features.")} == {
         "head.1.weight",
         "head.1.bias",
     }
-    with pytest.raises(ValueError, match="build it with the option maps=True"):
-        network.with_maps(pixels(1))
+    assert network.look(pixels(1)).maps is None

@@ -9,7 +9,7 @@ from flipbatch.models.architectures import architecture
 from flipbatch.models.network_options import CnnOptions
 from flipbatch.training.frozen_blocks import speed_up_frozen
 from flipbatch.training.pretrain_recipe import PretrainRecipe
-from flipbatch.training.pretraining import Pretraining, logits_of
+from flipbatch.training.pretraining import Pretraining, StepLosses, augmented, logits_of
 from flipbatch.training.rendered_pool import Batch
 
 RECIPE = PretrainRecipe(CnnOptions((4, 4, 4, 8), maps=True), warmup_steps=1)
@@ -30,17 +30,22 @@ def batch(seed: int = 0) -> Batch:
     return Batch(pixels, regions.contiguous(), positive)
 
 
+def step(run: Pretraining, seed: int) -> StepLosses:
+    generator = torch.Generator().manual_seed(seed)
+    return run.step(augmented(batch(seed), generator, torch.device("cpu")))[0]
+
+
 def take(run: Pretraining, steps: int) -> None:
     for _ in range(steps):
         torch.manual_seed(run.done)
-        run.step(batch(run.done), torch.Generator().manual_seed(run.done))
+        step(run, run.done)
 
 
 def test_the_losses_of_labels_and_of_maps_fall():
     run = training(steps=60)
-    first = run.step(batch(), torch.Generator().manual_seed(0))
+    first = step(run, 0)
     take(run, 40)
-    last = run.step(batch(), torch.Generator().manual_seed(0))
+    last = step(run, 0)
     assert last.label < first.label
     assert last.maps < first.maps
 

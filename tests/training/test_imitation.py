@@ -1,0 +1,52 @@
+"""A student guesses what its teacher sees, at the places of its own cells."""
+
+import torch
+
+from flipbatch.frames.fitting import InputSize
+from flipbatch.models.architectures import architecture
+from flipbatch.models.network import Network
+from flipbatch.models.network_options import CnnOptions, MobileNetOptions
+from flipbatch.models.preprocessing import Window
+from flipbatch.training.imitation import Imitation, resampled
+from flipbatch.training.pretrain_recipe import PretrainRecipe
+from flipbatch.training.pretraining import Pretraining, augmented
+from flipbatch.training.rendered_pool import Batch
+
+SIZE = InputSize(96, 54)
+OPTIONS = CnnOptions((4, 4, 4, 8), maps=True)
+
+
+def networks() -> tuple[Network, Network]:
+    torch.manual_seed(0)
+    student = architecture("cnn_model").build(OPTIONS)
+    teacher = architecture("mobilenet_v2").build(MobileNetOptions(taps=(3, 6), maps=True))
+    return student, teacher.eval()
+
+
+def test_cells_of_one_window_are_taken_at_the_places_of_another():
+    columns = torch.arange(8.0).view(1, 1, 1, 8).expand(1, 1, 6, 8)  # cell k has its middle at 10 k + 5
+    at = resampled(columns, Window(0, 0, 60, 80), Window(10, 20, 50, 60), (2, 4))
+    assert torch.allclose(at, torch.arange(2.0, 6.0).expand(1, 1, 2, 4))
+
+
+def test_outside_of_a_window_its_edge_goes_on():
+    columns = torch.arange(8.0).view(1, 1, 1, 8).expand(1, 1, 6, 8)
+    at = resampled(columns, Window(0, 20, 60, 60), Window(0, 0, 60, 80), (1, 8))
+    assert at[0, 0, 0, 0] == 0
+    assert at[0, 0, 0, -1] == 7
+
+
+def test_a_student_comes_nearer_to_its_teacher_and_needs_no_labels():
+    student, teacher = networks()
+    run = Pretraining(student, PretrainRecipe(OPTIONS, warmup_steps=1), 40, Imitation(student, teacher, SIZE))
+    pixels = torch.randint(0, 255, (8, 96, 54, 3), dtype=torch.uint8, generator=torch.Generator())
+    batch = Batch(pixels, torch.zeros((8, 96, 54), dtype=torch.uint8), torch.zeros(8, dtype=torch.bool))
+    recipe = PretrainRecipe(MobileNetOptions(taps=(3, 6), maps=True), frozen_blocks=7)
+    teaching = Pretraining(teacher, recipe, 40)
+    losses = []
+    for seed in range(30):
+        torch.manual_seed(seed)
+        seen = augmented(batch, torch.Generator().manual_seed(seed), torch.device("cpu"))
+        losses.append(run.step(seen, teaching.step(seen)[1])[0])
+    assert losses[-1].features < 0.9 * losses[0].features
+    assert losses[-1].maps < losses[0].maps
