@@ -17,7 +17,7 @@ DESCRIPTION = (
     "come with flipbatch. Takes an hour or two on 2 cores. A GPU is used if there is one."
 )
 EPILOG = (
-    "Writes run.json, checkpoints/, models/NAME/ and _SUCCESS last. "
+    "Writes run.json, checkpoints/, stops/STEP/NAME/ (bundles of each report), models/NAME/ and _SUCCESS last. "
     "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments."
 )
 MODELS = ("cnn_model", "mobilenet_v2")
@@ -46,6 +46,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         type=positive_integer,
         metavar="N",
         help="number of training steps, of 64 frames each (default: that of the shipped bundles)",
+    )
+    command.add_argument(
+        "--stops",
+        nargs="+",
+        type=_stop,
+        default=[],
+        metavar="NAME=STEP",
+        help="step whose weights a model gets, one of OUT/stops; as --thresholds (default: the last)",
     )
     command.add_argument(
         "--thresholds",
@@ -81,12 +89,24 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--resume", action="store_true", help="resume the run in --out")
 
 
+def _stop(text: str) -> tuple[str, int]:
+    """Parse the name of a model and a step."""
+    name, number = _named(text)
+    return name, positive_integer(number)
+
+
 def _threshold(text: str) -> tuple[str, float]:
     """Parse the name of a model and a number from 0 to 1."""
-    name, _, number = text.partition("=")
+    name, number = _named(text)
+    return name, fraction(number)
+
+
+def _named(text: str) -> tuple[str, str]:
+    """Return the name of a model and what is said of it."""
+    name, _, value = text.partition("=")
     if name not in MODELS:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=X with one of {', '.join(MODELS)}")
-    return name, fraction(number)
+    return name, value
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -108,6 +128,7 @@ def main(arguments: argparse.Namespace) -> int:
         steps=arguments.steps or STEPS,
         seed=arguments.seed,
         without=tuple(arguments.without),
+        stops=dict(arguments.stops),
         thresholds=dict(arguments.thresholds),
         processes=arguments.processes,
         threads=max(1, (os.cpu_count() or 1) - arguments.processes),

@@ -23,16 +23,17 @@ from flipbatch.evaluation.counts import Counts
 from flipbatch.evaluation.reliability import calibration_report
 from flipbatch.evaluation.threshold import UNDECIDED
 from flipbatch.models.architectures import EIGHTH
-from flipbatch.models.bundle import Bundle, as_arrays, half_size, save_bundle
+from flipbatch.models.bundle import Bundle, as_arrays, half_size, load_bundle, save_bundle
 from flipbatch.models.network import Network
+from flipbatch.models.predictor import fastest_engine
 from flipbatch.models.pretrained import is_pretrained
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.synthetic.mix import WORLD, Mix
 from flipbatch.training.checkpoint_file import read_checkpoint, write_checkpoint
 from flipbatch.training.fit_model import CHECKPOINTS_FOLDER, MODELS_FOLDER
-from flipbatch.training.pretrain_recipe import RECIPES, STREAM, PretrainRecipe
 from flipbatch.training.imitation import Imitation
-from flipbatch.training.pretraining import Pretraining, StepLosses, Taught, augmented, logits_of
+from flipbatch.training.pretrain_recipe import RECIPES, STREAM, PretrainRecipe
+from flipbatch.training.pretraining import Pretraining, StepLosses, Taught, augmented
 from flipbatch.training.process_settings import set_up
 from flipbatch.training.rendered_places import LabelledFrames, PlaceRenderer
 from flipbatch.training.rendered_pool import START, Mark, RenderedPool
@@ -43,8 +44,10 @@ log = logging.getLogger(__name__)
 _VALIDATION_SEED = 2**31
 """Added to the seed of the stream that is trained on: validation shows other places."""
 
-_EVALUATION_BATCH = 64
 _STEPS_PER_LINE = 50
+
+STOPS_FOLDER = "stops"
+"""The folder of ``STEP/NAME``: the bundles of each report."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class PretrainOptions:
         Of the stream, the weights and the augmentation.
     without : tuple of str
         Ingredients of `synthetic.mix.Mix` that no scene has, to see what they are good for.
+    stops : dict of str to int
+        The step whose weights a model gets, one of those with a report; by default the last.
     thresholds : dict of str to float
         The probability at which a model decides, 0 to 1; by default one half. The best F1 on rendered frames
         would need a lower one, at which more resting pages are taken for turns.
@@ -82,6 +87,7 @@ class PretrainOptions:
     steps: int
     seed: int = 0
     without: tuple[str, ...] = ()
+    stops: Mapping[str, int] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
     processes: int = 1
     threads: int = 1
@@ -110,7 +116,7 @@ class PretrainOptions:
 def pretrain(options: PretrainOptions) -> dict[str, Any]:
     """Train networks on rendered frames and write their bundles.
 
-    A finished run that is resumed with other thresholds gets them without being trained again.
+    A finished run that is resumed with other stops or thresholds gets them without being trained again.
 
     Returns
     -------
@@ -126,6 +132,11 @@ def pretrain(options: PretrainOptions) -> dict[str, Any]:
         raise InputError(
             f"--weights {options.weights} has learned from rendered frames before: use imagenet, none or the "
             "URI of a file."
+        )
+    if wrong := [stop for stop in options.stops.values() if not STREAM.reports_at(stop, options.steps)]:
+        raise InputError(
+            f"No report is written at step {wrong[0]}: stop at a multiple of {STREAM.steps_per_report} or at "
+            f"the last step, {options.steps}."
         )
     directory = RunDirectory.at(options.out)
     found = directory.read_identity(frozenset())
@@ -188,11 +199,19 @@ class _Run:
                 self._train(RenderedPool(places, STREAM.capacity, EIGHTH, pool_start), validation)
         metrics: dict[str, Any] = {}
         for name in options.models:
-            bundle = self._bundle(name, identity, validation)
-            save_bundle(bundle, self._directory.path(MODELS_FOLDER, name))
+            stop = options.stops.get(name, options.steps)
+            bundle = self._calibrated(load_bundle(self._stop_uri(stop, name))[0], validation)
+            training = {**identity, **self._card_weights(), "stop": stop}
+            history = [entry for entry in self._histories[name] if entry["step"] <= stop]
+            provenance = {**bundle.provenance, "training": training, "history": history}
+            save_bundle(replace(bundle, provenance=provenance), self._directory.path(MODELS_FOLDER, name))
             metrics[name] = bundle.provenance["metrics"]["rendered"]
         self._directory.finish()
         return metrics
+
+    def _stop_uri(self, step: int, name: str) -> str:
+        """Return where the bundle of a report is."""
+        return self._directory.path(STOPS_FOLDER, str(step), name)
 
     def _resume(self) -> Mark:
         checkpoint = read_checkpoint(self._file)
@@ -222,7 +241,7 @@ class _Run:
             pool.fill(STREAM.frames_at(self._done))
             for name, loss in self._step(pool).items():
                 losses[name].append(loss)
-            if self._done % STREAM.steps_per_report == 0 or self._done == steps:
+            if STREAM.reports_at(self._done, steps):
                 self._report(losses, pool, validation)
                 losses = {name: [] for name in self._trainings}
             elif self._done % _STEPS_PER_LINE == 0:
@@ -244,15 +263,18 @@ class _Run:
     def _report(
         self, losses: Mapping[str, list[StepLosses]], pool: RenderedPool, validation: _Validation
     ) -> None:
-        """Evaluate the networks and write a checkpoint."""
+        """Evaluate the networks, and write their bundles and a checkpoint."""
         for name, training in self._trainings.items():
-            logits = _logits(training.averaged, validation.frames)
+            weights = as_arrays(training.averaged.state_dict())
+            bundle = Bundle(name, name, EIGHTH, Calibration(), weights, {}, RECIPES[name].network)
+            bundle = self._calibrated(half_size(bundle), validation)
+            save_bundle(bundle, self._stop_uri(self._done, name))
             label, maps, features = np.mean(losses[name], axis=0).tolist()
             entry = {
                 "step": self._done,
                 "frames": pool.frames,
                 "train": {"label_loss": label, "map_loss": maps, "feature_loss": features},
-                "val": _metrics(logits, validation.frames.positive, Calibration()),
+                "val": bundle.provenance["metrics"]["rendered"],
             }
             self._histories[name].append(entry)
             log.info("%s", report_line(name, self._options.steps, entry))
@@ -263,13 +285,11 @@ class _Run:
         }
         write_checkpoint(checkpoint, self._file)
 
-    def _bundle(self, name: str, identity: dict[str, Any], validation: _Validation) -> Bundle:
-        """Return the bundle of the averaged weights, calibrated as they are stored."""
-        weights = as_arrays(self._trainings[name].averaged.state_dict())
-        bundle = half_size(Bundle(name, name, EIGHTH, Calibration(), weights, {}, RECIPES[name].network))
-        truth = validation.frames.positive
-        logits = _logits(bundle.network(), validation.frames)
-        threshold = self._options.thresholds.get(name, UNDECIDED)
+    def _calibrated(self, bundle: Bundle, validation: _Validation) -> Bundle:
+        """Return a bundle calibrated on rendered frames, with its metrics."""
+        truth, device = validation.frames.positive, "cuda" if self._device.type == "cuda" else "cpu"
+        logits = fastest_engine(bundle, device).logits(validation.frames.pixels)
+        threshold = self._options.thresholds.get(bundle.name, UNDECIDED)
         calibration = replace(Calibration.fit(logits, truth), threshold=threshold)
         log_odds = logits.astype(np.float64) / calibration.temperature + calibration.offset
         prior = AdaptationPrior.fit(log_odds, truth, validation.places, calibration.threshold)
@@ -277,8 +297,6 @@ class _Run:
             "metrics": {"rendered": _metrics(logits, truth, calibration)},
             "calibration": calibration_report(logits, truth, calibration),
             "adaptation": prior.to_json(),
-            "training": {**identity, **self._card_weights()},
-            "history": self._histories[name],
         }
         return replace(bundle, calibration=calibration, provenance=provenance)
 
@@ -301,10 +319,6 @@ def _generator(seed: int, step: int) -> torch.Generator:
 def _recipe_json(recipe: PretrainRecipe) -> dict[str, Any]:
     values = {**asdict(recipe), "network": recipe.network.to_json()}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
-
-def _logits(network: Network, frames: LabelledFrames) -> npt.NDArray[np.float32]:
-    return logits_of(network, torch.from_numpy(frames.pixels), _EVALUATION_BATCH).numpy()
 
 
 def _metrics(

@@ -36,13 +36,17 @@ class StreamRecipe:
     batch_size: int = 64
     capacity: int = 6_000
     fewest_frames: int = 2_000
-    frames_per_step: int = 48
+    frames_per_step: int = 32
     steps_per_report: int = 250
     validation_frames: int = 1_500
 
     def frames_at(self, step: int) -> int:
         """Return how many frames the pool has been given before a step, counted from 0."""
         return self.fewest_frames + self.frames_per_step * step
+
+    def reports_at(self, step: int, steps: int) -> bool:
+        """Return whether the networks are evaluated after a step, counted from 1, of a run of `steps`."""
+        return 0 < step <= steps and (step % self.steps_per_report == 0 or step == steps)
 
 
 @dataclass(frozen=True)
@@ -113,13 +117,15 @@ class PretrainRecipe:
         return min(self.longest_average, step / (step + self.young_average))
 
 
-STEPS = 1_800
+STEPS = 3_000
 """Steps of the run that makes the shipped bundles."""
 
 STREAM = StreamRecipe()
 
 RECIPES: Mapping[str, PretrainRecipe] = {
-    "cnn_model": PretrainRecipe(CnnOptions((8, 16, 32, 64, 96, 96), plain=(5,), maps=True)),
+    "cnn_model": PretrainRecipe(
+        CnnOptions((8, 16, 32, 64, 96, 96), plain=(5,), maps=True), teacher="mobilenet_v2"
+    ),
     "mobilenet_v2": PretrainRecipe(MobileNetOptions(standardise_pixels=True, maps=True), frozen_blocks=14),
 }
 """By architecture."""

@@ -138,9 +138,7 @@ class Pretraining:
         shares, counts = region_shares(batch.regions, window, (cells[0], cells[1]))
         return label, map_loss(seen.maps, shares, counts, self._recipe.region_weights)
 
-    def _imitation_losses(
-        self, logits: Tensor, seen: Seen, taught: Taught
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _imitation_losses(self, logits: Tensor, seen: Seen, taught: Taught) -> tuple[Tensor, Tensor, Tensor]:
         """Return the losses of the teacher's probabilities, maps and features."""
         assert self._imitation is not None
         label = functional.binary_cross_entropy_with_logits(logits, taught.logits.sigmoid())
