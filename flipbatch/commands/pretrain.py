@@ -17,7 +17,7 @@ DESCRIPTION = (
     "come with flipbatch. Takes an hour or two on 2 cores. A GPU is used if there is one."
 )
 EPILOG = (
-    "Writes run.json, checkpoints/, stops/STEP/NAME/ (bundles of each report), models/NAME/ and _SUCCESS last. "
+    "Writes run.json, checkpoints/, stops/STEP/NAME/ (bundles of each report), models/NAME/, _SUCCESS last. "
     "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments."
 )
 MODELS = ("cnn_model", "mobilenet_v2")

@@ -93,6 +93,14 @@ class AdaptationPrior:
         moved = {"notflip_mean": self.notflip_mean + move, "flip_mean": self.flip_mean + move}
         return dataclasses.replace(self, **moved)
 
+    def widened(self, factor: float) -> AdaptationPrior:
+        """Return this prior with both deviations within a place multiplied by a factor above 0."""
+        wider = {
+            "notflip_deviation": self.notflip_deviation * factor,
+            "flip_deviation": self.flip_deviation * factor,
+        }
+        return dataclasses.replace(self, **wider)
+
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> AdaptationPrior:
         """Read a model card's ``adaptation``; what it lacks has its default.

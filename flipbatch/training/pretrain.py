@@ -32,7 +32,7 @@ from flipbatch.synthetic.mix import WORLD, Mix
 from flipbatch.training.checkpoint_file import read_checkpoint, write_checkpoint
 from flipbatch.training.fit_model import CHECKPOINTS_FOLDER, MODELS_FOLDER
 from flipbatch.training.imitation import Imitation
-from flipbatch.training.pretrain_recipe import RECIPES, STREAM, PretrainRecipe
+from flipbatch.training.pretrain_recipe import FILMS_DIFFER, RECIPES, STREAM, PretrainRecipe
 from flipbatch.training.pretraining import Pretraining, StepLosses, Taught, augmented
 from flipbatch.training.process_settings import set_up
 from flipbatch.training.rendered_places import LabelledFrames, PlaceRenderer
@@ -296,7 +296,7 @@ class _Run:
         provenance = {
             "metrics": {"rendered": _metrics(logits, truth, calibration)},
             "calibration": calibration_report(logits, truth, calibration),
-            "adaptation": prior.to_json(),
+            "adaptation": prior.widened(FILMS_DIFFER).to_json(),
         }
         return replace(bundle, calibration=calibration, provenance=provenance)
 

@@ -120,6 +120,12 @@ class PretrainRecipe:
 STEPS = 3_000
 """Steps of the run that makes the shipped bundles."""
 
+FILMS_DIFFER = 2.0
+"""Factor of the deviations within a place, for `score --adapt`. The frames of a rendered place come from one
+film of each label, those of a real place from several, with other pages and hands: the deviation of notflip
+logits is 0.3 to 0.4 in rendered places and 0.4 to 0.9 in real ones. Factors of 1.6 to 2.4 do about as well on
+real places (docs/quality.md)."""
+
 STREAM = StreamRecipe()
 
 RECIPES: Mapping[str, PretrainRecipe] = {

@@ -182,6 +182,13 @@ def test_a_fitted_prior_is_that_of_the_frames() -> None:
     assert prior.place_deviation == pytest.approx(np.hypot(1, 1), abs=0.3)  # the middle lies at -1, not at 0
 
 
+def test_a_widened_prior_has_wider_labels_at_the_same_places() -> None:
+    wider = PRIOR.widened(1.5)
+    assert (wider.notflip_deviation, wider.flip_deviation) == (3.0, 3.0)
+    assert (wider.notflip_mean, wider.flip_mean, wider.boundary) == (-3.0, 3.0, PRIOR.boundary)
+    assert wider.place_deviation == PRIOR.place_deviation
+
+
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 0.9])
 def test_the_threshold_divides_the_classes_of_a_prior(threshold: float) -> None:
     prior = AdaptationPrior(-1, 1, 5, 2).around(threshold)

@@ -80,3 +80,20 @@ def test_a_run_is_not_overwritten(tmp_path: Path):
 def test_weights_that_have_seen_rendered_frames_are_refused(tmp_path: Path):
     with pytest.raises(InputError, match="use imagenet, none"):
         pretrain(replace(options(tmp_path), weights="pretrained:cnn_model"))
+
+
+def test_a_model_gets_the_weights_of_the_step_that_is_chosen(tmp_path: Path):
+    stopped = replace(options(tmp_path), stops={"cnn_model": 2})
+    pretrain(stopped)
+    chosen, last = (load_bundle(str(tmp_path / one))[0] for one in ("models/cnn_model", "stops/4/cnn_model"))
+    at_stop, _ = load_bundle(str(tmp_path / "stops/2/cnn_model"))
+    assert all(np.array_equal(value, at_stop.weights[name]) for name, value in chosen.weights.items())
+    assert not all(np.array_equal(value, last.weights[name]) for name, value in chosen.weights.items())
+    assert chosen.provenance["training"]["stop"] == 2
+    assert [entry["step"] for entry in chosen.provenance["history"]] == [2]
+
+
+def test_a_stop_without_a_report_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="No report is written at step 3: stop at a multiple of 2"):
+        pretrain(replace(options(tmp_path), stops={"cnn_model": 3}))
+    assert not any(tmp_path.iterdir())
