@@ -13,7 +13,7 @@ from flipbatch.runtime.command_line import fraction, non_negative_integer, posit
 
 SUMMARY = "train networks on rendered frames alone, as the bundles that come with flipbatch"
 DESCRIPTION = (
-    "Train networks on one endless stream of rendered frames, without any data. This makes the bundles that "
+    "Train networks on an endless stream of rendered frames, without any data. This makes the bundles that "
     "come with flipbatch. Takes an hour or two on 2 cores. A GPU is used if there is one."
 )
 EPILOG = (
@@ -32,7 +32,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         choices=MODELS,
         default=list(MODELS),
         metavar="NAME",
-        help="networks to train, on the same frames: cnn_model, mobilenet_v2 (default: both)",
+        help="networks to train: mobilenet_v2, and cnn_model, which imitates it (default: both)",
     )
     command.add_argument(
         "--weights",
@@ -42,10 +42,18 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "of a .safetensors or .pth file; cnn_model starts from random weights (default: imagenet)",
     )
     command.add_argument(
+        "--teacher",
+        default="pretrained:mobilenet_v2",
+        metavar="URI",
+        help="bundle that cnn_model imitates, where mobilenet_v2 is not trained in this run (default: "
+        "pretrained:mobilenet_v2)",
+    )
+    command.add_argument(
         "--steps",
         type=positive_integer,
         metavar="N",
-        help="number of training steps, of 64 frames each (default: that of the shipped bundles)",
+        help="number of training steps of each network, of 64 frames each (default: those of the shipped "
+        "bundles)",
     )
     command.add_argument(
         "--stops",
@@ -115,17 +123,18 @@ def main(arguments: argparse.Namespace) -> int:
     from flipbatch.runtime.standard_streams import show
     from flipbatch.runtime.submitted_job import refuse_relative
     from flipbatch.training.pretrain import PretrainOptions, pretrain
-    from flipbatch.training.pretrain_recipe import STEPS
     from flipbatch.training.start import is_file
 
     refuse_relative(out=arguments.out)
-    if is_file(arguments.weights):
-        refuse_relative(weights=arguments.weights)
+    for name in ("weights", "teacher"):
+        if is_file(value := getattr(arguments, name)):
+            refuse_relative(**{name: value})
     options = PretrainOptions(
         out=arguments.out,
         models=tuple(dict.fromkeys(arguments.models)),
         weights=arguments.weights,
-        steps=arguments.steps or STEPS,
+        teacher=arguments.teacher,
+        steps=arguments.steps,
         seed=arguments.seed,
         without=tuple(arguments.without),
         stops=dict(arguments.stops),

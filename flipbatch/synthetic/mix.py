@@ -51,14 +51,14 @@ class Mix:
         Other things lie on the table.
     """
 
-    usual: float = 0.25
+    usual: float = 0.35
     held: float = 0.35
     tilted: float = 0.45
     curved: float = 0.7
     several: float = 0.25
     lifted: float = 0.4
     prints: float = 0.6
-    close: float = 0.6
+    close: float = 0.5
     low: float = 0.4
     turned: float = 0.35
     formats: float = 0.35

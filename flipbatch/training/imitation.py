@@ -8,6 +8,9 @@ Knows what networks see. Does not know layers, optimisers or frames.
 
 from __future__ import annotations
 
+import copy
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -15,6 +18,50 @@ from torch.nn import functional
 from flipbatch.frames.fitting import InputSize
 from flipbatch.models.network import Network, Seen
 from flipbatch.models.preprocessing import Window
+from flipbatch.training.frozen_blocks import speed_up_frozen
+
+
+class Taught(NamedTuple):
+    """What a teacher says of a batch.
+
+    Attributes
+    ----------
+    logits : Tensor
+        (N,), float32.
+    seen : Seen
+    """
+
+    logits: Tensor
+    seen: Seen
+
+
+class Teacher:
+    """A trained network that is imitated and does not change.
+
+    Parameters
+    ----------
+    network : Network
+        With class maps. It is copied.
+    device : torch.device
+
+    Attributes
+    ----------
+    network : Network
+        The copy, in evaluation mode.
+    """
+
+    def __init__(self, network: Network, device: torch.device) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False).to(device)
+        self._fast = copy.deepcopy(self.network)
+        if device.type == "cpu":
+            features = self._fast.features
+            speed_up_frozen(features, len(features), network.used_blocks, torch.get_num_threads())
+
+    @torch.no_grad()
+    def says(self, pixels: Tensor) -> Taught:
+        """Return what the teacher says of pixels as `Network.forward` takes; always of one shape."""
+        seen = self._fast.look(pixels)
+        return Taught(self._fast.logits(seen), seen)
 
 
 class Imitation(nn.Module):

@@ -6,7 +6,7 @@ Knows the run directory, checkpoints and the order of steps. Does not know Ray, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial, reduce
 from typing import Any, NamedTuple
@@ -31,9 +31,9 @@ from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.synthetic.mix import WORLD, Mix
 from flipbatch.training.checkpoint_file import read_checkpoint, write_checkpoint
 from flipbatch.training.fit_model import CHECKPOINTS_FOLDER, MODELS_FOLDER
-from flipbatch.training.imitation import Imitation
+from flipbatch.training.imitation import Teacher
 from flipbatch.training.pretrain_recipe import FILMS_DIFFER, RECIPES, STREAM, PretrainRecipe
-from flipbatch.training.pretraining import Pretraining, StepLosses, Taught, augmented
+from flipbatch.training.pretraining import Pretraining, StepLosses, augmented
 from flipbatch.training.process_settings import set_up
 from flipbatch.training.rendered_places import LabelledFrames, PlaceRenderer
 from flipbatch.training.rendered_pool import START, Mark, RenderedPool
@@ -62,8 +62,11 @@ class PretrainOptions:
         Architectures to train, all on the same frames.
     weights : str
         What `mobilenet_v2` starts from: ``imagenet``, ``none``, or the URI of a file.
-    steps : int
-        At least 1.
+    teacher : str
+        The bundle that `cnn_model` imitates, a URI or ``pretrained:NAME``, where `mobilenet_v2` is not
+        trained in this run.
+    steps : int, optional
+        At least 1; by default those of the shipped bundles.
     seed : int
         Of the stream, the weights and the augmentation.
     without : tuple of str
@@ -84,7 +87,8 @@ class PretrainOptions:
     out: str
     models: tuple[str, ...]
     weights: str
-    steps: int
+    teacher: str = "pretrained:mobilenet_v2"
+    steps: int | None = None
     seed: int = 0
     without: tuple[str, ...] = ()
     stops: Mapping[str, int] = field(default_factory=dict)
@@ -92,6 +96,15 @@ class PretrainOptions:
     processes: int = 1
     threads: int = 1
     resume: bool = False
+
+    def steps_of(self, name: str) -> int:
+        """Return the steps of a network."""
+        return self.steps or RECIPES[name].steps
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether a network imitates one that is not trained in this run."""
+        return any(RECIPES[name].teacher not in (None, *self.models) for name in self.models)
 
     @property
     def mix(self) -> Mix:
@@ -105,7 +118,9 @@ class PretrainOptions:
             "models": list(self.models),
             "weights": weights_source(self.weights),
             "weights_digest": weights_digest(self.models, self.weights),
-            "steps": self.steps,
+            "teacher": self.teacher if self.has_teacher else None,
+            "teacher_digest": load_bundle(self.teacher)[1] if self.has_teacher else None,
+            "steps": {name: self.steps_of(name) for name in self.models},
             "seed": self.seed,
             "mix": asdict(self.mix),
             "stream": asdict(STREAM),
@@ -133,11 +148,14 @@ def pretrain(options: PretrainOptions) -> dict[str, Any]:
             f"--weights {options.weights} has learned from rendered frames before: use imagenet, none or the "
             "URI of a file."
         )
-    if wrong := [stop for stop in options.stops.values() if not STREAM.reports_at(stop, options.steps)]:
-        raise InputError(
-            f"No report is written at step {wrong[0]}: stop at a multiple of {STREAM.steps_per_report} or at "
-            f"the last step, {options.steps}."
-        )
+    for name, stop in options.stops.items():
+        if not STREAM.reports_at(stop, last := options.steps_of(name)):
+            raise InputError(
+                f"No report of {name} is written at step {stop}: stop at a multiple of "
+                f"{STREAM.steps_per_report} or at the last step, {last}."
+            )
+    if options.has_teacher:
+        _load_teacher(options.teacher)
     directory = RunDirectory.at(options.out)
     found = directory.read_identity(frozenset())
     if found is not None and not options.resume:
@@ -164,63 +182,26 @@ class _Validation(NamedTuple):
 
 
 class _Run:
-    """One run: from its checkpoint, or from the start, to its bundles."""
+    """One run: each network from its checkpoint, or from the start, to its bundles."""
 
     def __init__(
         self, options: PretrainOptions, directory: RunDirectory, networks: Mapping[str, Network]
     ) -> None:
-        self._options, self._directory = options, directory
+        self._options, self._directory, self._networks = options, directory, networks
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        # A teacher comes before its student, and its shapes are read before its layers are compiled.
-        self._teachers = {name: _teacher(name, networks) for name in networks}
-        imitations = {
-            name: Imitation(networks[name], networks[teacher], EIGHTH) if teacher else None
-            for name, teacher in self._teachers.items()
-        }
-        self._trainings = {
-            name: Pretraining(networks[name].to(self._device), RECIPES[name], options.steps, imitations[name])
-            for name in sorted(networks, key=lambda name: self._teachers[name] is not None)
-        }
-        self._histories: dict[str, list[dict[str, Any]]] = {name: [] for name in networks}
-        self._file = directory.path(CHECKPOINTS_FOLDER, "pretrain.pt")
-
-    @property
-    def _done(self) -> int:
-        """Steps so far: the same for all networks."""
-        return next(iter(self._trainings.values())).done
 
     def finish(self, identity: dict[str, Any]) -> dict[str, Any]:
-        """Train what is left and write the bundles."""
-        options, pool_start = self._options, self._resume()
-        with PlaceRenderer(options.processes, EIGHTH, options.mix) as renderer:
-            validation = self._render_validation(renderer)
-            if self._done < options.steps:
-                places = partial(renderer.places, options.seed)
-                self._train(RenderedPool(places, STREAM.capacity, EIGHTH, pool_start), validation)
+        """Train what is left, one network after the other, and write the bundles."""
         metrics: dict[str, Any] = {}
-        for name in options.models:
-            stop = options.stops.get(name, options.steps)
-            bundle = self._calibrated(load_bundle(self._stop_uri(stop, name))[0], validation)
-            training = {**identity, **self._card_weights(), "stop": stop}
-            history = [entry for entry in self._histories[name] if entry["step"] <= stop]
-            provenance = {**bundle.provenance, "training": training, "history": history}
-            save_bundle(replace(bundle, provenance=provenance), self._directory.path(MODELS_FOLDER, name))
-            metrics[name] = bundle.provenance["metrics"]["rendered"]
+        with PlaceRenderer(self._options.processes, EIGHTH, self._options.mix) as renderer:
+            validation = self._render_validation(renderer)
+            for name in (one for one in RECIPES if one in self._networks):
+                history = self._train(name, renderer, validation)
+                bundle = self._chosen(name, history, identity, validation)
+                save_bundle(bundle, self._directory.path(MODELS_FOLDER, name))
+                metrics[name] = bundle.provenance["metrics"]["rendered"]
         self._directory.finish()
         return metrics
-
-    def _stop_uri(self, step: int, name: str) -> str:
-        """Return where the bundle of a report is."""
-        return self._directory.path(STOPS_FOLDER, str(step), name)
-
-    def _resume(self) -> Mark:
-        checkpoint = read_checkpoint(self._file)
-        if checkpoint is None:
-            return START
-        self._histories = checkpoint["histories"]
-        for name, training in self._trainings.items():
-            training.resume(checkpoint["trainings"][name])
-        return Mark(*checkpoint["oldest"])
 
     def _render_validation(self, renderer: PlaceRenderer) -> _Validation:
         log.info("rendering %d frames for validation", STREAM.validation_frames)
@@ -234,56 +215,76 @@ class _Run:
         frames = LabelledFrames(*map(np.concatenate, zip(*parts, strict=True)))
         return _Validation(frames, np.array(numbers))
 
-    def _train(self, pool: RenderedPool, validation: _Validation) -> None:
-        steps = self._options.steps
-        losses: dict[str, list[StepLosses]] = {name: [] for name in self._trainings}
-        while self._done < steps:
-            pool.fill(STREAM.frames_at(self._done))
-            for name, loss in self._step(pool).items():
-                losses[name].append(loss)
-            if STREAM.reports_at(self._done, steps):
-                self._report(losses, pool, validation)
-                losses = {name: [] for name in self._trainings}
-            elif self._done % _STEPS_PER_LINE == 0:
-                log.info("step %d of %d", self._done, steps)
+    def _train(self, name: str, renderer: PlaceRenderer, validation: _Validation) -> list[dict[str, Any]]:
+        """Train a network from its checkpoint, or from the start, to its last step; return its history."""
+        options, recipe = self._options, RECIPES[name]
+        steps, file = options.steps_of(name), self._directory.path(CHECKPOINTS_FOLDER, f"{name}.pt")
+        network, teacher = self._networks[name].to(self._device), self._teacher(name)
+        torch.manual_seed(options.seed)  # of the layers that guess what the teacher sees
+        training = Pretraining(network, recipe, steps, teacher)
+        history: list[dict[str, Any]] = []
+        oldest = START
+        if checkpoint := read_checkpoint(file):
+            history, oldest = checkpoint["history"], Mark(*checkpoint["oldest"])
+            training.resume(checkpoint["training"])
+        if training.done == steps:
+            return history
+        pool = RenderedPool(partial(renderer.places, options.seed), STREAM.capacity, EIGHTH, oldest)
+        losses: list[StepLosses] = []
+        while training.done < steps:
+            pool.fill(STREAM.fewest_frames + recipe.frames_per_step * training.done)
+            losses.append(self._step(training, pool))
+            if STREAM.reports_at(training.done, steps):
+                bundle = self._bundle(name, training, validation)
+                save_bundle(bundle, self._stop_uri(training.done, name))
+                history.append(_entry(training.done, pool.frames, losses, bundle))
+                log.info("%s", report_line(name, steps, history[-1]))
+                losses = []
+                state = {"training": training.checkpoint(), "history": history, "oldest": tuple(pool.oldest)}
+                write_checkpoint(state, file)
+            elif training.done % _STEPS_PER_LINE == 0:
+                log.info("%s: step %d of %d", name, training.done, steps)
+        return history
 
-    def _step(self, pool: RenderedPool) -> dict[str, StepLosses]:
-        """Train each network on one batch."""
+    def _step(self, training: Pretraining, pool: RenderedPool) -> StepLosses:
+        """Train on one batch."""
         # Every draw depends on seed and step alone: a run that goes on gives the same weights.
-        generator = _generator(self._options.seed, self._done)
+        generator = _generator(self._options.seed, training.done)
         batch = augmented(pool.draw(STREAM.batch_size, generator), generator, self._device)
-        losses: dict[str, StepLosses] = {}
-        taught: dict[str | None, Taught] = {}
-        step = self._done
-        for name, training in self._trainings.items():
-            torch.manual_seed(step)
-            losses[name], taught[name] = training.step(batch, taught.get(self._teachers[name]))
-        return losses
+        torch.manual_seed(training.done)
+        return training.step(batch)
 
-    def _report(
-        self, losses: Mapping[str, list[StepLosses]], pool: RenderedPool, validation: _Validation
-    ) -> None:
-        """Evaluate the networks, and write their bundles and a checkpoint."""
-        for name, training in self._trainings.items():
-            weights = as_arrays(training.averaged.state_dict())
-            bundle = Bundle(name, name, EIGHTH, Calibration(), weights, {}, RECIPES[name].network)
-            bundle = self._calibrated(half_size(bundle), validation)
-            save_bundle(bundle, self._stop_uri(self._done, name))
-            label, maps, features = np.mean(losses[name], axis=0).tolist()
-            entry = {
-                "step": self._done,
-                "frames": pool.frames,
-                "train": {"label_loss": label, "map_loss": maps, "feature_loss": features},
-                "val": bundle.provenance["metrics"]["rendered"],
-            }
-            self._histories[name].append(entry)
-            log.info("%s", report_line(name, self._options.steps, entry))
-        checkpoint = {
-            "trainings": {name: training.checkpoint() for name, training in self._trainings.items()},
-            "histories": self._histories,
-            "oldest": tuple(pool.oldest),
+    def _teacher(self, name: str) -> Teacher | None:
+        """Return the network that another one imitates: that of this run, if it is trained here."""
+        teacher = RECIPES[name].teacher
+        if teacher is None:
+            return None
+        here = teacher in self._networks
+        uri = self._stop_uri(self._options.steps_of(teacher), teacher) if here else self._options.teacher
+        return Teacher(_load_teacher(uri).network(), self._device)
+
+    def _stop_uri(self, step: int, name: str) -> str:
+        """Return where the bundle of a report is."""
+        return self._directory.path(STOPS_FOLDER, str(step), name)
+
+    def _bundle(self, name: str, training: Pretraining, validation: _Validation) -> Bundle:
+        """Return the bundle of the averaged weights."""
+        weights = as_arrays(training.averaged.state_dict())
+        bundle = Bundle(name, name, EIGHTH, Calibration(), weights, {}, RECIPES[name].network)
+        return self._calibrated(half_size(bundle), validation)
+
+    def _chosen(
+        self, name: str, history: list[dict[str, Any]], identity: dict[str, Any], validation: _Validation
+    ) -> Bundle:
+        """Return the bundle of the step that was asked for, with its history."""
+        stop = self._options.stops.get(name, self._options.steps_of(name))
+        bundle = self._calibrated(load_bundle(self._stop_uri(stop, name))[0], validation)
+        provenance = {
+            **bundle.provenance,
+            "training": {**identity, **self._card_sources(), "stop": stop},
+            "history": [entry for entry in history if entry["step"] <= stop],
         }
-        write_checkpoint(checkpoint, self._file)
+        return replace(bundle, provenance=provenance)
 
     def _calibrated(self, bundle: Bundle, validation: _Validation) -> Bundle:
         """Return a bundle calibrated on rendered frames, with its metrics."""
@@ -292,24 +293,53 @@ class _Run:
         threshold = self._options.thresholds.get(bundle.name, UNDECIDED)
         calibration = replace(Calibration.fit(logits, truth), threshold=threshold)
         log_odds = logits.astype(np.float64) / calibration.temperature + calibration.offset
-        prior = AdaptationPrior.fit(log_odds, truth, validation.places, calibration.threshold)
+        prior = _prior(log_odds, validation, calibration.threshold)
         provenance = {
             "metrics": {"rendered": _metrics(logits, truth, calibration)},
             "calibration": calibration_report(logits, truth, calibration),
-            "adaptation": prior.widened(FILMS_DIFFER).to_json(),
+            "adaptation": prior.to_json(),
         }
         return replace(bundle, calibration=calibration, provenance=provenance)
 
-    def _card_weights(self) -> dict[str, Any]:
-        """Return what a model card says of the first weights: of a file, its name alone."""
-        weights = self._options.weights
-        return {"weights": weights.rpartition("/")[2] if is_file(weights) else weights}
+    def _card_sources(self) -> dict[str, Any]:
+        """Return what a model card says of the sources of weights: of files, their names alone."""
+        options, teacher = self._options, self._options.teacher if self._options.has_teacher else None
+        return {
+            "weights": options.weights.rpartition("/")[2] if is_file(options.weights) else options.weights,
+            "teacher": teacher and teacher.rstrip("/").rpartition("/")[2],
+        }
 
 
-def _teacher(name: str, trained: Collection[str]) -> str | None:
-    """Return which of the networks of a run teaches another one."""
-    teacher = RECIPES[name].teacher
-    return teacher if teacher in trained else None
+def _load_teacher(uri: str) -> Bundle:
+    """Load a bundle with class maps.
+
+    Raises
+    ------
+    BundleError, StorageError
+        If it can't be read.
+    InputError
+        If its network has no class maps.
+    """
+    bundle, _ = load_bundle(uri)
+    if not getattr(bundle.options, "maps", False):
+        raise InputError(f"--teacher {uri} has no class maps: use a model that `flipbatch pretrain` made.")
+    return bundle
+
+
+def _prior(log_odds: npt.NDArray[np.float64], validation: _Validation, threshold: float) -> AdaptationPrior:
+    """Return the prior of places; the general one for a network that ranks most places wrongly."""
+    try:
+        prior = AdaptationPrior.fit(log_odds, validation.frames.positive, validation.places, threshold)
+    except ValueError:
+        return AdaptationPrior().around(threshold)
+    return prior.widened(FILMS_DIFFER)
+
+
+def _entry(step: int, frames: int, losses: list[StepLosses], bundle: Bundle) -> dict[str, Any]:
+    """Return what the history says of a report."""
+    label, maps, features = np.mean(losses, axis=0).tolist()
+    train = {"label_loss": label, "map_loss": maps, "feature_loss": features}
+    return {"step": step, "frames": frames, "train": train, "val": bundle.provenance["metrics"]["rendered"]}
 
 
 def _generator(seed: int, step: int) -> torch.Generator:

@@ -14,7 +14,7 @@ from flipbatch.models.network_options import CnnOptions, MobileNetOptions, Netwo
 
 @dataclass(frozen=True)
 class StreamRecipe:
-    """What all networks of one run of ``flipbatch pretrain`` see.
+    """What all networks see.
 
     Attributes
     ----------
@@ -24,9 +24,6 @@ class StreamRecipe:
         Frames that are kept to draw from: 0.8 GB. Frames of one scene, which come together, are drawn apart.
     fewest_frames : int
         Frames that are there before the first step: fewer would be learned by heart.
-    frames_per_step : int
-        New frames that the pool takes per step. As they are fewer than a batch, some frames are drawn several
-        times before they are replaced, each time with another augmentation.
     steps_per_report : int
         Steps between two evaluations, each with a checkpoint.
     validation_frames : int
@@ -36,13 +33,8 @@ class StreamRecipe:
     batch_size: int = 64
     capacity: int = 6_000
     fewest_frames: int = 2_000
-    frames_per_step: int = 32
     steps_per_report: int = 250
     validation_frames: int = 1_500
-
-    def frames_at(self, step: int) -> int:
-        """Return how many frames the pool has been given before a step, counted from 0."""
-        return self.fewest_frames + self.frames_per_step * step
 
     def reports_at(self, step: int, steps: int) -> bool:
         """Return whether the networks are evaluated after a step, counted from 1, of a run of `steps`."""
@@ -57,6 +49,11 @@ class PretrainRecipe:
     ----------
     network : NetworkOptions
         Which network is trained.
+    steps : int
+        Of the run that makes the shipped bundle.
+    frames_per_step : int
+        New frames that the pool takes per step. As they are fewer than a batch, some frames are drawn several
+        times before they are replaced, each time with another augmentation.
     learning_rate : float
         Largest rate of layers that start from random weights.
     feature_rate : float
@@ -75,8 +72,9 @@ class PretrainRecipe:
     label_smoothing : float
         A logit that is never wanted to be infinite is better calibrated.
     teacher : str or None
-        The architecture that this one imitates, where both are trained: its logits, maps and features take
-        the place of labels and regions.
+        The architecture that this one imitates. Its logits, maps and features take the place of labels and
+        regions: a network without ImageNet weights that learns these turns to what is particular to the
+        renderer (docs/synthetic.md).
     imitation_weight : float
         Weight of the loss of a teacher's features.
     longest_average : float
@@ -86,6 +84,8 @@ class PretrainRecipe:
     """
 
     network: NetworkOptions
+    steps: int = 1_800
+    frames_per_step: int = 48
     learning_rate: float = 3e-3
     feature_rate: float = 3e-3
     frozen_blocks: int = 0
@@ -117,9 +117,6 @@ class PretrainRecipe:
         return min(self.longest_average, step / (step + self.young_average))
 
 
-STEPS = 3_000
-"""Steps of the run that makes the shipped bundles."""
-
 FILMS_DIFFER = 2.0
 """Factor of the deviations within a place, for `score --adapt`. The frames of a rendered place come from one
 film of each label, those of a real place from several, with other pages and hands: the deviation of notflip
@@ -129,9 +126,12 @@ real places (docs/quality.md)."""
 STREAM = StreamRecipe()
 
 RECIPES: Mapping[str, PretrainRecipe] = {
-    "cnn_model": PretrainRecipe(
-        CnnOptions((8, 16, 32, 64, 96, 96), plain=(5,), maps=True), teacher="mobilenet_v2"
-    ),
     "mobilenet_v2": PretrainRecipe(MobileNetOptions(standardise_pixels=True, maps=True), frozen_blocks=14),
+    "cnn_model": PretrainRecipe(
+        CnnOptions((8, 16, 32, 64, 96, 96), plain=(5,), maps=True),
+        steps=3_000,
+        frames_per_step=24,
+        teacher="mobilenet_v2",
+    ),
 }
-"""By architecture."""
+"""By architecture; a teacher comes before those that imitate it."""

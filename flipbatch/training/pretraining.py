@@ -14,10 +14,12 @@ from torch.nn import functional
 from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel
 
+from flipbatch.frames.fitting import InputSize
+from flipbatch.models.architectures import EIGHTH
 from flipbatch.models.network import Network, Seen
 from flipbatch.training.augment import color_jitter, random_affine_with_labels
 from flipbatch.training.frozen_blocks import speed_up_frozen
-from flipbatch.training.imitation import Imitation
+from flipbatch.training.imitation import Imitation, Taught, Teacher
 from flipbatch.training.pretrain_recipe import PretrainRecipe
 from flipbatch.training.region_maps import map_loss, region_shares
 from flipbatch.training.rendered_pool import Batch
@@ -43,20 +45,6 @@ class StepLosses(NamedTuple):
     features: float = 0.0
 
 
-class Taught(NamedTuple):
-    """What a network says of a batch, without gradients, for another one to learn.
-
-    Attributes
-    ----------
-    logits : Tensor
-        (N,), float32.
-    seen : Seen
-    """
-
-    logits: Tensor
-    seen: Seen
-
-
 class Pretraining:
     """The training of one network, which can go on from a checkpoint.
 
@@ -67,8 +55,10 @@ class Pretraining:
     recipe : PretrainRecipe
     steps : int
         The number of steps of the whole run: the rate falls to 0 at its end.
-    imitation : Imitation, optional
-        Of a teacher. The network then learns from what `step` is told of it, and not from labels.
+    teacher : Teacher, optional
+        The network then learns what the teacher says and sees, and not labels.
+    size : InputSize, optional
+        Of the frames; with a teacher.
 
     Attributes
     ----------
@@ -77,13 +67,20 @@ class Pretraining:
     """
 
     def __init__(
-        self, network: Network, recipe: PretrainRecipe, steps: int, imitation: Imitation | None = None
+        self,
+        network: Network,
+        recipe: PretrainRecipe,
+        steps: int,
+        teacher: Teacher | None = None,
+        size: InputSize = EIGHTH,
     ) -> None:
         self._recipe, self._steps, self.done = recipe, steps, 0
         for layer in network.features[: recipe.frozen_blocks]:
             layer.requires_grad_(False)
         device = next(network.parameters()).device
-        self._imitation = imitation.to(device) if imitation else None
+        self._teacher, self._imitation = teacher, None
+        if teacher:
+            self._imitation = Imitation(network, teacher.network, size).to(device)
         # Convolutions of the CPU and of tensor cores take channels last.
         self._network = cast(Any, network).to(memory_format=torch.channels_last).train()
         self._average = AveragedModel(network, multi_avg_fn=self._add_to_average, use_buffers=True)
@@ -99,34 +96,28 @@ class Pretraining:
         """The network with the average of the weights, in evaluation mode."""
         return cast(Network, self._average.module).eval()
 
-    def step(self, batch: Batch, taught: Taught | None = None) -> tuple[StepLosses, Taught]:
+    def step(self, batch: Batch) -> StepLosses:
         """Train on one batch.
 
         Parameters
         ----------
         batch : Batch
             Of `augmented`, on the network's device. Dropout takes torch's own random numbers.
-        taught : Taught, optional
-            What the teacher says of this batch: with an `Imitation`, and only then.
-
-        Returns
-        -------
-        tuple of (StepLosses, Taught)
-            The losses, and what this network says of the batch.
         """
         self._set_rate()
-        seen = self._network.look(batch.pixels.permute(0, 3, 1, 2))
-        logits = self._network.logits(seen)
-        if taught is None:
-            label, maps, features = *self._losses(logits, seen, batch), logits.new_zeros(())
+        pixels = batch.pixels.permute(0, 3, 1, 2)
+        seen = self._network.look(pixels)
+        logits, features = self._network.logits(seen), seen.features.new_zeros(())
+        if self._teacher:
+            label, maps, features = self._imitation_losses(logits, seen, self._teacher.says(pixels))
         else:
-            label, maps, features = self._imitation_losses(logits, seen, taught)
+            label, maps = self._losses(logits, seen, batch)
         self._optimizer.zero_grad(set_to_none=True)
         (label + self._recipe.map_weight * maps + self._recipe.imitation_weight * features).backward()
         self._optimizer.step()
         self.done += 1
         self._average.update_parameters(self._network)
-        return StepLosses(label.item(), maps.item(), features.item()), _without_gradients(logits, seen)
+        return StepLosses(label.item(), maps.item(), features.item())
 
     def _losses(self, logits: Tensor, seen: Seen, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the losses of the labels and of the maps."""
@@ -192,12 +183,6 @@ def augmented(batch: Batch, generator: torch.Generator, device: torch.device) ->
     jittered = color_jitter(pixels.to(device).permute(0, 3, 1, 2), generator)
     channels_last = jittered.permute(0, 2, 3, 1).contiguous()
     return Batch(channels_last, regions.to(device), batch.positive.to(device))
-
-
-def _without_gradients(logits: Tensor, seen: Seen) -> Taught:
-    maps = None if seen.maps is None else seen.maps.detach()
-    levels = tuple(level.detach() for level in seen.levels)
-    return Taught(logits.detach(), Seen(seen.features.detach(), maps, levels))
 
 
 def _parameter_groups(

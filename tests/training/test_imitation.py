@@ -7,7 +7,7 @@ from flipbatch.models.architectures import architecture
 from flipbatch.models.network import Network
 from flipbatch.models.network_options import CnnOptions, MobileNetOptions
 from flipbatch.models.preprocessing import Window
-from flipbatch.training.imitation import Imitation, resampled
+from flipbatch.training.imitation import Teacher, resampled
 from flipbatch.training.pretrain_recipe import PretrainRecipe
 from flipbatch.training.pretraining import Pretraining, augmented
 from flipbatch.training.rendered_pool import Batch
@@ -37,16 +37,25 @@ def test_outside_of_a_window_its_edge_goes_on():
 
 
 def test_a_student_comes_nearer_to_its_teacher_and_needs_no_labels():
-    student, teacher = networks()
-    run = Pretraining(student, PretrainRecipe(OPTIONS, warmup_steps=1), 40, Imitation(student, teacher, SIZE))
+    student, network = networks()
+    teacher = Teacher(network, torch.device("cpu"))
+    run = Pretraining(student, PretrainRecipe(OPTIONS, warmup_steps=1), 40, teacher, SIZE)
     pixels = torch.randint(0, 255, (8, 96, 54, 3), dtype=torch.uint8, generator=torch.Generator())
     batch = Batch(pixels, torch.zeros((8, 96, 54), dtype=torch.uint8), torch.zeros(8, dtype=torch.bool))
-    recipe = PretrainRecipe(MobileNetOptions(taps=(3, 6), maps=True), frozen_blocks=7)
-    teaching = Pretraining(teacher, recipe, 40)
     losses = []
     for seed in range(30):
         torch.manual_seed(seed)
-        seen = augmented(batch, torch.Generator().manual_seed(seed), torch.device("cpu"))
-        losses.append(run.step(seen, teaching.step(seen)[1])[0])
+        generator = torch.Generator().manual_seed(seed)
+        losses.append(run.step(augmented(batch, generator, torch.device("cpu"))))
     assert losses[-1].features < 0.9 * losses[0].features
     assert losses[-1].maps < losses[0].maps
+
+
+def test_a_teacher_says_what_its_network_says_and_stays_as_it_is():
+    _, network = networks()
+    pixels = torch.randint(0, 255, (2, 3, 96, 54), generator=torch.Generator()).float()
+    said = Teacher(network, torch.device("cpu")).says(pixels)
+    with torch.inference_mode():
+        seen = network.look(pixels)
+        assert torch.allclose(said.logits, network.logits(seen), atol=1e-4)
+        assert torch.allclose(said.seen.levels[1], seen.levels[1], atol=1e-3)

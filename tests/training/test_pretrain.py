@@ -7,20 +7,21 @@ import numpy as np
 import pytest
 
 from flipbatch.errors import InputError, OutputError
-from flipbatch.models.bundle import load_bundle
-from flipbatch.models.network_options import CnnOptions
+from flipbatch.evaluation.calibration import Calibration
+from flipbatch.models.architectures import EIGHTH, architecture
+from flipbatch.models.bundle import Bundle, as_arrays, load_bundle, save_bundle
+from flipbatch.models.network_options import CnnOptions, MobileNetOptions
 from flipbatch.runtime.run_directory import RunDirectory
 from flipbatch.training import pretrain as job
 from flipbatch.training.pretrain import PretrainOptions, pretrain
 from flipbatch.training.pretrain_recipe import PretrainRecipe, StreamRecipe
 from flipbatch.training.pretraining import Pretraining
 
-RECIPE = PretrainRecipe(CnnOptions((4, 4, 4, 8), maps=True), warmup_steps=1)
+RECIPE = PretrainRecipe(CnnOptions((4, 4, 4, 8), maps=True), frames_per_step=8, warmup_steps=1)
 STREAM = StreamRecipe(
     batch_size=8,
     capacity=40,
     fewest_frames=16,
-    frames_per_step=8,
     steps_per_report=2,
     validation_frames=24,
 )
@@ -73,7 +74,7 @@ def test_a_run_is_not_overwritten(tmp_path: Path):
     RunDirectory.at(str(tmp_path)).start(options(tmp_path).identity())
     with pytest.raises(OutputError, match="add --resume"):
         pretrain(options(tmp_path))
-    with pytest.raises(OutputError, match="steps was 4 and is now 5"):
+    with pytest.raises(OutputError, match=r"steps\.cnn_model was 4 and is now 5"):
         pretrain(replace(options(tmp_path), steps=5, resume=True))
 
 
@@ -94,6 +95,40 @@ def test_a_model_gets_the_weights_of_the_step_that_is_chosen(tmp_path: Path):
 
 
 def test_a_stop_without_a_report_is_refused(tmp_path: Path):
-    with pytest.raises(InputError, match="No report is written at step 3: stop at a multiple of 2"):
+    with pytest.raises(
+        InputError, match="No report of cnn_model is written at step 3: stop at a multiple of 2"
+    ):
         pretrain(replace(options(tmp_path), stops={"cnn_model": 3}))
     assert not any(tmp_path.iterdir())
+
+
+def test_a_student_imitates_the_teacher_of_its_run_or_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    small = PretrainRecipe(MobileNetOptions(taps=(1, 3), maps=True), frozen_blocks=2)
+    recipes = {"mobilenet_v2": small, "cnn_model": replace(RECIPE, teacher="mobilenet_v2")}
+    monkeypatch.setattr(job, "RECIPES", recipes)
+    both = replace(options(tmp_path / "both"), models=("cnn_model", "mobilenet_v2"), steps=2)
+    pretrain(both)
+    teacher = str(tmp_path / "both/models/mobilenet_v2")
+    alone = replace(both, out=str(tmp_path / "alone"), models=("cnn_model",), teacher=teacher)
+    pretrain(alone)
+    first, second = (load_bundle(str(tmp_path / run / "models/cnn_model"))[0] for run in ("both", "alone"))
+    assert all(np.array_equal(value, second.weights[name]) for name, value in first.weights.items())
+    assert first.provenance["history"][0]["train"]["feature_loss"] > 0
+    assert (first.provenance["training"]["teacher"], second.provenance["training"]["teacher"]) == (
+        None,
+        "mobilenet_v2",
+    )
+
+
+def test_a_teacher_without_class_maps_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(job, "RECIPES", {"cnn_model": replace(RECIPE, teacher="mobilenet_v2")})
+    network = architecture("cnn_model").build()
+    bundle = Bundle(
+        "m", "cnn_model", EIGHTH, Calibration(), as_arrays(network.state_dict()), {}, CnnOptions()
+    )
+    save_bundle(bundle, str(tmp_path / "teacher"))
+    with pytest.raises(InputError, match="has no class maps: use a model that"):
+        pretrain(replace(options(tmp_path / "out"), teacher=str(tmp_path / "teacher")))
+    assert not (tmp_path / "out").exists()

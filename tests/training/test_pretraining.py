@@ -32,7 +32,7 @@ def batch(seed: int = 0) -> Batch:
 
 def step(run: Pretraining, seed: int) -> StepLosses:
     generator = torch.Generator().manual_seed(seed)
-    return run.step(augmented(batch(seed), generator, torch.device("cpu")))[0]
+    return run.step(augmented(batch(seed), generator, torch.device("cpu")))
 
 
 def take(run: Pretraining, steps: int) -> None:
