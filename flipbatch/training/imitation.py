@@ -9,6 +9,7 @@ Knows what networks see. Does not know layers, optimisers or frames.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -33,6 +34,29 @@ class Taught(NamedTuple):
 
     logits: Tensor
     seen: Seen
+
+    def to(self, *target: torch.device | torch.dtype) -> Taught:
+        """Return this on another device, in another type, or both."""
+        seen = self.seen
+        maps = None if seen.maps is None else seen.maps.to(*target)
+        levels = tuple(level.to(*target) for level in seen.levels)
+        return Taught(self.logits.to(*target), Seen(seen.features.to(*target), maps, levels))
+
+
+def concatenated(parts: Sequence[Taught]) -> Taught:
+    """Return what a teacher says of several batches, as of one."""
+    maps = torch.cat([one.seen.maps for one in parts if one.seen.maps is not None])
+    levels = zip(*(one.seen.levels for one in parts), strict=True)
+    seen = Seen(torch.cat([one.seen.features for one in parts]), maps, tuple(map(torch.cat, levels)))
+    return Taught(torch.cat([one.logits for one in parts]), seen)
+
+
+def rows_of(taught: Taught, rows: Tensor) -> Taught:
+    """Return what a teacher says of some frames, given their numbers, (N,)."""
+    seen = taught.seen
+    maps = None if seen.maps is None else seen.maps[rows]
+    levels = tuple(level[rows] for level in seen.levels)
+    return Taught(taught.logits[rows], Seen(seen.features[rows], maps, levels))
 
 
 class Teacher:

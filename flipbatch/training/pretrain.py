@@ -9,34 +9,30 @@ import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial, reduce
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from sklearn.metrics import roc_auc_score
 
 from flipbatch.errors import InputError, OutputError
-from flipbatch.evaluation.adaptation_prior import AdaptationPrior
 from flipbatch.evaluation.calibration import Calibration
-from flipbatch.evaluation.counts import Counts
-from flipbatch.evaluation.reliability import calibration_report
 from flipbatch.evaluation.threshold import UNDECIDED
 from flipbatch.models.architectures import EIGHTH
 from flipbatch.models.bundle import Bundle, as_arrays, half_size, load_bundle, save_bundle
 from flipbatch.models.network import Network
-from flipbatch.models.predictor import fastest_engine
 from flipbatch.models.pretrained import is_pretrained
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.synthetic.mix import WORLD, Mix
 from flipbatch.training.checkpoint_file import read_checkpoint, write_checkpoint
 from flipbatch.training.fit_model import CHECKPOINTS_FOLDER, MODELS_FOLDER
-from flipbatch.training.imitation import Teacher
-from flipbatch.training.pretrain_recipe import FILMS_DIFFER, RECIPES, STREAM, PretrainRecipe
-from flipbatch.training.pretraining import Pretraining, StepLosses, augmented
+from flipbatch.training.imitation import Imitation, Teacher
+from flipbatch.training.lessons import Lessons, StreamLessons, TaughtLessons
+from flipbatch.training.pretrain_recipe import RECIPES, STREAM, PretrainRecipe
+from flipbatch.training.pretraining import Pretraining, StepLosses
 from flipbatch.training.process_settings import set_up
-from flipbatch.training.rendered_places import LabelledFrames, PlaceRenderer
-from flipbatch.training.rendered_pool import START, Mark, RenderedPool
+from flipbatch.training.rendered_places import PlaceRenderer
+from flipbatch.training.rendered_pool import START, Mark, Places, RenderedPool
+from flipbatch.training.rendered_validation import RenderedValidation
 from flipbatch.training.start import PRETRAINED, is_file, starts, weights_digest, weights_source
 
 log = logging.getLogger(__name__)
@@ -174,13 +170,6 @@ def pretrain(options: PretrainOptions) -> dict[str, Any]:
     return run.finish(identity)
 
 
-class _Validation(NamedTuple):
-    """Rendered frames that nothing is trained on."""
-
-    frames: LabelledFrames
-    places: npt.NDArray[np.int64]
-
-
 class _Run:
     """One run: each network from its checkpoint, or from the start, to its bundles."""
 
@@ -194,7 +183,9 @@ class _Run:
         """Train what is left, one network after the other, and write the bundles."""
         metrics: dict[str, Any] = {}
         with PlaceRenderer(self._options.processes, EIGHTH, self._options.mix) as renderer:
-            validation = self._render_validation(renderer)
+            log.info("rendering %d frames for validation", STREAM.validation_frames)
+            places = renderer.places(self._options.seed + _VALIDATION_SEED)
+            validation = RenderedValidation.of(places, STREAM.validation_frames)
             for name in (one for one in RECIPES if one in self._networks):
                 history = self._train(name, renderer, validation)
                 bundle = self._chosen(name, history, identity, validation)
@@ -203,25 +194,15 @@ class _Run:
         self._directory.finish()
         return metrics
 
-    def _render_validation(self, renderer: PlaceRenderer) -> _Validation:
-        log.info("rendering %d frames for validation", STREAM.validation_frames)
-        parts: list[LabelledFrames] = []
-        numbers: list[int] = []
-        for number, part in enumerate(renderer.places(self._options.seed + _VALIDATION_SEED)):
-            parts.append(part)
-            numbers += [number] * len(part.positive)
-            if len(numbers) >= STREAM.validation_frames:
-                break
-        frames = LabelledFrames(*map(np.concatenate, zip(*parts, strict=True)))
-        return _Validation(frames, np.array(numbers))
-
-    def _train(self, name: str, renderer: PlaceRenderer, validation: _Validation) -> list[dict[str, Any]]:
+    def _train(
+        self, name: str, renderer: PlaceRenderer, validation: RenderedValidation
+    ) -> list[dict[str, Any]]:
         """Train a network from its checkpoint, or from the start, to its last step; return its history."""
-        options, recipe = self._options, RECIPES[name]
-        steps, file = options.steps_of(name), self._directory.path(CHECKPOINTS_FOLDER, f"{name}.pt")
+        steps, file = self._options.steps_of(name), self._directory.path(CHECKPOINTS_FOLDER, f"{name}.pt")
         network, teacher = self._networks[name].to(self._device), self._teacher(name)
-        torch.manual_seed(options.seed)  # of the layers that guess what the teacher sees
-        training = Pretraining(network, recipe, steps, teacher)
+        torch.manual_seed(self._options.seed)  # of the layers that guess what the teacher sees
+        imitation = Imitation(network, teacher.network, EIGHTH) if teacher else None
+        training = Pretraining(network, RECIPES[name], steps, imitation)
         history: list[dict[str, Any]] = []
         oldest = START
         if checkpoint := read_checkpoint(file):
@@ -229,30 +210,31 @@ class _Run:
             training.resume(checkpoint["training"])
         if training.done == steps:
             return history
-        pool = RenderedPool(partial(renderer.places, options.seed), STREAM.capacity, EIGHTH, oldest)
+        places = partial(renderer.places, self._options.seed)
+        lessons = self._taught(name, teacher, places) if teacher else self._stream(name, places, oldest)
         losses: list[StepLosses] = []
         while training.done < steps:
-            pool.fill(STREAM.fewest_frames + recipe.frames_per_step * training.done)
-            losses.append(self._step(training, pool))
+            losses.append(lessons.step(training))
             if STREAM.reports_at(training.done, steps):
                 bundle = self._bundle(name, training, validation)
                 save_bundle(bundle, self._stop_uri(training.done, name))
-                history.append(_entry(training.done, pool.frames, losses, bundle))
+                history.append(_entry(training.done, lessons.frames, losses, bundle))
                 log.info("%s", report_line(name, steps, history[-1]))
                 losses = []
-                state = {"training": training.checkpoint(), "history": history, "oldest": tuple(pool.oldest)}
+                state = {"training": training.checkpoint(), "history": history, "oldest": lessons.oldest}
                 write_checkpoint(state, file)
             elif training.done % _STEPS_PER_LINE == 0:
                 log.info("%s: step %d of %d", name, training.done, steps)
         return history
 
-    def _step(self, training: Pretraining, pool: RenderedPool) -> StepLosses:
-        """Train on one batch."""
-        # Every draw depends on seed and step alone: a run that goes on gives the same weights.
-        generator = _generator(self._options.seed, training.done)
-        batch = augmented(pool.draw(STREAM.batch_size, generator), generator, self._device)
-        torch.manual_seed(training.done)
-        return training.step(batch)
+    def _stream(self, name: str, places: Places, oldest: Mark) -> Lessons:
+        pool = RenderedPool(places, STREAM.capacity, EIGHTH, oldest)
+        return StreamLessons(pool, RECIPES[name].frames_per_step, self._options.seed, self._device)
+
+    def _taught(self, name: str, teacher: Teacher, places: Places) -> Lessons:
+        frames = RECIPES[name].taught_frames
+        log.info("%s: rendering %d frames for its teacher", name, frames)
+        return TaughtLessons(teacher, places(0), frames, self._options.seed, self._device)
 
     def _teacher(self, name: str) -> Teacher | None:
         """Return the network that another one imitates: that of this run, if it is trained here."""
@@ -267,14 +249,22 @@ class _Run:
         """Return where the bundle of a report is."""
         return self._directory.path(STOPS_FOLDER, str(step), name)
 
-    def _bundle(self, name: str, training: Pretraining, validation: _Validation) -> Bundle:
+    def _bundle(self, name: str, training: Pretraining, validation: RenderedValidation) -> Bundle:
         """Return the bundle of the averaged weights."""
         weights = as_arrays(training.averaged.state_dict())
         bundle = Bundle(name, name, EIGHTH, Calibration(), weights, {}, RECIPES[name].network)
         return self._calibrated(half_size(bundle), validation)
 
+    def _calibrated(self, bundle: Bundle, validation: RenderedValidation) -> Bundle:
+        threshold = self._options.thresholds.get(bundle.name, UNDECIDED)
+        return validation.calibrated(bundle, threshold, "cuda" if self._device.type == "cuda" else "cpu")
+
     def _chosen(
-        self, name: str, history: list[dict[str, Any]], identity: dict[str, Any], validation: _Validation
+        self,
+        name: str,
+        history: list[dict[str, Any]],
+        identity: dict[str, Any],
+        validation: RenderedValidation,
     ) -> Bundle:
         """Return the bundle of the step that was asked for, with its history."""
         stop = self._options.stops.get(name, self._options.steps_of(name))
@@ -285,21 +275,6 @@ class _Run:
             "history": [entry for entry in history if entry["step"] <= stop],
         }
         return replace(bundle, provenance=provenance)
-
-    def _calibrated(self, bundle: Bundle, validation: _Validation) -> Bundle:
-        """Return a bundle calibrated on rendered frames, with its metrics."""
-        truth, device = validation.frames.positive, "cuda" if self._device.type == "cuda" else "cpu"
-        logits = fastest_engine(bundle, device).logits(validation.frames.pixels)
-        threshold = self._options.thresholds.get(bundle.name, UNDECIDED)
-        calibration = replace(Calibration.fit(logits, truth), threshold=threshold)
-        log_odds = logits.astype(np.float64) / calibration.temperature + calibration.offset
-        prior = _prior(log_odds, validation, calibration.threshold)
-        provenance = {
-            "metrics": {"rendered": _metrics(logits, truth, calibration)},
-            "calibration": calibration_report(logits, truth, calibration),
-            "adaptation": prior.to_json(),
-        }
-        return replace(bundle, calibration=calibration, provenance=provenance)
 
     def _card_sources(self) -> dict[str, Any]:
         """Return what a model card says of the sources of weights: of files, their names alone."""
@@ -326,15 +301,6 @@ def _load_teacher(uri: str) -> Bundle:
     return bundle
 
 
-def _prior(log_odds: npt.NDArray[np.float64], validation: _Validation, threshold: float) -> AdaptationPrior:
-    """Return the prior of places; the general one for a network that ranks most places wrongly."""
-    try:
-        prior = AdaptationPrior.fit(log_odds, validation.frames.positive, validation.places, threshold)
-    except ValueError:
-        return AdaptationPrior().around(threshold)
-    return prior.widened(FILMS_DIFFER)
-
-
 def _entry(step: int, frames: int, losses: list[StepLosses], bundle: Bundle) -> dict[str, Any]:
     """Return what the history says of a report."""
     label, maps, features = np.mean(losses, axis=0).tolist()
@@ -342,26 +308,9 @@ def _entry(step: int, frames: int, losses: list[StepLosses], bundle: Bundle) -> 
     return {"step": step, "frames": frames, "train": train, "val": bundle.provenance["metrics"]["rendered"]}
 
 
-def _generator(seed: int, step: int) -> torch.Generator:
-    return torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
-
-
 def _recipe_json(recipe: PretrainRecipe) -> dict[str, Any]:
     values = {**asdict(recipe), "network": recipe.network.to_json()}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
-
-def _metrics(
-    logits: npt.NDArray[np.float32], truth: npt.NDArray[np.bool_], calibration: Calibration
-) -> dict[str, Any]:
-    """Return metrics of frames as plain JSON values."""
-    counts = Counts.of(truth, calibration.flips(calibration.probabilities(logits)))
-    return {
-        "frames": len(truth),
-        "auc": float(roc_auc_score(truth, logits)),
-        "balanced_accuracy": counts.balanced_accuracy,
-        "f1": counts.f1,
-    }
 
 
 def report_line(name: str, steps: int, entry: dict[str, Any]) -> str:

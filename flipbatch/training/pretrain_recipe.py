@@ -53,7 +53,7 @@ class PretrainRecipe:
         Of the run that makes the shipped bundle.
     frames_per_step : int
         New frames that the pool takes per step. As they are fewer than a batch, some frames are drawn several
-        times before they are replaced, each time with another augmentation.
+        times before they are replaced, each time with another augmentation. Not with a teacher.
     learning_rate : float
         Largest rate of layers that start from random weights.
     feature_rate : float
@@ -75,6 +75,8 @@ class PretrainRecipe:
         The architecture that this one imitates. Its logits, maps and features take the place of labels and
         regions: a network without ImageNet weights that learns these turns to what is particular to the
         renderer (docs/synthetic.md).
+    taught_frames : int
+        With a teacher: so many frames are augmented once and shown to it, before the first step.
     imitation_weight : float
         Weight of the loss of a teacher's features.
     longest_average : float
@@ -95,6 +97,7 @@ class PretrainRecipe:
     map_weight: float = 2.0
     label_smoothing: float = 0.05
     teacher: str | None = None
+    taught_frames: int = 20_000
     imitation_weight: float = 1.0
     longest_average: float = 0.998
     young_average: int = 50
@@ -129,8 +132,7 @@ RECIPES: Mapping[str, PretrainRecipe] = {
     "mobilenet_v2": PretrainRecipe(MobileNetOptions(standardise_pixels=True, maps=True), frozen_blocks=14),
     "cnn_model": PretrainRecipe(
         CnnOptions((8, 16, 32, 64, 96, 96), plain=(5,), maps=True),
-        steps=3_000,
-        frames_per_step=24,
+        steps=6_000,
         teacher="mobilenet_v2",
     ),
 }

@@ -14,12 +14,10 @@ from torch.nn import functional
 from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel
 
-from flipbatch.frames.fitting import InputSize
-from flipbatch.models.architectures import EIGHTH
 from flipbatch.models.network import Network, Seen
 from flipbatch.training.augment import color_jitter, random_affine_with_labels
 from flipbatch.training.frozen_blocks import speed_up_frozen
-from flipbatch.training.imitation import Imitation, Taught, Teacher
+from flipbatch.training.imitation import Imitation, Taught
 from flipbatch.training.pretrain_recipe import PretrainRecipe
 from flipbatch.training.region_maps import map_loss, region_shares
 from flipbatch.training.rendered_pool import Batch
@@ -55,10 +53,8 @@ class Pretraining:
     recipe : PretrainRecipe
     steps : int
         The number of steps of the whole run: the rate falls to 0 at its end.
-    teacher : Teacher, optional
-        The network then learns what the teacher says and sees, and not labels.
-    size : InputSize, optional
-        Of the frames; with a teacher.
+    imitation : Imitation, optional
+        Of a teacher. The network then learns what `step` is told that it says and sees, and not labels.
 
     Attributes
     ----------
@@ -67,20 +63,13 @@ class Pretraining:
     """
 
     def __init__(
-        self,
-        network: Network,
-        recipe: PretrainRecipe,
-        steps: int,
-        teacher: Teacher | None = None,
-        size: InputSize = EIGHTH,
+        self, network: Network, recipe: PretrainRecipe, steps: int, imitation: Imitation | None = None
     ) -> None:
         self._recipe, self._steps, self.done = recipe, steps, 0
         for layer in network.features[: recipe.frozen_blocks]:
             layer.requires_grad_(False)
         device = next(network.parameters()).device
-        self._teacher, self._imitation = teacher, None
-        if teacher:
-            self._imitation = Imitation(network, teacher.network, size).to(device)
+        self._imitation = imitation.to(device) if imitation else None
         # Convolutions of the CPU and of tensor cores take channels last.
         self._network = cast(Any, network).to(memory_format=torch.channels_last).train()
         self._average = AveragedModel(network, multi_avg_fn=self._add_to_average, use_buffers=True)
@@ -97,21 +86,25 @@ class Pretraining:
         return cast(Network, self._average.module).eval()
 
     def step(self, batch: Batch) -> StepLosses:
-        """Train on one batch.
+        """Train on a batch with labels: one of `augmented`, on the network's device.
 
-        Parameters
-        ----------
-        batch : Batch
-            Of `augmented`, on the network's device. Dropout takes torch's own random numbers.
+        Dropout takes torch's own random numbers.
         """
+        seen = self._network.look(batch.pixels.permute(0, 3, 1, 2))
+        label, maps = self._losses(self._network.logits(seen), seen, batch)
+        return self._learn(label, maps, seen.features.new_zeros(()))
+
+    def imitate(self, pixels: Tensor, taught: Taught) -> StepLosses:
+        """Train on what a teacher says of pixels, float32 (N, height, width, 3), 0 to 255."""
+        assert self._imitation is not None
+        seen = self._network.look(pixels.permute(0, 3, 1, 2))
+        probabilities = taught.logits.sigmoid()
+        label = functional.binary_cross_entropy_with_logits(self._network.logits(seen), probabilities)
+        return self._learn(label, *self._imitation(seen, taught.seen))
+
+    def _learn(self, label: Tensor, maps: Tensor, features: Tensor) -> StepLosses:
+        """Change the weights by the gradients of the losses."""
         self._set_rate()
-        pixels = batch.pixels.permute(0, 3, 1, 2)
-        seen = self._network.look(pixels)
-        logits, features = self._network.logits(seen), seen.features.new_zeros(())
-        if self._teacher:
-            label, maps, features = self._imitation_losses(logits, seen, self._teacher.says(pixels))
-        else:
-            label, maps = self._losses(logits, seen, batch)
         self._optimizer.zero_grad(set_to_none=True)
         (label + self._recipe.map_weight * maps + self._recipe.imitation_weight * features).backward()
         self._optimizer.step()
@@ -128,13 +121,6 @@ class Pretraining:
         window, cells = self._network.map_window(*batch.regions.shape[1:]), seen.maps.shape[2:]
         shares, counts = region_shares(batch.regions, window, (cells[0], cells[1]))
         return label, map_loss(seen.maps, shares, counts, self._recipe.region_weights)
-
-    def _imitation_losses(self, logits: Tensor, seen: Seen, taught: Taught) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the losses of the teacher's probabilities, maps and features."""
-        assert self._imitation is not None
-        label = functional.binary_cross_entropy_with_logits(logits, taught.logits.sigmoid())
-        maps, features = self._imitation(seen, taught.seen)
-        return label, maps, features
 
     def _set_rate(self) -> None:
         rate = self._recipe.rate_at(self.done, self.done / self._steps)

@@ -1,5 +1,6 @@
 """A student guesses what its teacher sees, at the places of its own cells."""
 
+import numpy as np
 import torch
 
 from flipbatch.frames.fitting import InputSize
@@ -7,10 +8,12 @@ from flipbatch.models.architectures import architecture
 from flipbatch.models.network import Network
 from flipbatch.models.network_options import CnnOptions, MobileNetOptions
 from flipbatch.models.preprocessing import Window
-from flipbatch.training.imitation import Teacher, resampled
+from flipbatch.training.imitation import Imitation, Teacher, resampled
 from flipbatch.training.pretrain_recipe import PretrainRecipe
-from flipbatch.training.pretraining import Pretraining, augmented
+from flipbatch.training.pretraining import Pretraining
+from flipbatch.training.rendered_places import LabelledFrames
 from flipbatch.training.rendered_pool import Batch
+from flipbatch.training.taught_frames import TaughtFrames
 
 SIZE = InputSize(96, 54)
 OPTIONS = CnnOptions((4, 4, 4, 8), maps=True)
@@ -21,6 +24,17 @@ def networks() -> tuple[Network, Network]:
     student = architecture("cnn_model").build(OPTIONS)
     teacher = architecture("mobilenet_v2").build(MobileNetOptions(taps=(3, 6), maps=True))
     return student, teacher.eval()
+
+
+def places() -> list[LabelledFrames]:
+    """Return three places of seven frames of noise."""
+    rng = np.random.default_rng(0)
+    pixels = [rng.integers(0, 255, (7, 96, 54, 3), np.uint8) for _ in range(3)]
+    return [LabelledFrames(one, np.zeros((7, 96, 54), np.uint8), np.zeros(7, bool)) for one in pixels]
+
+
+def as_they_are(batch: Batch, _: int) -> Batch:
+    return batch._replace(pixels=batch.pixels.float())
 
 
 def test_cells_of_one_window_are_taken_at_the_places_of_another():
@@ -39,14 +53,13 @@ def test_outside_of_a_window_its_edge_goes_on():
 def test_a_student_comes_nearer_to_its_teacher_and_needs_no_labels():
     student, network = networks()
     teacher = Teacher(network, torch.device("cpu"))
-    run = Pretraining(student, PretrainRecipe(OPTIONS, warmup_steps=1), 40, teacher, SIZE)
-    pixels = torch.randint(0, 255, (8, 96, 54, 3), dtype=torch.uint8, generator=torch.Generator())
-    batch = Batch(pixels, torch.zeros((8, 96, 54), dtype=torch.uint8), torch.zeros(8, dtype=torch.bool))
+    imitation = Imitation(student, teacher.network, SIZE)
+    run = Pretraining(student, PretrainRecipe(OPTIONS, warmup_steps=1), 40, imitation)
+    taught = TaughtFrames(teacher, iter(places()), 16, 8, as_they_are)
     losses = []
     for seed in range(30):
         torch.manual_seed(seed)
-        generator = torch.Generator().manual_seed(seed)
-        losses.append(run.step(augmented(batch, generator, torch.device("cpu"))))
+        losses.append(run.imitate(*taught.draw(8, torch.Generator().manual_seed(seed))))
     assert losses[-1].features < 0.9 * losses[0].features
     assert losses[-1].maps < losses[0].maps
 
@@ -59,3 +72,12 @@ def test_a_teacher_says_what_its_network_says_and_stays_as_it_is():
         seen = network.look(pixels)
         assert torch.allclose(said.logits, network.logits(seen), atol=1e-4)
         assert torch.allclose(said.seen.levels[1], seen.levels[1], atol=1e-3)
+
+
+def test_frames_are_taught_in_whole_batches_and_keep_what_was_said_of_them():
+    _, network = networks()
+    teacher = Teacher(network, torch.device("cpu"))
+    taught = TaughtFrames(teacher, iter(places()), 17, 8, as_they_are)
+    assert len(taught) == 16
+    pixels, said = taught.draw(8, torch.Generator().manual_seed(0))
+    assert torch.allclose(said.logits, teacher.says(pixels.permute(0, 3, 1, 2)).logits, atol=0.01)

@@ -12,6 +12,7 @@ from flipbatch.models.architectures import EIGHTH, architecture
 from flipbatch.models.bundle import Bundle, as_arrays, load_bundle, save_bundle
 from flipbatch.models.network_options import CnnOptions, MobileNetOptions
 from flipbatch.runtime.run_directory import RunDirectory
+from flipbatch.training import lessons
 from flipbatch.training import pretrain as job
 from flipbatch.training.pretrain import PretrainOptions, pretrain
 from flipbatch.training.pretrain_recipe import PretrainRecipe, StreamRecipe
@@ -31,6 +32,7 @@ STREAM = StreamRecipe(
 def _small_numbers(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(job, "RECIPES", {"cnn_model": RECIPE})
     monkeypatch.setattr(job, "STREAM", STREAM)
+    monkeypatch.setattr(lessons, "STREAM", STREAM)
 
 
 def options(out: Path) -> PretrainOptions:
@@ -106,7 +108,7 @@ def test_a_student_imitates_the_teacher_of_its_run_or_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     small = PretrainRecipe(MobileNetOptions(taps=(1, 3), maps=True), frozen_blocks=2)
-    recipes = {"mobilenet_v2": small, "cnn_model": replace(RECIPE, teacher="mobilenet_v2")}
+    recipes = {"mobilenet_v2": small, "cnn_model": replace(RECIPE, teacher="mobilenet_v2", taught_frames=16)}
     monkeypatch.setattr(job, "RECIPES", recipes)
     both = replace(options(tmp_path / "both"), models=("cnn_model", "mobilenet_v2"), steps=2)
     pretrain(both)
