@@ -35,12 +35,12 @@ class Taught(NamedTuple):
     logits: Tensor
     seen: Seen
 
-    def to(self, *target: torch.device | torch.dtype) -> Taught:
-        """Return this on another device, in another type, or both."""
+    def to(self, device: torch.device, dtype: torch.dtype) -> Taught:
+        """Return this on a device, in a floating-point type."""
         seen = self.seen
-        maps = None if seen.maps is None else seen.maps.to(*target)
-        levels = tuple(level.to(*target) for level in seen.levels)
-        return Taught(self.logits.to(*target), Seen(seen.features.to(*target), maps, levels))
+        maps = None if seen.maps is None else seen.maps.to(device, dtype)
+        levels = tuple(level.to(device, dtype) for level in seen.levels)
+        return Taught(self.logits.to(device, dtype), Seen(seen.features.to(device, dtype), maps, levels))
 
 
 def concatenated(parts: Sequence[Taught]) -> Taught:

@@ -115,7 +115,7 @@ class TaughtLessons:
         """Train on what the teacher says of random frames."""
         pixels, taught = self._taught.draw(STREAM.batch_size, _generator(self._seed, training.done))
         torch.manual_seed(training.done)
-        return training.imitate(pixels.to(self._device), taught.to(self._device))
+        return training.imitate(pixels.to(self._device), taught.to(self._device, torch.float32))
 
 
 def _generator(seed: int, step: int) -> torch.Generator:

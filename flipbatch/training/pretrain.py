@@ -268,7 +268,7 @@ class _Run:
     ) -> Bundle:
         """Return the bundle of the step that was asked for, with its history."""
         stop = self._options.stops.get(name, self._options.steps_of(name))
-        bundle = self._calibrated(load_bundle(self._stop_uri(stop, name))[0], validation)
+        bundle = self._calibrated(half_size(load_bundle(self._stop_uri(stop, name))[0]), validation)
         provenance = {
             **bundle.provenance,
             "training": {**identity, **self._card_sources(), "stop": stop},

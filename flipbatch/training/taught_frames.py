@@ -16,6 +16,8 @@ from flipbatch.training.imitation import Taught, Teacher, concatenated, rows_of
 from flipbatch.training.rendered_places import LabelledFrames
 from flipbatch.training.rendered_pool import Batch
 
+_CPU = torch.device("cpu")
+
 
 class TaughtFrames:
     """Augmented frames in memory, on the CPU: 170 kB each, of 240x135 pixels and `mobilenet_v2`.
@@ -47,7 +49,7 @@ class TaughtFrames:
             seen = augment(batch, number).pixels
             answer = teacher.says(seen.permute(0, 3, 1, 2))
             pixels.append(seen.round().to(torch.uint8).cpu())
-            said.append(answer.to(torch.device("cpu"), torch.float16))
+            said.append(answer.to(_CPU, torch.float16))
             if (number + 2) * batch_size > frames:
                 break
         self._pixels, self._said = torch.cat(pixels), concatenated(said)
@@ -58,7 +60,7 @@ class TaughtFrames:
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Taught]:
         """Return the pixels of random frames, float32 (N, height, width, 3), and what is said of them."""
         rows = torch.randint(len(self), (count,), generator=generator)
-        return self._pixels[rows].float(), rows_of(self._said, rows).to(torch.float32)
+        return self._pixels[rows].float(), rows_of(self._said, rows).to(_CPU, torch.float32)
 
 
 def _batches(places: Iterator[LabelledFrames], size: int) -> Iterator[Batch]:

@@ -9,7 +9,7 @@ import pytest
 from flipbatch.errors import InputError, OutputError
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.models.architectures import EIGHTH, architecture
-from flipbatch.models.bundle import Bundle, as_arrays, load_bundle, save_bundle
+from flipbatch.models.bundle import WEIGHTS_FILE, Bundle, as_arrays, load_bundle, save_bundle
 from flipbatch.models.network_options import CnnOptions, MobileNetOptions
 from flipbatch.runtime.run_directory import RunDirectory
 from flipbatch.training import lessons
@@ -93,6 +93,10 @@ def test_a_model_gets_the_weights_of_the_step_that_is_chosen(tmp_path: Path):
     assert all(np.array_equal(value, at_stop.weights[name]) for name, value in chosen.weights.items())
     assert not all(np.array_equal(value, last.weights[name]) for name, value in chosen.weights.items())
     assert chosen.provenance["training"]["stop"] == 2
+    sizes = {
+        (tmp_path / one / WEIGHTS_FILE).stat().st_size for one in ("models/cnn_model", "stops/2/cnn_model")
+    }
+    assert len(sizes) == 1
     assert [entry["step"] for entry in chosen.provenance["history"]] == [2]
 
 
