@@ -13,8 +13,9 @@ from flipbatch.runtime.command_line import fraction, non_negative_integer, posit
 
 SUMMARY = "train networks on rendered frames alone, as the bundles that come with flipbatch"
 DESCRIPTION = (
-    "Train networks on an endless stream of rendered frames, without any data. This makes the bundles that "
-    "come with flipbatch. Takes an hour or two on 2 cores. A GPU is used if there is one."
+    "Train mobilenet_v2 on an endless stream of rendered frames, and cnn_model on its outputs for 20,000 "
+    "of them, without any data. This makes the bundles that come with flipbatch. Takes an hour or two on 2 "
+    "cores and 6 GB of memory. A GPU is used if there is one."
 )
 EPILOG = (
     "Writes run.json, checkpoints/, stops/STEP/NAME/ (bundles of each report), models/NAME/, _SUCCESS last. "
@@ -43,9 +44,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--teacher",
-        default="pretrained:mobilenet_v2",
         metavar="URI",
-        help="bundle that cnn_model imitates, where mobilenet_v2 is not trained in this run (default: "
+        help="bundle that cnn_model imitates (default: mobilenet_v2 of this run at its last step, or else "
         "pretrained:mobilenet_v2)",
     )
     command.add_argument(
@@ -61,7 +61,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         type=_stop,
         default=[],
         metavar="NAME=STEP",
-        help="step whose weights a model gets, one of OUT/stops; as --thresholds (default: the last)",
+        help="step whose weights a model gets: one in OUT/stops. With --resume, a finished run gets it "
+        "without being trained again (default: the last)",
     )
     command.add_argument(
         "--thresholds",
@@ -127,7 +128,8 @@ def main(arguments: argparse.Namespace) -> int:
 
     refuse_relative(out=arguments.out)
     for name in ("weights", "teacher"):
-        if is_file(value := getattr(arguments, name)):
+        value = getattr(arguments, name)
+        if value is not None and is_file(value):
             refuse_relative(**{name: value})
     options = PretrainOptions(
         out=arguments.out,

@@ -54,9 +54,9 @@ class CnnModel(Network):
 
     @property
     def used_blocks(self) -> tuple[int, ...]:
-        """The block of the class maps, if there are some, and the last one."""
-        last = len(self.options.channels) - 1
-        return (self.options.map_block, last) if self.options.maps else (last,)
+        """The two blocks of the levels, if there are class maps, and the last one."""
+        last, block = len(self.options.channels) - 1, self.options.map_block
+        return tuple(sorted({block - 1, block, last})) if self.options.maps else (last,)
 
     def look(self, pixels: Tensor) -> Seen:
         """Return the features, twice the last channels and those of the class maps, and the maps."""

@@ -64,7 +64,7 @@ class Network(nn.Module):
 
     @property
     def used_blocks(self) -> tuple[int, ...]:
-        """Numbers of the layers of ``features`` whose outputs the maps or the head take."""
+        """Numbers of the layers of ``features`` whose outputs the maps, the head or `Seen.levels` take."""
         raise NotImplementedError
 
     def look(self, pixels: Tensor) -> Seen:

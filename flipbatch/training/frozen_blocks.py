@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 
 def speed_up_frozen(features: nn.Sequential, frozen: int, used: Collection[int], threads: int) -> None:
-    """Let the first blocks of a network on the CPU run by OpenVINO, in place.
+    """Let the first blocks of a network on the CPU run by OpenVINO, in place; their outputs have no gradient.
 
     The blocks keep their parameters, and their names in a state dict. Blocks whose outputs nothing else uses
     pass their inputs on to the next one, which runs for both.

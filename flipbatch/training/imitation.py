@@ -1,16 +1,12 @@
-"""A small network learns to see what a larger one sees: the loss of its guesses.
+"""A small network learns to predict the features and maps of a larger one: the loss of its predictions.
 
 Labels of rendered frames teach a small network what rendered books look like. A network with ImageNet weights
-knows what real pictures look like; who guesses its features learns some of that.
+has features of real pictures; a network that learns to predict them learns some of that.
 
-Knows what networks see. Does not know layers, optimisers or frames.
+Knows outputs of networks, and linear layers between them. Does not know optimisers or frames.
 """
 
 from __future__ import annotations
-
-import copy
-from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,77 +15,10 @@ from torch.nn import functional
 from flipbatch.frames.fitting import InputSize
 from flipbatch.models.network import Network, Seen
 from flipbatch.models.preprocessing import Window
-from flipbatch.training.frozen_blocks import speed_up_frozen
-
-
-class Taught(NamedTuple):
-    """What a teacher says of a batch.
-
-    Attributes
-    ----------
-    logits : Tensor
-        (N,), float32.
-    seen : Seen
-    """
-
-    logits: Tensor
-    seen: Seen
-
-    def to(self, device: torch.device, dtype: torch.dtype) -> Taught:
-        """Return this on a device, in a floating-point type."""
-        seen = self.seen
-        maps = None if seen.maps is None else seen.maps.to(device, dtype)
-        levels = tuple(level.to(device, dtype) for level in seen.levels)
-        return Taught(self.logits.to(device, dtype), Seen(seen.features.to(device, dtype), maps, levels))
-
-
-def concatenated(parts: Sequence[Taught]) -> Taught:
-    """Return what a teacher says of several batches, as of one."""
-    maps = torch.cat([one.seen.maps for one in parts if one.seen.maps is not None])
-    levels = zip(*(one.seen.levels for one in parts), strict=True)
-    seen = Seen(torch.cat([one.seen.features for one in parts]), maps, tuple(map(torch.cat, levels)))
-    return Taught(torch.cat([one.logits for one in parts]), seen)
-
-
-def rows_of(taught: Taught, rows: Tensor) -> Taught:
-    """Return what a teacher says of some frames, given their numbers, (N,)."""
-    seen = taught.seen
-    maps = None if seen.maps is None else seen.maps[rows]
-    levels = tuple(level[rows] for level in seen.levels)
-    return Taught(taught.logits[rows], Seen(seen.features[rows], maps, levels))
-
-
-class Teacher:
-    """A trained network that is imitated and does not change.
-
-    Parameters
-    ----------
-    network : Network
-        With class maps. It is copied.
-    device : torch.device
-
-    Attributes
-    ----------
-    network : Network
-        The copy, in evaluation mode.
-    """
-
-    def __init__(self, network: Network, device: torch.device) -> None:
-        self.network = copy.deepcopy(network).eval().requires_grad_(False).to(device)
-        self._fast = copy.deepcopy(self.network)
-        if device.type == "cpu":
-            features = self._fast.features
-            speed_up_frozen(features, len(features), network.used_blocks, torch.get_num_threads())
-
-    @torch.no_grad()
-    def says(self, pixels: Tensor) -> Taught:
-        """Return what the teacher says of pixels as `Network.forward` takes; always of one shape."""
-        seen = self._fast.look(pixels)
-        return Taught(self._fast.logits(seen), seen)
 
 
 class Imitation(nn.Module):
-    """Linear layers that guess a teacher's features from a student's.
+    """Linear layers that predict a teacher's features from a student's.
 
     Parameters
     ----------
@@ -104,12 +33,14 @@ class Imitation(nn.Module):
         self._wanted = student.map_window(size.height, size.width)
         self._given = teacher.map_window(size.height, size.width)
         learns, teaches = _seen(student, size), _seen(teacher, size)
-        self._guesses = nn.ModuleList(
+        self._predictions = nn.ModuleList(
             nn.Conv2d(inputs.shape[1], outputs.shape[1], 1)
             for inputs, outputs in zip(_all(learns), _all(teaches), strict=True)
         )
         # All channels of the teacher count alike, whatever their size.
-        self._scales = nn.ModuleList(nn.BatchNorm2d(one.shape[1], affine=False) for one in _all(teaches))
+        self._scales = nn.ModuleList(
+            nn.BatchNorm2d(one.shape[1], affine=False, track_running_stats=False) for one in _all(teaches)
+        )
 
     def forward(self, student: Seen, teacher: Seen) -> tuple[Tensor, Tensor]:
         """Return the loss of the class maps and that of the features.
@@ -123,13 +54,13 @@ class Imitation(nn.Module):
         -------
         tuple of (Tensor, Tensor)
             Scalars: the cross-entropy of the maps with the teacher's probabilities, the mean over cells; and
-            the squared errors of the guesses, in variances of a channel, summed over the layers.
+            the squared errors of the predictions, in variances of a channel, summed over the layers.
         """
         features = torch.stack(
             [
-                functional.mse_loss(guess(mine), scale(self._at(mine, theirs)))
-                for guess, scale, mine, theirs in zip(
-                    self._guesses, self._scales, _all(student), _all(teacher), strict=True
+                functional.mse_loss(predict(mine), scale(self._at(mine, theirs)))
+                for predict, scale, mine, theirs in zip(
+                    self._predictions, self._scales, _all(student), _all(teacher), strict=True
                 )
             ]
         )
@@ -157,6 +88,11 @@ def resampled(cells: Tensor, given: Window, wanted: Window, shape: tuple[int, in
         Rectangles of the same frame.
     shape : tuple of (int, int)
         Rows and columns that cover `wanted` evenly.
+
+    Returns
+    -------
+    Tensor
+        (N, channels, *shape), of the type of `cells`.
     """
     rows = _places(shape[0], wanted.top, wanted.bottom, given.top, given.bottom)
     columns = _places(shape[1], wanted.left, wanted.right, given.left, given.right)

@@ -1,4 +1,4 @@
-"""Pretraining as a job: networks learn from one endless stream of rendered frames, and become bundles.
+"""Pretraining as a job: networks learn from rendered frames, one after the other, and become bundles.
 
 Knows the run directory, checkpoints and the order of steps. Does not know Ray, or what a step is.
 """
@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial, reduce
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
+from flipbatch import storage
 from flipbatch.errors import InputError, OutputError
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.evaluation.threshold import UNDECIDED
@@ -25,15 +27,16 @@ from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.synthetic.mix import WORLD, Mix
 from flipbatch.training.checkpoint_file import read_checkpoint, write_checkpoint
 from flipbatch.training.fit_model import CHECKPOINTS_FOLDER, MODELS_FOLDER
-from flipbatch.training.imitation import Imitation, Teacher
-from flipbatch.training.lessons import Lessons, StreamLessons, TaughtLessons
+from flipbatch.training.imitation import Imitation
 from flipbatch.training.pretrain_recipe import RECIPES, STREAM, PretrainRecipe
 from flipbatch.training.pretraining import Pretraining, StepLosses
 from flipbatch.training.process_settings import set_up
 from flipbatch.training.rendered_places import PlaceRenderer
-from flipbatch.training.rendered_pool import START, Mark, Places, RenderedPool
+from flipbatch.training.rendered_pool import START, Mark, RenderedPool
 from flipbatch.training.rendered_validation import RenderedValidation
-from flipbatch.training.start import PRETRAINED, is_file, starts, weights_digest, weights_source
+from flipbatch.training.start import FROM_SCRATCH, PRETRAINED, Start, starts, weights_digest, weights_source
+from flipbatch.training.teacher import Teacher
+from flipbatch.training.training_data import ImitationData, StreamData, TrainingData
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +48,8 @@ _STEPS_PER_LINE = 50
 STOPS_FOLDER = "stops"
 """The folder of ``STEP/NAME``: the bundles of each report."""
 
+SHIPPED_TEACHER = "pretrained:mobilenet_v2"
+
 
 @dataclass(frozen=True)
 class PretrainOptions:
@@ -55,12 +60,12 @@ class PretrainOptions:
     out : str
         Output directory, any URI.
     models : tuple of str
-        Architectures to train, all on the same frames.
+        Architectures to train, one after the other: a teacher comes first.
     weights : str
         What `mobilenet_v2` starts from: ``imagenet``, ``none``, or the URI of a file.
-    teacher : str
-        The bundle that `cnn_model` imitates, a URI or ``pretrained:NAME``, where `mobilenet_v2` is not
-        trained in this run.
+    teacher : str, optional
+        The bundle that `cnn_model` imitates, a URI or ``pretrained:NAME``; by default that of this run,
+        at its last step, or else `SHIPPED_TEACHER`.
     steps : int, optional
         At least 1; by default those of the shipped bundles.
     seed : int
@@ -68,7 +73,8 @@ class PretrainOptions:
     without : tuple of str
         Ingredients of `synthetic.mix.Mix` that no scene has, to see what they are good for.
     stops : dict of str to int
-        The step whose weights a model gets, one of those with a report; by default the last.
+        The step whose weights a model gets, one of those with a report; by default the last. Another model
+        that imitates it still imitates its last step.
     thresholds : dict of str to float
         The probability at which a model decides, 0 to 1; by default one half. The best F1 on rendered frames
         would need a lower one, at which more resting pages are taken for turns.
@@ -78,12 +84,17 @@ class PretrainOptions:
         Of this process.
     resume : bool
         Whether to continue the run in `out`.
+
+    Raises
+    ------
+    InputError
+        If an option does not go with the others.
     """
 
     out: str
     models: tuple[str, ...]
     weights: str
-    teacher: str = "pretrained:mobilenet_v2"
+    teacher: str | None = None
     steps: int | None = None
     seed: int = 0
     without: tuple[str, ...] = ()
@@ -93,14 +104,32 @@ class PretrainOptions:
     threads: int = 1
     resume: bool = False
 
+    def __post_init__(self) -> None:
+        if is_pretrained(self.weights) or self.weights == PRETRAINED:
+            raise InputError(
+                f"--weights {self.weights} has learned from rendered frames before: use imagenet, none or "
+                "the URI of a file."
+            )
+        if strangers := sorted({*self.stops, *self.thresholds} - set(self.models)):
+            raise InputError(f"{strangers[0]} is not trained: add it to --models, or leave its options out.")
+        for name, stop in self.stops.items():
+            if not STREAM.reports_at(stop, last := self.steps_of(name)):
+                raise InputError(
+                    f"No report of {name} is written at step {stop}: stop at a multiple of "
+                    f"{STREAM.steps_per_report} or at the last step, {last}."
+                )
+
     def steps_of(self, name: str) -> int:
         """Return the steps of a network."""
         return self.steps or RECIPES[name].steps
 
     @property
-    def has_teacher(self) -> bool:
-        """Whether a network imitates one that is not trained in this run."""
-        return any(RECIPES[name].teacher not in (None, *self.models) for name in self.models)
+    def outer_teacher(self) -> str | None:
+        """The bundle that a network imitates, if it is not trained in this run."""
+        wanted = {RECIPES[name].teacher for name in self.models} - {None}
+        if not wanted:
+            return None
+        return self.teacher or (None if wanted <= set(self.models) else SHIPPED_TEACHER)
 
     @property
     def mix(self) -> Mix:
@@ -109,13 +138,14 @@ class PretrainOptions:
 
     def identity(self) -> dict[str, Any]:
         """Return what must be equal for a resume: everything that changes the weights."""
+        teacher = self.outer_teacher
         return {
             "command": "pretrain",
             "models": list(self.models),
             "weights": weights_source(self.weights),
             "weights_digest": weights_digest(self.models, self.weights),
-            "teacher": self.teacher if self.has_teacher else None,
-            "teacher_digest": load_bundle(self.teacher)[1] if self.has_teacher else None,
+            "teacher": teacher and weights_source(teacher),
+            "teacher_digest": teacher and load_bundle(teacher)[1],
             "steps": {name: self.steps_of(name) for name in self.models},
             "seed": self.seed,
             "mix": asdict(self.mix),
@@ -139,19 +169,7 @@ def pretrain(options: PretrainOptions) -> dict[str, Any]:
     FlipbatchError
         Its message says what to do.
     """
-    if is_pretrained(options.weights) or options.weights == PRETRAINED:
-        raise InputError(
-            f"--weights {options.weights} has learned from rendered frames before: use imagenet, none or the "
-            "URI of a file."
-        )
-    for name, stop in options.stops.items():
-        if not STREAM.reports_at(stop, last := options.steps_of(name)):
-            raise InputError(
-                f"No report of {name} is written at step {stop}: stop at a multiple of "
-                f"{STREAM.steps_per_report} or at the last step, {last}."
-            )
-    if options.has_teacher:
-        _load_teacher(options.teacher)
+    teacher = options.outer_teacher and _teacher_network(options.outer_teacher)
     directory = RunDirectory.at(options.out)
     found = directory.read_identity(frozenset())
     if found is not None and not options.resume:
@@ -162,33 +180,37 @@ def pretrain(options: PretrainOptions) -> dict[str, Any]:
     networks = {name: RECIPES[name].network for name in options.models}
     first = starts(options.models, options.weights, networks)
     set_up(options.threads)
-    run = _Run(options, directory, {name: one.network(name, options.seed) for name, one in first.items()})
     if found is None:
         directory.start(identity)
     else:
         require_same_identity(directory.uri, found, identity)
-    return run.finish(identity)
+        directory.reopen()
+    return _Run(options, directory, first, teacher or None).finish()
 
 
 class _Run:
     """One run: each network from its checkpoint, or from the start, to its bundles."""
 
     def __init__(
-        self, options: PretrainOptions, directory: RunDirectory, networks: Mapping[str, Network]
+        self,
+        options: PretrainOptions,
+        directory: RunDirectory,
+        first: Mapping[str, Start],
+        teacher: Network | None,
     ) -> None:
-        self._options, self._directory, self._networks = options, directory, networks
+        self._options, self._directory, self._starts, self._teacher = options, directory, first, teacher
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-    def finish(self, identity: dict[str, Any]) -> dict[str, Any]:
+    def finish(self) -> dict[str, Any]:
         """Train what is left, one network after the other, and write the bundles."""
         metrics: dict[str, Any] = {}
         with PlaceRenderer(self._options.processes, EIGHTH, self._options.mix) as renderer:
             log.info("rendering %d frames for validation", STREAM.validation_frames)
-            places = renderer.places(self._options.seed + _VALIDATION_SEED)
-            validation = RenderedValidation.of(places, STREAM.validation_frames)
-            for name in (one for one in RECIPES if one in self._networks):
+            with closing(renderer.places(self._options.seed + _VALIDATION_SEED)) as places:
+                validation = RenderedValidation.of(places, STREAM.validation_frames)
+            for name in (one for one in RECIPES if one in self._starts):
                 history = self._train(name, renderer, validation)
-                bundle = self._chosen(name, history, identity, validation)
+                bundle = self._chosen(name, history, validation)
                 save_bundle(bundle, self._directory.path(MODELS_FOLDER, name))
                 metrics[name] = bundle.provenance["metrics"]["rendered"]
         self._directory.finish()
@@ -199,106 +221,128 @@ class _Run:
     ) -> list[dict[str, Any]]:
         """Train a network from its checkpoint, or from the start, to its last step; return its history."""
         steps, file = self._options.steps_of(name), self._directory.path(CHECKPOINTS_FOLDER, f"{name}.pt")
-        network, teacher = self._networks[name].to(self._device), self._teacher(name)
-        torch.manual_seed(self._options.seed)  # of the layers that guess what the teacher sees
-        imitation = Imitation(network, teacher.network, EIGHTH) if teacher else None
-        training = Pretraining(network, RECIPES[name], steps, imitation)
-        history: list[dict[str, Any]] = []
-        oldest = START
-        if checkpoint := read_checkpoint(file):
-            history, oldest = checkpoint["history"], Mark(*checkpoint["oldest"])
-            training.resume(checkpoint["training"])
-        if training.done == steps:
+        checkpoint = read_checkpoint(file) or {"history": [], "oldest": START, "training": None}
+        history: list[dict[str, Any]] = checkpoint["history"]
+        if history and history[-1]["step"] == steps:
             return history
-        places = partial(renderer.places, self._options.seed)
-        lessons = self._taught(name, teacher, places) if teacher else self._stream(name, places, oldest)
+        teacher = self._teacher_of(name)
+        training = self._training(name, teacher)
+        if checkpoint["training"]:
+            training.resume(checkpoint["training"])
+        data = self._data(name, renderer, teacher, Mark(*checkpoint["oldest"]))
         losses: list[StepLosses] = []
         while training.done < steps:
-            losses.append(lessons.step(training))
+            losses.append(data.step(training))
             if STREAM.reports_at(training.done, steps):
                 bundle = self._bundle(name, training, validation)
                 save_bundle(bundle, self._stop_uri(training.done, name))
-                history.append(_entry(training.done, lessons.frames, losses, bundle))
+                history.append(_entry(training.done, data.frames, losses, bundle))
                 log.info("%s", report_line(name, steps, history[-1]))
                 losses = []
-                state = {"training": training.checkpoint(), "history": history, "oldest": lessons.oldest}
+                state = {"training": training.checkpoint(), "history": history, "oldest": tuple(data.oldest)}
                 write_checkpoint(state, file)
             elif training.done % _STEPS_PER_LINE == 0:
                 log.info("%s: step %d of %d", name, training.done, steps)
         return history
 
-    def _stream(self, name: str, places: Places, oldest: Mark) -> Lessons:
-        pool = RenderedPool(places, STREAM.capacity, EIGHTH, oldest)
-        return StreamLessons(pool, RECIPES[name].frames_per_step, self._options.seed, self._device)
+    def _training(self, name: str, teacher: Teacher | None) -> Pretraining:
+        recipe = self._recipe(name)
+        network = self._starts[name].network(name, self._options.seed).to(self._device)
+        torch.manual_seed(self._options.seed)  # of the layers that predict the teacher's features
+        imitation = Imitation(network, teacher.network, EIGHTH) if teacher else None
+        return Pretraining(network, recipe, self._options.steps_of(name), imitation)
 
-    def _taught(self, name: str, teacher: Teacher, places: Places) -> Lessons:
-        frames = RECIPES[name].taught_frames
-        log.info("%s: rendering %d frames for its teacher", name, frames)
-        return TaughtLessons(teacher, places(0), frames, self._options.seed, self._device)
+    def _recipe(self, name: str) -> PretrainRecipe:
+        """Return the recipe of a network; blocks with random weights are not frozen."""
+        recipe = RECIPES[name]
+        return recipe if self._starts[name].weights else replace(recipe, frozen_blocks=0)
 
-    def _teacher(self, name: str) -> Teacher | None:
-        """Return the network that another one imitates: that of this run, if it is trained here."""
+    def _data(
+        self, name: str, renderer: PlaceRenderer, teacher: Teacher | None, oldest: Mark
+    ) -> TrainingData:
+        """Return what a network learns from."""
+        seed, recipe = self._options.seed, RECIPES[name]
+        if teacher is None:
+            pool = RenderedPool(partial(renderer.places, seed), STREAM.capacity, EIGHTH, oldest)
+            return StreamData(pool, STREAM, recipe, seed, self._device)
+        log.info("rendering %d frames, which %s learns from", recipe.imitation_frames, name)
+        with closing(renderer.places(seed)) as places:
+            return ImitationData(teacher, places, STREAM, recipe, seed, self._device)
+
+    def _teacher_of(self, name: str) -> Teacher | None:
+        """Return the network that another one imitates: by default that of this run."""
         teacher = RECIPES[name].teacher
         if teacher is None:
             return None
-        here = teacher in self._networks
-        uri = self._stop_uri(self._options.steps_of(teacher), teacher) if here else self._options.teacher
-        return Teacher(_load_teacher(uri).network(), self._device)
+        here = self._stop_uri(self._options.steps_of(teacher), teacher)
+        return Teacher(self._teacher or _teacher_network(here), self._device)
 
     def _stop_uri(self, step: int, name: str) -> str:
         """Return where the bundle of a report is."""
         return self._directory.path(STOPS_FOLDER, str(step), name)
 
     def _bundle(self, name: str, training: Pretraining, validation: RenderedValidation) -> Bundle:
-        """Return the bundle of the averaged weights."""
+        """Return the bundle of the averaged weights, which decides at one half."""
         weights = as_arrays(training.averaged.state_dict())
         bundle = Bundle(name, name, EIGHTH, Calibration(), weights, {}, RECIPES[name].network)
-        return self._calibrated(half_size(bundle), validation)
+        return validation.calibrated(half_size(bundle), UNDECIDED, cast(Any, self._device.type))
 
-    def _calibrated(self, bundle: Bundle, validation: RenderedValidation) -> Bundle:
-        threshold = self._options.thresholds.get(bundle.name, UNDECIDED)
-        return validation.calibrated(bundle, threshold, "cuda" if self._device.type == "cuda" else "cpu")
-
-    def _chosen(
-        self,
-        name: str,
-        history: list[dict[str, Any]],
-        identity: dict[str, Any],
-        validation: RenderedValidation,
-    ) -> Bundle:
-        """Return the bundle of the step that was asked for, with its history."""
-        stop = self._options.stops.get(name, self._options.steps_of(name))
-        bundle = self._calibrated(half_size(load_bundle(self._stop_uri(stop, name))[0]), validation)
+    def _chosen(self, name: str, history: list[dict[str, Any]], validation: RenderedValidation) -> Bundle:
+        """Return the bundle of the step that was asked for, with its threshold and its history."""
+        options = self._options
+        stop = options.stops.get(name, options.steps_of(name))
+        bundle = half_size(load_bundle(self._stop_uri(stop, name))[0])
+        threshold = options.thresholds.get(name, UNDECIDED)
+        bundle = validation.calibrated(bundle, threshold, cast(Any, self._device.type))
         provenance = {
             **bundle.provenance,
-            "training": {**identity, **self._card_sources(), "stop": stop},
+            "training": self._card_training(name, stop),
             "history": [entry for entry in history if entry["step"] <= stop],
         }
         return replace(bundle, provenance=provenance)
 
-    def _card_sources(self) -> dict[str, Any]:
-        """Return what a model card says of the sources of weights: of files, their names alone."""
-        options, teacher = self._options, self._options.teacher if self._options.has_teacher else None
+    def _card_training(self, name: str, stop: int) -> dict[str, Any]:
+        """Return what a model card says of the training of one network."""
+        options, teacher = self._options, RECIPES[name].teacher
+        imitated = teacher and short(options.outer_teacher or teacher)
         return {
-            "weights": options.weights.rpartition("/")[2] if is_file(options.weights) else options.weights,
-            "teacher": teacher and teacher.rstrip("/").rpartition("/")[2],
+            "command": "pretrain",
+            "weights": short(self._starts[name].source),
+            "weights_digest": weights_digest((name,), options.weights) if teacher is None else None,
+            "teacher": imitated,
+            "steps": options.steps_of(name),
+            "stop": stop,
+            "seed": options.seed,
+            "mix": asdict(options.mix),
+            "stream": asdict(STREAM),
+            "recipe": _recipe_json(self._recipe(name)),
         }
 
 
-def _load_teacher(uri: str) -> Bundle:
-    """Load a bundle with class maps.
+def _teacher_network(uri: str) -> Network:
+    """Load the network of a bundle with class maps.
 
     Raises
     ------
     BundleError, StorageError
         If it can't be read.
     InputError
-        If its network has no class maps.
+        If its network can't be imitated.
     """
     bundle, _ = load_bundle(uri)
     if not getattr(bundle.options, "maps", False):
         raise InputError(f"--teacher {uri} has no class maps: use a model that `flipbatch pretrain` made.")
-    return bundle
+    if bundle.input_size != EIGHTH:
+        theirs, ours = (f"{one.height}x{one.width}" for one in (bundle.input_size, EIGHTH))
+        raise InputError(f"--teacher {uri} takes frames of {theirs}: use one that takes {ours}.")
+    return bundle.network()
+
+
+def short(source: str) -> str:
+    """Return what a model card says of the source of weights: of a file, its name alone."""
+    if source in (FROM_SCRATCH, "imagenet") or is_pretrained(source):
+        return source
+    return str(storage.redacted_uri(source)).partition("?")[0].rstrip("/").rpartition("/")[2]
 
 
 def _entry(step: int, frames: int, losses: list[StepLosses], bundle: Bundle) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from flipbatch.models.network_options import CnnOptions, MobileNetOptions, Netwo
 
 @dataclass(frozen=True)
 class StreamRecipe:
-    """What all networks see.
+    """Numbers that all networks share; those of the pool do not apply with a teacher.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class StreamRecipe:
     capacity : int
         Frames that are kept to draw from: 0.8 GB. Frames of one scene, which come together, are drawn apart.
     fewest_frames : int
-        Frames that are there before the first step: fewer would be learned by heart.
+        Frames that are there before the first step: fewer would be memorised.
     steps_per_report : int
         Steps between two evaluations, each with a checkpoint.
     validation_frames : int
@@ -37,7 +37,7 @@ class StreamRecipe:
     validation_frames: int = 1_500
 
     def reports_at(self, step: int, steps: int) -> bool:
-        """Return whether the networks are evaluated after a step, counted from 1, of a run of `steps`."""
+        """Return whether the network is evaluated after a step, counted from 1, of a run of `steps`."""
         return 0 < step <= steps and (step % self.steps_per_report == 0 or step == steps)
 
 
@@ -75,13 +75,13 @@ class PretrainRecipe:
         The architecture that this one imitates. Its logits, maps and features take the place of labels and
         regions: a network without ImageNet weights that learns these turns to what is particular to the
         renderer (docs/synthetic.md).
-    taught_frames : int
-        With a teacher: so many frames are augmented once and shown to it, before the first step.
+    imitation_frames : int
+        With a teacher: so many frames are augmented once, and it runs on them once, before the first step.
     imitation_weight : float
         Weight of the loss of a teacher's features.
     longest_average : float
         Most weight of the old average when a step's weights are added: an average over 500 steps.
-    young_average : int
+    average_warmup : int
         At step k the old average weighs k / (k + this) at most: the random start is forgotten first.
     """
 
@@ -97,10 +97,10 @@ class PretrainRecipe:
     map_weight: float = 2.0
     label_smoothing: float = 0.05
     teacher: str | None = None
-    taught_frames: int = 20_000
+    imitation_frames: int = 20_000
     imitation_weight: float = 1.0
     longest_average: float = 0.998
-    young_average: int = 50
+    average_warmup: int = 50
 
     def rate_at(self, step: int, progress: float) -> float:
         """Return the share of the largest rate at a step: a warm-up, then a cosine.
@@ -117,14 +117,14 @@ class PretrainRecipe:
 
     def average_weight(self, step: int) -> float:
         """Return how much of the old average stays at a step, counted from 1."""
-        return min(self.longest_average, step / (step + self.young_average))
+        return min(self.longest_average, step / (step + self.average_warmup))
 
 
-FILMS_DIFFER = 2.0
+PRIOR_WIDENING = 2.0
 """Factor of the deviations within a place, for `score --adapt`. The frames of a rendered place come from one
 film of each label, those of a real place from several, with other pages and hands: the deviation of notflip
-logits is 0.3 to 0.4 in rendered places and 0.4 to 0.9 in real ones. Factors of 1.6 to 2.4 do about as well on
-real places (docs/quality.md)."""
+logits is 0.3 to 0.4 in rendered places and 0.4 to 0.9 in real ones. Factors of 1.6 to 3 do about as well on
+real places (docs/decisions.md)."""
 
 STREAM = StreamRecipe()
 

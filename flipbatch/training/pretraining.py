@@ -9,18 +9,18 @@ import copy
 from typing import Any, NamedTuple, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel
 
 from flipbatch.models.network import Network, Seen
-from flipbatch.training.augment import color_jitter, random_affine_with_labels
 from flipbatch.training.frozen_blocks import speed_up_frozen
-from flipbatch.training.imitation import Imitation, Taught
+from flipbatch.training.imitation import Imitation
 from flipbatch.training.pretrain_recipe import PretrainRecipe
 from flipbatch.training.region_maps import map_loss, region_shares
 from flipbatch.training.rendered_pool import Batch
+from flipbatch.training.teacher import TeacherOutputs
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
@@ -54,7 +54,7 @@ class Pretraining:
     steps : int
         The number of steps of the whole run: the rate falls to 0 at its end.
     imitation : Imitation, optional
-        Of a teacher. The network then learns what `step` is told that it says and sees, and not labels.
+        Of a teacher: for `imitate`.
 
     Attributes
     ----------
@@ -86,21 +86,33 @@ class Pretraining:
         return cast(Network, self._average.module).eval()
 
     def step(self, batch: Batch) -> StepLosses:
-        """Train on a batch with labels: one of `augmented`, on the network's device.
+        """Train on labels and regions.
 
-        Dropout takes torch's own random numbers.
+        Parameters
+        ----------
+        batch : Batch
+            Its pixels are float32, 0 to 255, on the network's device. Dropout takes torch's own random
+            numbers.
         """
         seen = self._network.look(batch.pixels.permute(0, 3, 1, 2))
         label, maps = self._losses(self._network.logits(seen), seen, batch)
         return self._learn(label, maps, seen.features.new_zeros(()))
 
-    def imitate(self, pixels: Tensor, taught: Taught) -> StepLosses:
-        """Train on what a teacher says of pixels, float32 (N, height, width, 3), 0 to 255."""
+    def imitate(self, pixels: Tensor, outputs: TeacherOutputs) -> StepLosses:
+        """Train on a teacher's outputs.
+
+        Parameters
+        ----------
+        pixels : Tensor
+            (N, height, width, 3), float32 RGB, 0 to 255, on the network's device.
+        outputs : TeacherOutputs
+            For these pixels: float32, on this device.
+        """
         assert self._imitation is not None
         seen = self._network.look(pixels.permute(0, 3, 1, 2))
-        probabilities = taught.logits.sigmoid()
+        probabilities = outputs.logits.sigmoid()
         label = functional.binary_cross_entropy_with_logits(self._network.logits(seen), probabilities)
-        return self._learn(label, *self._imitation(seen, taught.seen))
+        return self._learn(label, *self._imitation(seen, outputs.seen))
 
     def _learn(self, label: Tensor, maps: Tensor, features: Tensor) -> StepLosses:
         """Change the weights by the gradients of the losses."""
@@ -134,7 +146,7 @@ class Pretraining:
             old.lerp_(new, 1 - kept) if old.is_floating_point() else old.copy_(new)
 
     def checkpoint(self) -> dict[str, Any]:
-        """Return the state, as copies on the CPU."""
+        """Return copies of the state."""
         state = {
             "done": self.done,
             "network": self._network.state_dict(),
@@ -154,23 +166,6 @@ class Pretraining:
         self._optimizer.load_state_dict(copy.deepcopy(checkpoint["optimizer"]))
 
 
-def augmented(batch: Batch, generator: torch.Generator, device: torch.device) -> Batch:
-    """Return a batch on a device, each frame transformed and its colours changed: float32, 0 to 255.
-
-    Parameters
-    ----------
-    batch : Batch
-        On the CPU.
-    generator : torch.Generator
-        On the CPU.
-    device : torch.device
-    """
-    pixels, regions = random_affine_with_labels(batch.pixels, batch.regions, generator)
-    jittered = color_jitter(pixels.to(device).permute(0, 3, 1, 2), generator)
-    channels_last = jittered.permute(0, 2, 3, 1).contiguous()
-    return Batch(channels_last, regions.to(device), batch.positive.to(device))
-
-
 def _parameter_groups(
     network: Network, imitation: Imitation | None, recipe: PretrainRecipe
 ) -> list[dict[str, Any]]:
@@ -183,21 +178,3 @@ def _parameter_groups(
         {"params": [one for one in learning if id(one) in below], "largest": recipe.feature_rate},
         {"params": above, "largest": recipe.learning_rate},
     ]
-
-
-@torch.inference_mode()
-def logits_of(network: nn.Module, pixels: Tensor, batch_size: int) -> Tensor:
-    """Return the logits of frames, (N,), float32, on the CPU.
-
-    Parameters
-    ----------
-    network : nn.Module
-        In evaluation mode.
-    pixels : Tensor
-        (N, height, width, 3), uint8 RGB.
-    batch_size : int
-        Frames at a time.
-    """
-    device = next(network.parameters()).device
-    parts = [network(some.to(device).permute(0, 3, 1, 2)).float().cpu() for some in pixels.split(batch_size)]
-    return torch.cat(parts)

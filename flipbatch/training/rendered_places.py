@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import count
@@ -101,7 +101,7 @@ class PlaceRenderer:
     def __exit__(self, *error: object) -> None:
         self._executor.shutdown(cancel_futures=True)
 
-    def places(self, seed: int, first: int = 0) -> Iterator[LabelledFrames]:
+    def places(self, seed: int, first: int = 0) -> Generator[LabelledFrames]:
         """Yield the places of a stream without end, from number `first` on.
 
         Raises

@@ -37,7 +37,7 @@ class Batch(NamedTuple):
     Attributes
     ----------
     pixels : Tensor
-        (N, height, width, 3), uint8 RGB.
+        (N, height, width, 3), RGB, 0 to 255: uint8, or float32 once it is augmented.
     regions : Tensor
         (N, height, width), uint8: the `Region` of each pixel, `NO_REGION` in the bars.
     positive : Tensor

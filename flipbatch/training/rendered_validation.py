@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_auc_score
 
+from flipbatch.errors import JobError
 from flipbatch.evaluation.adaptation_prior import AdaptationPrior
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.evaluation.counts import Counts
@@ -20,7 +21,7 @@ from flipbatch.evaluation.reliability import calibration_report
 from flipbatch.models.bundle import Bundle
 from flipbatch.models.precision import Device
 from flipbatch.models.predictor import fastest_engine
-from flipbatch.training.pretrain_recipe import FILMS_DIFFER
+from flipbatch.training.pretrain_recipe import PRIOR_WIDENING
 from flipbatch.training.rendered_places import LabelledFrames
 
 
@@ -59,11 +60,21 @@ class RenderedValidation(NamedTuple):
             The probability at which it decides, 0 to 1.
         device : {"cpu", "cuda"}
             What it runs on here.
+
+        Raises
+        ------
+        JobError
+            If its logits are not finite.
         """
         truth = self.frames.positive
         logits = fastest_engine(bundle, device).logits(self.frames.pixels)
+        if not np.isfinite(logits).all():
+            raise JobError(
+                f"Training of {bundle.name} diverged: its logits are not numbers. Try another --seed."
+            )
         calibration = replace(Calibration.fit(logits, truth), threshold=threshold)
         provenance = {
+            **bundle.provenance,
             "metrics": {"rendered": _metrics(logits, truth, calibration)},
             "calibration": calibration_report(logits, truth, calibration),
             "adaptation": self._prior(logits, calibration).to_json(),
@@ -77,7 +88,7 @@ class RenderedValidation(NamedTuple):
             prior = AdaptationPrior.fit(log_odds, self.frames.positive, self.places, calibration.threshold)
         except ValueError:
             return AdaptationPrior().around(calibration.threshold)
-        return prior.widened(FILMS_DIFFER)
+        return prior.widened(PRIOR_WIDENING)
 
 
 def _metrics(

@@ -1,6 +1,7 @@
 """A student guesses what its teacher sees, at the places of its own cells."""
 
 import numpy as np
+import pytest
 import torch
 
 from flipbatch.frames.fitting import InputSize
@@ -8,14 +9,16 @@ from flipbatch.models.architectures import architecture
 from flipbatch.models.network import Network
 from flipbatch.models.network_options import CnnOptions, MobileNetOptions
 from flipbatch.models.preprocessing import Window
-from flipbatch.training.imitation import Imitation, Teacher, resampled
+from flipbatch.training.imitation import Imitation, resampled
+from flipbatch.training.imitation_frames import ImitationFrames
 from flipbatch.training.pretrain_recipe import PretrainRecipe
 from flipbatch.training.pretraining import Pretraining
 from flipbatch.training.rendered_places import LabelledFrames
 from flipbatch.training.rendered_pool import Batch
-from flipbatch.training.taught_frames import TaughtFrames
+from flipbatch.training.teacher import Teacher
 
 SIZE = InputSize(96, 54)
+CPU = torch.device("cpu")
 OPTIONS = CnnOptions((4, 4, 4, 8), maps=True)
 
 
@@ -52,32 +55,39 @@ def test_outside_of_a_window_its_edge_goes_on():
 
 def test_a_student_comes_nearer_to_its_teacher_and_needs_no_labels():
     student, network = networks()
-    teacher = Teacher(network, torch.device("cpu"))
+    teacher = Teacher(network, CPU)
     imitation = Imitation(student, teacher.network, SIZE)
     run = Pretraining(student, PretrainRecipe(OPTIONS, warmup_steps=1), 40, imitation)
-    taught = TaughtFrames(teacher, iter(places()), 16, 8, as_they_are)
+    frames = ImitationFrames(teacher, iter(places()), 16, 8, as_they_are)
     losses = []
     for seed in range(30):
         torch.manual_seed(seed)
-        losses.append(run.imitate(*taught.draw(8, torch.Generator().manual_seed(seed))))
+        pixels, outputs = frames.draw(8, torch.Generator().manual_seed(seed))
+        losses.append(run.imitate(pixels.float(), outputs.to(CPU, torch.float32)))
     assert losses[-1].features < 0.9 * losses[0].features
     assert losses[-1].maps < losses[0].maps
 
 
-def test_a_teacher_says_what_its_network_says_and_stays_as_it_is():
-    _, network = networks()
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_teacher_gives_the_outputs_of_its_network_and_leaves_it_as_it_is(number: int):
+    network = networks()[number].eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
     pixels = torch.randint(0, 255, (2, 3, 96, 54), generator=torch.Generator()).float()
-    said = Teacher(network, torch.device("cpu")).says(pixels)
+    outputs = Teacher(network, CPU).outputs(pixels)
     with torch.inference_mode():
         seen = network.look(pixels)
-        assert torch.allclose(said.logits, network.logits(seen), atol=1e-4)
-        assert torch.allclose(said.seen.levels[1], seen.levels[1], atol=1e-3)
+        expected = [network.logits(seen), seen.features, seen.maps, *seen.levels]
+    for one, other in zip(outputs.tensors, expected, strict=True):
+        assert torch.allclose(one, other, atol=1e-3)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def test_frames_are_taught_in_whole_batches_and_keep_what_was_said_of_them():
+def test_frames_come_in_whole_batches_with_the_outputs_for_them():
     _, network = networks()
-    teacher = Teacher(network, torch.device("cpu"))
-    taught = TaughtFrames(teacher, iter(places()), 17, 8, as_they_are)
-    assert len(taught) == 16
-    pixels, said = taught.draw(8, torch.Generator().manual_seed(0))
-    assert torch.allclose(said.logits, teacher.says(pixels.permute(0, 3, 1, 2)).logits, atol=0.01)
+    teacher = Teacher(network, CPU)
+    frames = ImitationFrames(teacher, iter(places()), 9, 8, as_they_are)
+    assert len(frames) == 16
+    pixels, outputs = frames.draw(8, torch.Generator().manual_seed(0))
+    expected = teacher.outputs(pixels.float().permute(0, 3, 1, 2))
+    for one, other in zip(outputs.tensors, expected.tensors, strict=True):
+        assert torch.allclose(one.float(), other, atol=0.02, rtol=0.01)

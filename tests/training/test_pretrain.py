@@ -6,22 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flipbatch.errors import InputError, OutputError
+from flipbatch.errors import InputError, JobError, OutputError
 from flipbatch.evaluation.calibration import Calibration
+from flipbatch.frames.fitting import InputSize
 from flipbatch.models.architectures import EIGHTH, architecture
 from flipbatch.models.bundle import WEIGHTS_FILE, Bundle, as_arrays, load_bundle, save_bundle
 from flipbatch.models.network_options import CnnOptions, MobileNetOptions
 from flipbatch.runtime.run_directory import RunDirectory
-from flipbatch.training import lessons
 from flipbatch.training import pretrain as job
-from flipbatch.training.pretrain import PretrainOptions, pretrain
+from flipbatch.training.pretrain import PretrainOptions, pretrain, short
 from flipbatch.training.pretrain_recipe import PretrainRecipe, StreamRecipe
 from flipbatch.training.pretraining import Pretraining
 
 RECIPE = PretrainRecipe(CnnOptions((4, 4, 4, 8), maps=True), frames_per_step=8, warmup_steps=1)
 STREAM = StreamRecipe(
     batch_size=8,
-    capacity=40,
+    capacity=12,
     fewest_frames=16,
     steps_per_report=2,
     validation_frames=24,
@@ -32,26 +32,32 @@ STREAM = StreamRecipe(
 def _small_numbers(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(job, "RECIPES", {"cnn_model": RECIPE})
     monkeypatch.setattr(job, "STREAM", STREAM)
-    monkeypatch.setattr(lessons, "STREAM", STREAM)
 
 
 def options(out: Path) -> PretrainOptions:
     return PretrainOptions(out=str(out), models=("cnn_model",), weights="none", steps=4)
 
 
-def test_a_run_that_was_interrupted_gives_the_same_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+STUDENT = replace(RECIPE, teacher="mobilenet_v2", imitation_frames=16)
+
+
+@pytest.mark.parametrize(("recipe", "method"), [(RECIPE, "step"), (STUDENT, "imitate")])
+def test_a_run_that_was_interrupted_gives_the_same_bundle(
+    recipe: PretrainRecipe, method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(job, "RECIPES", {"cnn_model": recipe})
     pretrain(options(tmp_path / "whole"))
-    step = Pretraining.step
+    step = getattr(Pretraining, method)
 
     def interrupted(self: Pretraining, *arguments: object):
         if self.done == 3:
             raise KeyboardInterrupt
-        return step(self, *arguments)  # pyright: ignore[reportArgumentType]
+        return step(self, *arguments)
 
-    monkeypatch.setattr(Pretraining, "step", interrupted)
+    monkeypatch.setattr(Pretraining, method, interrupted)
     with pytest.raises(KeyboardInterrupt):
         pretrain(options(tmp_path / "parts"))
-    monkeypatch.setattr(Pretraining, "step", step)
+    monkeypatch.setattr(Pretraining, method, step)
     pretrain(replace(options(tmp_path / "parts"), resume=True))
     whole, parts = (load_bundle(str(tmp_path / run / "models/cnn_model"))[0] for run in ("whole", "parts"))
     for name, value in whole.weights.items():
@@ -111,30 +117,74 @@ def test_a_stop_without_a_report_is_refused(tmp_path: Path):
 def test_a_student_imitates_the_teacher_of_its_run_or_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    small = PretrainRecipe(MobileNetOptions(taps=(1, 3), maps=True), frozen_blocks=2)
-    recipes = {"mobilenet_v2": small, "cnn_model": replace(RECIPE, teacher="mobilenet_v2", taught_frames=16)}
-    monkeypatch.setattr(job, "RECIPES", recipes)
+    small = PretrainRecipe(MobileNetOptions(taps=(1, 3), maps=True))
+    monkeypatch.setattr(job, "RECIPES", {"mobilenet_v2": small, "cnn_model": STUDENT})
     both = replace(options(tmp_path / "both"), models=("cnn_model", "mobilenet_v2"), steps=2)
     pretrain(both)
     teacher = str(tmp_path / "both/models/mobilenet_v2")
-    alone = replace(both, out=str(tmp_path / "alone"), models=("cnn_model",), teacher=teacher)
-    pretrain(alone)
+    pretrain(replace(both, out=str(tmp_path / "alone"), models=("cnn_model",), teacher=teacher))
     first, second = (load_bundle(str(tmp_path / run / "models/cnn_model"))[0] for run in ("both", "alone"))
     assert all(np.array_equal(value, second.weights[name]) for name, value in first.weights.items())
-    assert first.provenance["history"][0]["train"]["feature_loss"] > 0
-    assert (first.provenance["training"]["teacher"], second.provenance["training"]["teacher"]) == (
-        None,
-        "mobilenet_v2",
-    )
+    for bundle in (first, second):
+        assert bundle.provenance["history"][0]["train"]["feature_loss"] > 0
+        assert bundle.provenance["training"]["teacher"] == "mobilenet_v2"
+        assert bundle.provenance["training"]["weights"] == "none"
 
 
-def test_a_teacher_without_class_maps_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(job, "RECIPES", {"cnn_model": replace(RECIPE, teacher="mobilenet_v2")})
-    network = architecture("cnn_model").build()
-    bundle = Bundle(
-        "m", "cnn_model", EIGHTH, Calibration(), as_arrays(network.state_dict()), {}, CnnOptions()
-    )
-    save_bundle(bundle, str(tmp_path / "teacher"))
-    with pytest.raises(InputError, match="has no class maps: use a model that"):
-        pretrain(replace(options(tmp_path / "out"), teacher=str(tmp_path / "teacher")))
+def other_bundle(folder: Path, size: InputSize, network: CnnOptions) -> str:
+    """Write a bundle of another size or network, and return where it is."""
+    weights = as_arrays(architecture("cnn_model").build(network).state_dict())
+    save_bundle(Bundle("m", "cnn_model", size, Calibration(), weights, {}, network), str(folder))
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("size", "network", "message"),
+    [
+        (EIGHTH, CnnOptions(), "has no class maps: use a model that"),
+        (InputSize(96, 54), RECIPE.network, "takes frames of 96x54: use one that takes 240x135"),
+    ],
+)
+def test_a_teacher_that_can_not_be_imitated_is_refused(
+    size: InputSize, network: CnnOptions, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(job, "RECIPES", {"cnn_model": STUDENT})
+    teacher = other_bundle(tmp_path / "teacher", size, network)
+    with pytest.raises(InputError, match=message):
+        pretrain(replace(options(tmp_path / "out"), teacher=teacher))
     assert not (tmp_path / "out").exists()
+
+
+def test_options_of_a_network_that_is_not_trained_are_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="mobilenet_v2 is not trained: add it to --models"):
+        replace(options(tmp_path), thresholds={"mobilenet_v2": 0.5})
+
+
+def test_an_interrupted_change_of_a_finished_run_leaves_it_unfinished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pretrain(options(tmp_path))
+    monkeypatch.setattr(job, "save_bundle", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(replace(options(tmp_path), thresholds={"cnn_model": 0.75}, resume=True))
+    assert not RunDirectory.at(str(tmp_path)).is_finished
+
+
+def test_a_network_whose_logits_are_not_numbers_has_diverged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(job, "RECIPES", {"cnn_model": replace(RECIPE, learning_rate=1e30)})
+    with pytest.raises(JobError, match="Training of cnn_model diverged"):
+        pretrain(options(tmp_path))
+
+
+def test_random_weights_are_not_frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    frozen = replace(RECIPE, frozen_blocks=4)
+    monkeypatch.setattr(job, "RECIPES", {"cnn_model": frozen})
+    pretrain(options(tmp_path))
+    early, late = (load_bundle(str(tmp_path / f"stops/{step}/cnn_model"))[0] for step in (2, 4))
+    assert not np.array_equal(early.weights["features.0.0.weight"], late.weights["features.0.0.weight"])
+
+
+def test_a_model_card_names_a_weights_file_without_its_place_or_secrets():
+    assert short("https://host/path/w.safetensors?X-Amz-Signature=SECRET") == "w.safetensors"
+    assert short("/home/me/w.pth") == "w.pth"
+    assert short("imagenet") == "imagenet"

@@ -9,8 +9,9 @@ from flipbatch.models.architectures import architecture
 from flipbatch.models.network_options import CnnOptions
 from flipbatch.training.frozen_blocks import speed_up_frozen
 from flipbatch.training.pretrain_recipe import PretrainRecipe
-from flipbatch.training.pretraining import Pretraining, StepLosses, augmented, logits_of
+from flipbatch.training.pretraining import Pretraining, StepLosses
 from flipbatch.training.rendered_pool import Batch
+from flipbatch.training.training_data import augmented
 
 RECIPE = PretrainRecipe(CnnOptions((4, 4, 4, 8), maps=True), warmup_steps=1)
 
@@ -89,12 +90,6 @@ def test_the_average_forgets_the_random_start():
 @pytest.mark.parametrize(("step", "share"), [(0, 1 / 150), (149, 1.0), (10_000, 1.0)])
 def test_the_rate_rises_to_its_largest(step: int, share: float):
     assert PretrainRecipe(CnnOptions()).rate_at(step, 0.0) == pytest.approx(share)
-
-
-def test_logits_of_frames_do_not_depend_on_the_batch():
-    network = training().averaged
-    frames = batch().pixels
-    assert torch.allclose(logits_of(network, frames, 3), logits_of(network, frames, 8), atol=1e-5)
 
 
 def test_frozen_blocks_give_the_outputs_of_torch_whatever_runs_them():

@@ -1,4 +1,4 @@
-"""Rendered frames with what a teacher says of them: a student learns from these again and again.
+"""Rendered frames with a teacher's outputs in memory: a student learns from these again and again.
 
 A teacher takes four times as long for a frame as its student. Knows batches and teachers. Does not know how
 frames are rendered, or losses.
@@ -12,15 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from flipbatch.training.imitation import Taught, Teacher, concatenated, rows_of
 from flipbatch.training.rendered_places import LabelledFrames
 from flipbatch.training.rendered_pool import Batch
+from flipbatch.training.teacher import Teacher, TeacherOutputs
 
 _CPU = torch.device("cpu")
 
 
-class TaughtFrames:
-    """Augmented frames in memory, on the CPU: 170 kB each, of 240x135 pixels and `mobilenet_v2`.
+class ImitationFrames:
+    """Augmented frames, uint8, and a teacher's outputs, float16, both on the CPU.
+
+    They take 170 kB a frame of 240x135 pixels, if the teacher is `mobilenet_v2`.
 
     Parameters
     ----------
@@ -28,7 +30,7 @@ class TaughtFrames:
     places : iterator of LabelledFrames
         Frames of one place after the other.
     frames : int
-        So many are taken, or a few less: whole batches.
+        So many are taken, rounded up to whole batches.
     batch_size : int
         Frames that the teacher takes at a time.
     augment : callable
@@ -43,24 +45,33 @@ class TaughtFrames:
         batch_size: int,
         augment: Callable[[Batch, int], Batch],
     ) -> None:
-        pixels: list[Tensor] = []
-        said: list[Taught] = []
-        for number, batch in enumerate(_batches(places, batch_size)):
-            seen = augment(batch, number).pixels
-            answer = teacher.says(seen.permute(0, 3, 1, 2))
-            pixels.append(seen.round().to(torch.uint8).cpu())
-            said.append(answer.to(_CPU, torch.float16))
-            if (number + 2) * batch_size > frames:
-                break
-        self._pixels, self._said = torch.cat(pixels), concatenated(said)
+        count = -(-frames // batch_size) * batch_size
+        batches = _batches(places, batch_size)
+        for number in range(count // batch_size):
+            pixels = augment(next(batches), number).pixels
+            outputs = teacher.outputs(pixels.permute(0, 3, 1, 2))
+            if number == 0:
+                self._pixels = torch.empty((count, *pixels.shape[1:]), dtype=torch.uint8)
+                self._outputs = outputs.room_for(count, _CPU, torch.float16)
+            rows = slice(number * batch_size, (number + 1) * batch_size)
+            self._pixels[rows] = pixels.round().to(_CPU, torch.uint8)
+            for room, one in zip(self._outputs.tensors, outputs.tensors, strict=True):
+                room[rows] = one.to(_CPU)
 
     def __len__(self) -> int:
+        """Return how many frames there are."""
         return len(self._pixels)
 
-    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Taught]:
-        """Return the pixels of random frames, float32 (N, height, width, 3), and what is said of them."""
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, TeacherOutputs]:
+        """Return random frames.
+
+        Returns
+        -------
+        tuple of (Tensor, TeacherOutputs)
+            (count, height, width, 3), uint8 RGB; and the outputs for them, float16. Both are on the CPU.
+        """
         rows = torch.randint(len(self), (count,), generator=generator)
-        return self._pixels[rows].float(), rows_of(self._said, rows).to(_CPU, torch.float32)
+        return self._pixels[rows], self._outputs.rows(rows)
 
 
 def _batches(places: Iterator[LabelledFrames], size: int) -> Iterator[Batch]:
