@@ -125,9 +125,9 @@ def color_jitter(pixels: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def random_style(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Change the look of some frames of a batch strongly: gamma of all; some grey, blurred, or with noise.
+    """Change the look of a batch strongly: the gamma of each frame; some become grey, blurred, or noisy.
 
-    Labels of rendered frames may not survive this; a teacher's outputs for the changed frames are right anyway.
+    Labels may not survive this. A teacher's outputs for the changed frames are right anyway.
 
     Parameters
     ----------
@@ -148,14 +148,15 @@ def random_style(pixels: Tensor, generator: torch.Generator) -> Tensor:
         (torch.rand((count,), generator=generator) < share).to(device) for share in STYLE_SHARES
     )
     styled[grey] = styled[grey].mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
-    styled[blurred] = functional.avg_pool2d(styled[blurred], 3, stride=1, padding=1, count_include_pad=False)
+    blur = functional.avg_pool2d(styled[blurred], 3, stride=1, padding=1, count_include_pad=False)
+    styled[blurred] = blur
     noise = torch.randn((int(noisy.sum()), *pixels.shape[1:]), generator=generator) * NOISE
     styled[noisy] += noise.to(device)
     return styled.clamp_(0, 255)
 
 
 def mixed_frames(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Blend half of the frames of a batch with another one of it, by a random share (mixup, arXiv:1710.09412).
+    """Blend half of the frames of a batch with others of it, by random shares (mixup, arXiv:1710.09412).
 
     Parameters
     ----------
