@@ -161,7 +161,8 @@ def test_styles_change_all_frames_and_stay_in_range():
     pixels = torch.rand((40, 3, 12, 8), generator=torch.Generator().manual_seed(0)) * 255
     styled = random_style(pixels.clone(), torch.Generator().manual_seed(1))
     assert styled.shape == pixels.shape
-    assert styled.min() >= 0 and styled.max() <= 255
+    assert styled.min() >= 0
+    assert styled.max() <= 255
     assert (styled - pixels).abs().amax(dim=(1, 2, 3)).min() > 0
     grey = (styled[:, 0] == styled[:, 1]).all(dim=(1, 2))
     assert 0 < grey.sum() < 20
@@ -172,5 +173,6 @@ def test_about_half_of_the_frames_are_blends_of_two():
     mixed = mixed_frames(pixels, torch.Generator().manual_seed(0))
     same = (mixed == pixels).all(dim=(1, 2, 3))
     assert 10 < same.sum() < 30
-    assert mixed.min() >= 0 and mixed.max() <= 39
+    assert mixed.min() >= 0
+    assert mixed.max() <= 39
     assert torch.equal(mixed, mixed_frames(pixels, torch.Generator().manual_seed(0)))
