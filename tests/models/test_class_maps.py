@@ -96,7 +96,9 @@ def test_any_taps_give_maps_of_the_size_of_the_last(taps):
     sizes = []
     network.features[-1].register_forward_hook(lambda _, __, output: sizes.append(output.shape[2:]))
     for height, width in [(240, 135), (100, 70)]:
-        assert network.look(pixels(1, height, width)).maps.shape[2:] == sizes.pop()
+        maps = network.look(pixels(1, height, width)).maps
+        assert maps is not None
+        assert maps.shape[2:] == sizes.pop()
 
 
 def test_layers_below_the_maps_learn_from_them_alone(network):
