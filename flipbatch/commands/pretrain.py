@@ -121,9 +121,9 @@ def _named(text: str) -> tuple[str, str]:
 def main(arguments: argparse.Namespace) -> int:
     """Train; return the exit code."""
     from flipbatch.errors import redacted
+    from flipbatch.pretraining.job import PretrainOptions, pretrain
     from flipbatch.runtime.standard_streams import show
     from flipbatch.runtime.submitted_job import refuse_relative
-    from flipbatch.training.pretrain import PretrainOptions, pretrain
     from flipbatch.training.start import is_file
 
     refuse_relative(out=arguments.out)

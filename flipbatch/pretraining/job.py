@@ -23,20 +23,20 @@ from flipbatch.models.architectures import EIGHTH
 from flipbatch.models.bundle import Bundle, as_arrays, half_size, load_bundle, save_bundle
 from flipbatch.models.network import Network
 from flipbatch.models.pretrained import is_pretrained
+from flipbatch.pretraining.data import ImitationData, StreamData, TrainingData
+from flipbatch.pretraining.imitation import Imitation
+from flipbatch.pretraining.pool import START, Mark, RenderedPool
+from flipbatch.pretraining.recipe import RECIPES, STREAM, PretrainRecipe
+from flipbatch.pretraining.step import Pretraining, StepLosses
+from flipbatch.pretraining.teacher import Teacher
+from flipbatch.pretraining.validation import RenderedValidation
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.synthetic.mix import WORLD, Mix
 from flipbatch.training.checkpoint_file import read_checkpoint, write_checkpoint
 from flipbatch.training.fit_model import CHECKPOINTS_FOLDER, MODELS_FOLDER
-from flipbatch.training.imitation import Imitation
-from flipbatch.training.pretrain_recipe import RECIPES, STREAM, PretrainRecipe
-from flipbatch.training.pretraining import Pretraining, StepLosses
 from flipbatch.training.process_settings import set_up
 from flipbatch.training.rendered_places import PlaceRenderer
-from flipbatch.training.rendered_pool import START, Mark, RenderedPool
-from flipbatch.training.rendered_validation import RenderedValidation
 from flipbatch.training.start import FROM_SCRATCH, PRETRAINED, Start, starts, weights_digest, weights_source
-from flipbatch.training.teacher import Teacher
-from flipbatch.training.training_data import ImitationData, StreamData, TrainingData
 
 log = logging.getLogger(__name__)
 

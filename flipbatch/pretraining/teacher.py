@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from flipbatch.models.network import Network, Seen
-from flipbatch.training.frozen_blocks import speed_up_frozen
+from flipbatch.pretraining.frozen_blocks import speed_up_frozen
 
 
 class TeacherOutputs(NamedTuple):

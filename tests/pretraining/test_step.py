@@ -7,11 +7,11 @@ import torch
 
 from flipbatch.models.architectures import architecture
 from flipbatch.models.network_options import CnnOptions
-from flipbatch.training.frozen_blocks import speed_up_frozen
-from flipbatch.training.pretrain_recipe import PretrainRecipe
-from flipbatch.training.pretraining import Pretraining, StepLosses
-from flipbatch.training.rendered_pool import Batch
-from flipbatch.training.training_data import augmented
+from flipbatch.pretraining.data import augmented
+from flipbatch.pretraining.frozen_blocks import speed_up_frozen
+from flipbatch.pretraining.pool import Batch
+from flipbatch.pretraining.recipe import PretrainRecipe
+from flipbatch.pretraining.step import Pretraining, StepLosses
 
 RECIPE = PretrainRecipe(CnnOptions((4, 4, 4, 8), maps=True), warmup_steps=1)
 

@@ -11,18 +11,18 @@ from typing import Protocol
 
 import torch
 
+from flipbatch.pretraining.imitation_frames import ImitationFrames
+from flipbatch.pretraining.pool import START, Batch, Mark, RenderedPool
+from flipbatch.pretraining.recipe import PretrainRecipe, StreamRecipe
+from flipbatch.pretraining.step import Pretraining, StepLosses
+from flipbatch.pretraining.teacher import Teacher
 from flipbatch.training.augment import (
     color_jitter,
     mixed_frames,
     random_affine_with_labels,
     random_style,
 )
-from flipbatch.training.imitation_frames import ImitationFrames
-from flipbatch.training.pretrain_recipe import PretrainRecipe, StreamRecipe
-from flipbatch.training.pretraining import Pretraining, StepLosses
 from flipbatch.training.rendered_places import LabelledFrames
-from flipbatch.training.rendered_pool import START, Batch, Mark, RenderedPool
-from flipbatch.training.teacher import Teacher
 
 
 class TrainingData(Protocol):

@@ -21,7 +21,7 @@ from flipbatch.evaluation.reliability import calibration_report
 from flipbatch.models.bundle import Bundle
 from flipbatch.models.precision import Device
 from flipbatch.models.predictor import fastest_engine
-from flipbatch.training.pretrain_recipe import PRIOR_WIDENING
+from flipbatch.pretraining.recipe import PRIOR_WIDENING
 from flipbatch.training.rendered_places import LabelledFrames
 
 

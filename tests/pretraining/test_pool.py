@@ -9,10 +9,10 @@ import torch
 
 from flipbatch.frames.fitting import PAD_COLOUR, InputSize, fit_labels, fit_pixels
 from flipbatch.models.preprocessing import Window
+from flipbatch.pretraining.pool import RenderedPool
+from flipbatch.pretraining.region_maps import map_loss, region_shares
 from flipbatch.synthetic.frame_state import Region
-from flipbatch.training.region_maps import map_loss, region_shares
 from flipbatch.training.rendered_places import NO_REGION, LabelledFrames, empty_frames, render_place
-from flipbatch.training.rendered_pool import RenderedPool
 
 SIZE = InputSize(height=4, width=3)
 

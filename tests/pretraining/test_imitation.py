@@ -9,13 +9,13 @@ from flipbatch.models.architectures import architecture
 from flipbatch.models.network import Network
 from flipbatch.models.network_options import CnnOptions, MobileNetOptions
 from flipbatch.models.preprocessing import Window
-from flipbatch.training.imitation import Imitation, resampled
-from flipbatch.training.imitation_frames import ImitationFrames
-from flipbatch.training.pretrain_recipe import PretrainRecipe
-from flipbatch.training.pretraining import Pretraining
+from flipbatch.pretraining.imitation import Imitation, resampled
+from flipbatch.pretraining.imitation_frames import ImitationFrames
+from flipbatch.pretraining.pool import Batch
+from flipbatch.pretraining.recipe import PretrainRecipe
+from flipbatch.pretraining.step import Pretraining
+from flipbatch.pretraining.teacher import Teacher
 from flipbatch.training.rendered_places import LabelledFrames
-from flipbatch.training.rendered_pool import Batch
-from flipbatch.training.teacher import Teacher
 
 SIZE = InputSize(96, 54)
 CPU = torch.device("cpu")

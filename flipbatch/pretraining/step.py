@@ -15,12 +15,12 @@ from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel
 
 from flipbatch.models.network import Network, Seen
-from flipbatch.training.frozen_blocks import speed_up_frozen
-from flipbatch.training.imitation import Imitation
-from flipbatch.training.pretrain_recipe import PretrainRecipe
-from flipbatch.training.region_maps import map_loss, region_shares
-from flipbatch.training.rendered_pool import Batch
-from flipbatch.training.teacher import TeacherOutputs
+from flipbatch.pretraining.frozen_blocks import speed_up_frozen
+from flipbatch.pretraining.imitation import Imitation
+from flipbatch.pretraining.pool import Batch
+from flipbatch.pretraining.recipe import PretrainRecipe
+from flipbatch.pretraining.region_maps import map_loss, region_shares
+from flipbatch.pretraining.teacher import TeacherOutputs
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 

@@ -12,11 +12,11 @@ from flipbatch.frames.fitting import InputSize
 from flipbatch.models.architectures import EIGHTH, architecture
 from flipbatch.models.bundle import WEIGHTS_FILE, Bundle, as_arrays, load_bundle, save_bundle
 from flipbatch.models.network_options import CnnOptions, MobileNetOptions
+from flipbatch.pretraining import job as job
+from flipbatch.pretraining.job import PretrainOptions, pretrain, short
+from flipbatch.pretraining.recipe import PretrainRecipe, StreamRecipe
+from flipbatch.pretraining.step import Pretraining
 from flipbatch.runtime.run_directory import RunDirectory
-from flipbatch.training import pretrain as job
-from flipbatch.training.pretrain import PretrainOptions, pretrain, short
-from flipbatch.training.pretrain_recipe import PretrainRecipe, StreamRecipe
-from flipbatch.training.pretraining import Pretraining
 
 RECIPE = PretrainRecipe(CnnOptions((4, 4, 4, 8), maps=True), frames_per_step=8, warmup_steps=1)
 STREAM = StreamRecipe(

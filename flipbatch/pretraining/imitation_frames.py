@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from flipbatch.pretraining.pool import Batch
+from flipbatch.pretraining.teacher import Teacher, TeacherOutputs
 from flipbatch.training.rendered_places import LabelledFrames
-from flipbatch.training.rendered_pool import Batch
-from flipbatch.training.teacher import Teacher, TeacherOutputs
 
 _CPU = torch.device("cpu")
 
