@@ -12,7 +12,7 @@ from flipbatch.frames.fitting import InputSize
 from flipbatch.models.architectures import EIGHTH, architecture
 from flipbatch.models.bundle import WEIGHTS_FILE, Bundle, as_arrays, load_bundle, save_bundle
 from flipbatch.models.network_options import CnnOptions, MobileNetOptions
-from flipbatch.pretraining import job as job
+from flipbatch.pretraining import job
 from flipbatch.pretraining.job import PretrainOptions, pretrain, short
 from flipbatch.pretraining.recipe import PretrainRecipe, StreamRecipe
 from flipbatch.pretraining.step import Pretraining
