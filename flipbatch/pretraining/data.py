@@ -16,12 +16,7 @@ from flipbatch.pretraining.pool import START, Batch, Mark, RenderedPool
 from flipbatch.pretraining.recipe import PretrainRecipe, StreamRecipe
 from flipbatch.pretraining.step import Pretraining, StepLosses
 from flipbatch.pretraining.teacher import Teacher
-from flipbatch.training.augment import (
-    color_jitter,
-    mixed_frames,
-    random_affine_with_labels,
-    random_style,
-)
+from flipbatch.training.augment import color_jitter, random_affine_with_labels
 from flipbatch.training.rendered_places import LabelledFrames
 
 
@@ -113,10 +108,7 @@ class ImitationData:
         device: torch.device,
     ) -> None:
         def augment(batch: Batch, number: int) -> Batch:
-            generator = _generator(seed, number)
-            pixels = augmented(batch, generator, device).pixels.permute(0, 3, 1, 2)
-            pixels = mixed_frames(random_style(pixels, generator), generator)
-            return batch._replace(pixels=pixels.permute(0, 2, 3, 1).contiguous())
+            return augmented(batch, _generator(seed, number), device)
 
         self._stream, self._seed, self._device = stream, seed, device
         self._data = ImitationFrames(teacher, places, recipe.imitation_frames, stream.batch_size, augment)

@@ -50,7 +50,8 @@ class PretrainRecipe:
     network : NetworkOptions
         Which network is trained.
     steps : int
-        Of the run that makes the shipped bundle.
+        Of the run that makes the shipped bundle. Of `cnn_model`, the bundle of step 1,500 is shipped:
+        ``--stops cnn_model=1500``.
     frames_per_step : int
         New frames that the pool takes per step. As they are fewer than a batch, some frames are drawn several
         times before they are replaced, each time with another augmentation. Not with a teacher.

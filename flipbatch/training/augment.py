@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 ZOOM = 0.15
 """Largest change of scale, as a share."""
@@ -24,12 +23,6 @@ GAIN = 0.25
 """Largest change of brightness, and of contrast, as a share."""
 TINT = 0.08
 """Largest change of one colour against the others, as a share."""
-GAMMA = 0.6
-"""Largest logarithm of the gamma of `random_style`."""
-STYLE_SHARES = (0.15, 0.25, 0.25)
-"""Shares of frames that `random_style` makes grey, blurs, and adds noise to."""
-NOISE = 8.0
-"""Standard deviation of that noise, in grey levels."""
 
 
 def random_affine(frames: Tensor, generator: torch.Generator) -> Tensor:
@@ -122,59 +115,6 @@ def color_jitter(pixels: Tensor, generator: torch.Generator) -> Tensor:
     mean = planes.mean(dim=(1, 2, 3), keepdim=True)
     # ((pixels - mean) * contrast + mean * brightness) * tint, in place, to pass over all pixels fewer times.
     return planes.mul_(contrast * tint).add_(mean * (brightness - contrast) * tint).clamp_(0, 255)
-
-
-def random_style(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Change the look of a batch strongly: the gamma of each frame; some become grey, blurred, or noisy.
-
-    Labels may not survive this. A teacher's outputs for the changed frames are right anyway.
-
-    Parameters
-    ----------
-    pixels : Tensor
-        (N, 3, H, W), float32, 0 to 255.
-    generator : torch.Generator
-        On the CPU.
-
-    Returns
-    -------
-    Tensor
-        The same shape, type and range.
-    """
-    count, device = len(pixels), pixels.device
-    gamma = _uniform((count, 1, 1, 1), GAMMA, generator).exp().to(device)
-    styled = 255 * (pixels / 255).clamp_min(1e-4) ** gamma
-    grey, blurred, noisy = (
-        (torch.rand((count,), generator=generator) < share).to(device) for share in STYLE_SHARES
-    )
-    styled[grey] = styled[grey].mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
-    blur = functional.avg_pool2d(styled[blurred], 3, stride=1, padding=1, count_include_pad=False)
-    styled[blurred] = blur
-    noise = torch.randn((int(noisy.sum()), *pixels.shape[1:]), generator=generator) * NOISE
-    styled[noisy] += noise.to(device)
-    return styled.clamp_(0, 255)
-
-
-def mixed_frames(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Blend half of the frames of a batch with others of it, by random shares (mixup, arXiv:1710.09412).
-
-    Parameters
-    ----------
-    pixels : Tensor
-        (N, 3, H, W), float32.
-    generator : torch.Generator
-        On the CPU.
-
-    Returns
-    -------
-    Tensor
-        The same shape and type.
-    """
-    count = len(pixels)
-    own, chance = torch.rand((2, count, 1, 1, 1), generator=generator)
-    own = torch.where(chance < 0.5, own, torch.ones(())).to(pixels.device)
-    others = torch.randperm(count, generator=generator).to(pixels.device)
-    return own * pixels + (1 - own) * pixels[others]
 
 
 def _uniform(shape: tuple[int, ...], reach: float, generator: torch.Generator) -> Tensor:
