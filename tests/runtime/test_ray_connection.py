@@ -178,7 +178,7 @@ def test_a_home_directory_that_cannot_be_written_to_is_one_sentence(tmp_path: Pa
     assert "set HOME to a directory that you may write to" in complaint
 
 
-def test_an_interrupted_attempt_to_connect_ends_at_once() -> None:
+def test_an_interrupted_attempt_to_connect_ends_by_the_interrupt() -> None:
     with socket.create_server(("", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         environment = os.environ | {"RAY_ADDRESS": address}
@@ -188,7 +188,8 @@ def test_an_interrupted_attempt_to_connect_ends_at_once() -> None:
             silent.settimeout(60)
             silent.accept()[0].close()
             process.send_signal(signal.SIGINT)
-            _, complaint = process.communicate(timeout=5)
+            _, complaint = process.communicate(timeout=60)
+    # Not by the time-out of 10 s, which would end in a JobError. How soon depends on what else runs here.
     assert complaint.rstrip().endswith(b"KeyboardInterrupt")
 
 
