@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial, reduce
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from flipbatch.evaluation.threshold import UNDECIDED
 from flipbatch.models.architectures import EIGHTH
 from flipbatch.models.bundle import Bundle, as_arrays, half_size, load_bundle, save_bundle
 from flipbatch.models.network import Network
+from flipbatch.models.precision import Device
 from flipbatch.models.pretrained import is_pretrained
 from flipbatch.pretraining.data import ImitationData, StreamData, TrainingData
 from flipbatch.pretraining.imitation import Imitation
@@ -199,7 +200,8 @@ class _Run:
         teacher: Network | None,
     ) -> None:
         self._options, self._directory, self._starts, self._teacher = options, directory, first, teacher
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._device_name: Device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = torch.device(self._device_name)
 
     def finish(self) -> dict[str, Any]:
         """Train what is left, one network after the other, and write the bundles."""
@@ -285,7 +287,7 @@ class _Run:
         """Return the bundle of the averaged weights, which decides at one half."""
         weights = as_arrays(training.averaged.state_dict())
         bundle = Bundle(name, name, EIGHTH, Calibration(), weights, {}, RECIPES[name].network)
-        return validation.calibrated(half_size(bundle), UNDECIDED, cast(Any, self._device.type))
+        return validation.calibrated(half_size(bundle), UNDECIDED, self._device_name)
 
     def _chosen(self, name: str, history: list[dict[str, Any]], validation: RenderedValidation) -> Bundle:
         """Return the bundle of the step that was asked for, with its threshold and its history."""
@@ -293,7 +295,7 @@ class _Run:
         stop = options.stops.get(name, options.steps_of(name))
         bundle = half_size(load_bundle(self._stop_uri(stop, name))[0])
         threshold = options.thresholds.get(name, UNDECIDED)
-        bundle = validation.calibrated(bundle, threshold, cast(Any, self._device.type))
+        bundle = validation.calibrated(bundle, threshold, self._device_name)
         provenance = {
             **bundle.provenance,
             "training": self._card_training(name, stop),
