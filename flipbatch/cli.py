@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from flipbatch import __version__
 from flipbatch.commands import benchmark, demo, pretrain, score, train
 from flipbatch.runtime.command_line import add_logging, run
+from flipbatch.runtime.native_decoder import NATIVE_DECODER
 
 COMMANDS = {"train": train, "score": score, "demo": demo, "pretrain": pretrain, "benchmark": benchmark}
 
@@ -28,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
         description="Predict from a single video frame whether a page is being flipped.",
         epilog="`flipbatch COMMAND --help` lists the arguments of a command.",
     )
-    top.add_argument("--version", action="version", version=f"flipbatch {__version__}")
+    top.add_argument("--version", action="version", version=f"flipbatch {__version__}, {_decoder()}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
         command = commands.add_parser(
@@ -47,3 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+def _decoder() -> str:
+    """Return which decoder runs on this machine."""
+    if NATIVE_DECODER is None:
+        return "JPEGs decoded by simplejpeg alone (its native decoder was not built)"
+    return "JPEGs decoded by its native decoder"

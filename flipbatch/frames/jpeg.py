@@ -18,8 +18,9 @@ import numpy as np
 import simplejpeg
 from PIL.JpegImagePlugin import JpegImageFile
 
-from flipbatch.frames.fitting import ORIENTATION_TAG, UPRIGHT, InputSize, known_orientation, place, plan_fit
+from flipbatch.frames.fitting import ORIENTATION_TAG, UPRIGHT, InputSize, Plan, known_orientation, place, plan_fit
 from flipbatch.frames.jpeg_code import UncheckedError
+from flipbatch.frames.jpeg_native import Outcome, decode_eighth, native_size
 from flipbatch.frames.jpeg_plain import plain_jpeg
 from flipbatch.frames.jpeg_segments import (
     APP1,
@@ -91,23 +92,32 @@ def decode_jpeg(canvas: np.ndarray, data: bytes, size: InputSize) -> None:
 
 def _decode(canvas: np.ndarray, data: bytes, size: InputSize, orientation: int | None = None) -> None:
     """Decode a file strictly; its own orientation counts where none is given."""
-    height, width = _read_size(data)
+    height, width = native_size(data) or _read_any_size(data)
     check_pixels(height, width)
-    _check_effort(data)
     plan = plan_fit(height, width, orientation or _orientation(data), size)
     direct = plan.fills(size)
-    pixels = _decode_scaled(data, plan.scaled, canvas if direct else None)
+    pixels = _decode_scaled(data, plan, canvas if direct else None)
     if _has_hole(data):
         raise RejectedError(Status.CORRUPT, "the JPEG has a block of zero bytes inside its image data")
     if not direct:
         place(canvas, pixels, plan)
 
 
-def _decode_scaled(data: bytes, scaled: InputSize, buffer: np.ndarray | None) -> np.ndarray:
-    """Decode at the scale that gives `scaled`, into `buffer` if there is one."""
-    least = {"min_height": scaled.height, "min_width": scaled.width}
+def _decode_scaled(data: bytes, plan: Plan, buffer: np.ndarray | None) -> np.ndarray:
+    """Decode at the scale of the plan, into `buffer` if there is one."""
+    scaled, outcome = plan.scaled, Outcome.LEFT
+    if plan.eighths == 1:
+        pixels = np.empty((scaled.height, scaled.width, 3), np.uint8) if buffer is None else buffer
+        outcome = decode_eighth(pixels, data)
+        if outcome is Outcome.DECODED:
+            return pixels
     with decoder_errors("JPEG"):
-        return simplejpeg.decode_jpeg(data, "RGB", **least, buffer=buffer, strict=True)
+        pixels = simplejpeg.decode_jpeg(
+            data, "RGB", min_height=scaled.height, min_width=scaled.width, buffer=buffer, strict=True
+        )
+    if outcome is Outcome.TOO_LONG:
+        raise RejectedError(Status.CORRUPT, "the JPEG has a block of more than 64 coefficients")
+    return pixels
 
 
 # ---------------------------------------------------------------------------------------- refused files
@@ -194,6 +204,14 @@ def _is_usual(frame: Frame) -> bool:
 
 
 # ---------------------------------------------------------------------------------------- header
+
+
+def _read_any_size(data: bytes) -> tuple[int, int]:
+    """Return the height and width of the stored picture, of a kind that the native decoder may not know."""
+    height, width = _read_size(data)
+    check_pixels(height, width)
+    _check_effort(data)
+    return height, width
 
 
 def _read_size(data: bytes) -> tuple[int, int]:

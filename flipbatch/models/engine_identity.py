@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from flipbatch.models.precision import Device, Precision, fastest_precision
+from flipbatch.runtime.native_decoder import MODULE
 from flipbatch.runtime.versions import versions
 
 EngineName = Literal["openvino", "torch"]
 
-_DECODING_PACKAGES = ("flipbatch", "simplejpeg", "pillow")
+_DECODING_PACKAGES = ("flipbatch", MODULE, "simplejpeg", "pillow")
 """Packages that decide which pixels an engine gets."""
 
 
@@ -32,7 +33,8 @@ class EngineIdentity:
     precision : {"bfloat16", "float16", "float32"}
         The number format of the network's multiplications.
     versions : mapping of str to str
-        Package name to version: flipbatch, simplejpeg, pillow and the engine's library.
+        Package name to version: flipbatch, its native decoder (``none`` without it), simplejpeg, pillow and
+        the engine's library.
     """
 
     engine: EngineName

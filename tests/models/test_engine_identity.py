@@ -16,7 +16,7 @@ from flipbatch.models.engine_identity import EngineIdentity, engine_identity
 from flipbatch.models.precision import fastest_precision, has_bfloat16
 from flipbatch.models.predictor import Predictor, reference_engine
 
-VERSIONS = {"flipbatch": "1", "simplejpeg": "2", "pillow": "3", "torch": "4"}
+VERSIONS = {"flipbatch": "1", "flipbatch_jpeg": "1", "simplejpeg": "2", "pillow": "3", "torch": "4"}
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +32,13 @@ def test_a_cpu_engine_says_its_precision(bundle):
     assert engine_identity("cpu").precision == ("bfloat16" if has_bfloat16() else "float32")
     exact = Predictor(bundle, CpuEngine(bundle, precision="float32")).engine
     assert (exact.engine, exact.device, exact.precision) == ("openvino", "cpu", "float32")
-    assert exact.versions.keys() == {"flipbatch", "simplejpeg", "pillow", "openvino"}
+    assert exact.versions.keys() == {"flipbatch", "flipbatch_jpeg", "simplejpeg", "pillow", "openvino"}
 
 
 def test_the_reference_engine_has_an_identity_of_its_own(bundle):
     reference = Predictor(bundle, reference_engine(bundle)).engine
     assert (reference.engine, reference.device, reference.precision) == ("torch", "cpu", "float32")
-    assert reference.versions.keys() == {"flipbatch", "simplejpeg", "pillow", "torch"}
+    assert reference.versions.keys() == {"flipbatch", "flipbatch_jpeg", "simplejpeg", "pillow", "torch"}
 
 
 @pytest.mark.parametrize(("native", "precision"), [(True, "bfloat16"), (False, "float16")])
@@ -69,7 +69,7 @@ def test_any_other_part_is_another_identity():
 
 def test_a_message_names_an_identity_in_one_line():
     text = str(EngineIdentity("torch", "cuda", "float16", VERSIONS))
-    assert text == "torch on cuda in float16 (flipbatch 1, simplejpeg 2, pillow 3, torch 4)"
+    assert text == "torch on cuda in float16 (flipbatch 1, flipbatch_jpeg 1, simplejpeg 2, pillow 3, torch 4)"
 
 
 @pytest.mark.parametrize("value", [None, [], {}, {"engine": "torch"}, "torch"], ids=str)

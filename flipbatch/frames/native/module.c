@@ -5,6 +5,8 @@
 
 #include "decode.h"
 
+enum { VERSION = 1 }; /* as in runtime/native_decoder.py; another one where pixels or outcomes change */
+
 /* The tables of the last picture that a thread has decoded: frames of one film mostly have the same. */
 static _Thread_local BlockTables last_tables[COMPONENTS];
 
@@ -44,7 +46,7 @@ static PyMethodDef methods[] = {
     {0},
 };
 
-static int add_outcomes(PyObject *module) {
+static int add_constants(PyObject *module) {
     static const struct {
         const char *name;
         Outcome outcome;
@@ -55,12 +57,13 @@ static int add_outcomes(PyObject *module) {
         {"BLOCK_TOO_LONG", BLOCK_TOO_LONG},
         {"CODE_MISSING", CODE_MISSING},
     };
+    if (PyModule_AddIntConstant(module, "VERSION", VERSION)) return -1;
     for (size_t index = 0; index < sizeof outcomes / sizeof *outcomes; index++)
         if (PyModule_AddIntConstant(module, outcomes[index].name, outcomes[index].outcome)) return -1;
     return 0;
 }
 
-static PyModuleDef_Slot slots[] = {{Py_mod_exec, add_outcomes}, {0}};
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, add_constants}, {0}};
 
 static PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
