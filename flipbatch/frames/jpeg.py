@@ -115,8 +115,8 @@ def _decode_scaled(data: bytes, plan: Plan, buffer: np.ndarray | None) -> np.nda
         pixels = simplejpeg.decode_jpeg(
             data, "RGB", min_height=scaled.height, min_width=scaled.width, buffer=buffer, strict=True
         )
-    if outcome is Outcome.TOO_LONG:
-        raise RejectedError(Status.CORRUPT, "the JPEG has a block of more than 64 coefficients")
+    if outcome is Outcome.DAMAGED:
+        raise RejectedError(Status.CORRUPT, "the JPEG has code that no encoder writes")
     return pixels
 
 

@@ -1,8 +1,8 @@
 """Usual JPEGs are decoded at one eighth by the native decoder, where it is installed.
 
 It takes half the time of libjpeg or less, because it reads past the coefficients that do not count at this
-scale. Its pixels are those of libjpeg, to the last bit. The sources in ``native/`` say how; the files follow
-the way of the data: header, code, tables, blocks, samples, decode.
+scale. Its pixels are those of libjpeg, to the last bit. The sources are in ``native/``; their order is that of the
+data: header, code, tables, blocks, samples, decode.
 
 Knows the outcomes of the native decoder. Knows no other decoder and no place in the input.
 """
@@ -21,10 +21,10 @@ class Outcome(Enum):
     """What the native decoder says of a file."""
 
     DECODED = auto()
-    TOO_LONG = auto()
-    """A block has more than 64 coefficients: damage that libjpeg does not tell."""
     LEFT = auto()
     """Another decoder must tell."""
+    DAMAGED = auto()
+    """The code breaks off before the last block. libjpeg does not tell this of all files."""
 
 
 def native_size(data: bytes) -> tuple[int, int] | None:
@@ -49,8 +49,7 @@ def decode_eighth(pixels: npt.NDArray[np.uint8], data: bytes) -> Outcome:
     if NATIVE_DECODER is None:
         return Outcome.LEFT
     outcome = NATIVE_DECODER.decode(data, pixels)
-    known = {
-        NATIVE_DECODER.DECODED: Outcome.DECODED,
-        NATIVE_DECODER.BLOCK_TOO_LONG: Outcome.TOO_LONG,
-    }
-    return known.get(outcome, Outcome.LEFT)
+    if outcome == NATIVE_DECODER.DECODED:
+        return Outcome.DECODED
+    damage = (NATIVE_DECODER.NO_SUCH_CODE, NATIVE_DECODER.BLOCK_TOO_LONG)
+    return Outcome.DAMAGED if outcome in damage else Outcome.LEFT

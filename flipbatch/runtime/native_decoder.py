@@ -18,9 +18,10 @@ _VERSION = 1
 
 
 class NativeDecoder(Protocol):
-    """The module `flipbatch_jpeg`; ``frames/native/decode.h`` describes the outcomes."""
+    """The module `flipbatch_jpeg`; ``frames/native/header.h`` describes the outcomes."""
 
     DECODED: int
+    NO_SUCH_CODE: int
     BLOCK_TOO_LONG: int
 
     def size(self, data: bytes, /) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ enum {
 typedef struct {
     uint64_t position; /* bit */
     uint64_t known;    /* coefficients of the block so far */
-    const uint16_t *table;
+    const int16_t *table;
     const Slot *slot;
     uint32_t *next; /* the place for the start of the next block */
     uint32_t *begin;
@@ -31,11 +31,11 @@ typedef struct {
 #define RESTORE(s, stream)                                                             \
     uint64_t s##_position = (stream)->position, s##_known = (stream)->known, s##_bits; \
     const uint64_t s##_limit = (stream)->limit;                                        \
-    const uint16_t *s##_table = (stream)->table;                                       \
+    const int16_t *s##_table = (stream)->table;                                       \
     const Slot *s##_slot = (stream)->slot;                                             \
     uint32_t *s##_next = (stream)->next;                                               \
     const uint32_t *s##_last = (stream)->last;                                         \
-    unsigned s##_entry
+    intptr_t s##_entry
 
 #define SAVE(s, stream)                 \
     (stream)->position = s##_position;  \
@@ -48,25 +48,26 @@ typedef struct {
 
 #define LOAD(s) s##_bits = load_bits(bytes, s##_position)
 
-#define LOOK_UP(s)                                        \
+#define LOOK_UP(s)                                         \
     s##_entry = s##_table[s##_bits >> (64 - SKIP_WINDOW)]; \
-    s##_bits <<= s##_entry & ((1 << SKIP_BITS) - 1);      \
-    s##_position += s##_entry & ((1 << SKIP_BITS) - 1);   \
-    s##_known += s##_entry >> SKIP_BITS
+    s##_bits <<= (uint8_t)s##_entry;                       \
+    s##_position += (uint8_t)s##_entry;                    \
+    s##_known += (uint16_t)s##_entry >> SKIP_BITS
 
-#define TAKE_BACK(s)                                    \
-    s##_position -= s##_entry & ((1 << SKIP_BITS) - 1); \
-    s##_known -= s##_entry >> SKIP_BITS
+#define TAKE_BACK(s)                    \
+    s##_position -= (uint8_t)s##_entry; \
+    s##_known -= (uint16_t)s##_entry >> SKIP_BITS
 
 /* Masks, because half of the branches would be predicted wrongly, and compilers make branches of conditions. */
-#define FINISH(s)                                                                  \
-    do {                                                                           \
-        uintptr_t ended = s##_known / END_OF_BLOCK, mask = 0 - ended;              \
-        *s##_next = (uint32_t)s##_position;                                        \
-        s##_next += ended;                                                         \
-        s##_table = (const uint16_t *)(s##_slot->rest ^ (s##_slot->to_first & mask)); \
+#define FINISH(s)                                                                    \
+    do {                                                                             \
+        intptr_t ended = s##_entry >> 15; /* -1 or 0 */                              \
+        uintptr_t mask = (uintptr_t)ended;                                           \
+        *s##_next = (uint32_t)s##_position;                                          \
+        s##_next -= ended;                                                           \
+        s##_table = (const int16_t *)(s##_slot->rest ^ (s##_slot->to_first & mask)); \
         s##_slot = (const Slot *)((uintptr_t)s##_slot ^ (s##_slot->to_next & mask)); \
-        s##_known &= ended - 1;                                                    \
+        s##_known &= ~mask;                                                          \
     } while (0)
 
 #define IS_UNKNOWN(s) (s##_known & COEFFICIENTS)

@@ -31,9 +31,9 @@ static void find_steps(Step *steps, const HuffmanTable *table, Step (*step)(int,
     memset(steps + window, 0, sizeof(Step) * (size_t)(WINDOWS - window));
 }
 
-static uint16_t skip_entry(const Step *steps, Step step, int window, int unknown) {
+static int16_t skip_entry(const Step *steps, Step step, int window, int unknown) {
     int bits = step.bits, coefficients = step.coefficients;
-    if (!coefficients || bits > LONGEST_SKIP) return (uint16_t)(unknown << SKIP_BITS);
+    if (!coefficients || bits > LONGEST_SKIP) return (int16_t)(unknown << SKIP_BITS);
     while (bits < SKIP_WINDOW && coefficients < END_OF_BLOCK) {
         Step next = steps[window << bits & (WINDOWS - 1)];
         int all = coefficients + next.coefficients;
@@ -42,7 +42,7 @@ static uint16_t skip_entry(const Step *steps, Step step, int window, int unknown
         bits += next.bits;
         coefficients = all;
     }
-    return (uint16_t)(bits | coefficients << SKIP_BITS);
+    return (int16_t)(bits | coefficients << SKIP_BITS);
 }
 
 static void make_skips(BlockTables *tables) {
@@ -92,7 +92,7 @@ int find_symbol(const HuffmanTable *table, uint32_t bits, int *length) {
 
 Coefficient find_coefficient(const HuffmanTable *table, uint64_t bits) {
     int length, symbol = find_symbol(table, (uint32_t)(bits >> (64 - LONGEST_CODE)), &length);
-    if (symbol < 0) return (Coefficient){0};
+    if (symbol < 0) return (Coefficient){1, COEFFICIENTS, 0}; /* ends any loop */
     int size = symbol & SIZE, zeros = symbol >> 4;
     bool is_end = !size && zeros != SIXTEEN_ZEROS;
     int32_t value = extend(bits << length, (unsigned)size);

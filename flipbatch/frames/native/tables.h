@@ -14,17 +14,17 @@ enum {
     SKIP_WINDOW = 12,  /* bits; 11 cost 10 % more time, 13 need twice the cache for 1 % less */
     DC_WINDOW = 10,    /* bits */
     AC_WINDOW = 11,    /* bits */
-    SKIP_BITS = 6,     /* the lower bits of an entry: how many bits of code */
+    SKIP_BITS = 8,     /* the lower byte of an entry: how many bits of code */
     LONGEST_SKIP = 19, /* bits of an entry: three of them fit into the 57 bits that are there after a load */
-    END_OF_BLOCK = 128, /* is added to the number of coefficients */
+    END_OF_BLOCK = 128, /* is added to the number of coefficients: the sign of an entry */
 };
 
 /* An entry for codes that are longer than the window or do not exist. Its number of coefficients is 64 with any
  * number before it, so that one bit tells: this number, or too many coefficients. */
 enum { UNKNOWN_FIRST = COEFFICIENTS + 1, UNKNOWN_REST = COEFFICIENTS };
 
-typedef struct {
-    uint16_t entries[1 << SKIP_WINDOW];
+typedef struct { /* code bits in the lower byte, coefficients in the upper one */
+    int16_t entries[1 << SKIP_WINDOW];
 } SkipTable;
 
 /* What a code of an AC coefficient takes, with its value: bits, and coefficients, 64 if it ends the block. */
