@@ -41,6 +41,13 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _decoder() -> str:
+    """Return which decoder runs on this machine."""
+    if NATIVE_DECODER is None:
+        return "JPEGs decoded by simplejpeg alone (its native decoder was not built)"
+    return "JPEGs decoded by its native decoder"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; return the exit code."""
     return run(parser(), arguments)
@@ -48,10 +55,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
-
-
-def _decoder() -> str:
-    """Return which decoder runs on this machine."""
-    if NATIVE_DECODER is None:
-        return "JPEGs decoded by simplejpeg alone (its native decoder was not built)"
-    return "JPEGs decoded by its native decoder"

@@ -34,6 +34,7 @@ from flipbatch.models.architectures import ARCHITECTURES, EIGHTH, architecture
 from flipbatch.models.bundle import Bundle, as_arrays, save_bundle
 from flipbatch.models.precision import has_bfloat16
 from flipbatch.models.pretrained import locate_bundle
+from flipbatch.runtime.native_decoder import MODULE
 from flipbatch.runtime.ray_connection import connected
 from flipbatch.runtime.versions import versions
 from flipbatch.schema import Label
@@ -47,6 +48,8 @@ STAGE_SECONDS = 6.0
 """Duration of a measurement of decoding."""
 
 PAIRS = (
+    ("decode", "decode_limit"),
+    ("score_cnn_model", "decode"),
     ("score_cnn_model", "decode_limit"),
     ("score_mobilenet_v2", "decode_limit"),
     ("forward_cnn_model", "decode_limit"),
@@ -63,10 +66,11 @@ PAIRS = (
 )
 """Rates whose medians are divided, the first by the second.
 
-The job and the networks are compared with decoding alone (`decode_limit`), which no job can exceed. The job
-is compared with baselines of the same model, and with Ray Data's usual code for the other model; both models
-at once with the slower one alone; a training epoch with that of a DataLoader loop. A pair of which one is not
-measured is left out.
+The job and the networks are compared with decoding alone, which no job can exceed: by flipbatch's decoder
+(`decode`), and by simplejpeg (`decode_limit`), the limit of former versions. The job is compared with
+baselines of the same model, and with Ray Data's usual code for the other model; both models at once with
+the slower one alone; a training epoch with that of a DataLoader loop. A pair of which one is not measured
+is left out.
 """
 
 
@@ -146,7 +150,7 @@ def _machine() -> dict[str, Any]:
         "cpu": _cpu_name(),
         "cores": core_count(),
         "bfloat16": has_bfloat16(),
-        **{name: known[name] for name in ("python", "ray", "torch", "openvino", "simplejpeg")},
+        **{name: known[name] for name in ("python", "ray", "torch", "openvino", "simplejpeg", MODULE)},
     }
 
 
@@ -195,7 +199,8 @@ def _measure_stages(setting: _Setting, figures: Figures) -> None:
     shard = _fill(setting.uris, MOST_FRAMES_PER_SHARD)
     with all_cores() as cores:
         figures.add("read", cores.rate(stages.read, shard, seconds=1.0))
-        figures.add("decode_limit", cores.rate(stages.decode, shard, EIGHTH, seconds=STAGE_SECONDS))
+        for name, stage in (("decode_limit", stages.decode_by_simplejpeg), ("decode", stages.decode)):
+            figures.add(name, cores.rate(stage, shard, EIGHTH, seconds=STAGE_SECONDS))
         for name, uri in setting.bundles.items():
             bundle = locate_bundle(name_and_uri(uri)[1])
             figures.add(f"forward_{name}", cores.rate(stages.forward, bundle, shard[:64], seconds=3.0))

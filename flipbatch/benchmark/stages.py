@@ -1,7 +1,8 @@
 """The stages of scoring, each alone: reading, decoding and predicting, as functions for `Cores.rate`.
 
-They limit the job's rate: the rate of `decode` on all cores is the upper bound `decode_limit`. Knows storage,
-decoder and engines. Does not know Ray, commits or a clock.
+The rate of `decode` on all cores is the upper bound of the job. `decode_by_simplejpeg` is the usual
+decoder with nothing around it: the benchmark's `decode_limit`, the same through all versions. Knows
+storage, decoders and engines. Does not know Ray, commits or a clock.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+import simplejpeg
 
 from flipbatch import storage
 from flipbatch.frames.decode import InputSize
@@ -26,6 +28,13 @@ def read(uris: tuple[str, ...]) -> int:
 def decode(uris: tuple[str, ...], size: InputSize) -> int:
     """Read and decode frames; return their number."""
     return len(load_frames(uris, [size])[size].pixels)
+
+
+def decode_by_simplejpeg(uris: tuple[str, ...], size: InputSize) -> int:
+    """Read JPEGs, and decode them strictly at the smallest scale that covers the input; return how many."""
+    least = {"min_height": size.height, "min_width": size.width}
+    files = [data for data in storage.read_many(uris) if not isinstance(data, OSError)]
+    return sum(len(simplejpeg.decode_jpeg(data, "RGB", **least, strict=True)) > 0 for data in files)
 
 
 def forward(bundle_uri: str, uris: tuple[str, ...]) -> int:

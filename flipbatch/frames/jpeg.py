@@ -18,7 +18,15 @@ import numpy as np
 import simplejpeg
 from PIL.JpegImagePlugin import JpegImageFile
 
-from flipbatch.frames.fitting import ORIENTATION_TAG, UPRIGHT, InputSize, Plan, known_orientation, place, plan_fit
+from flipbatch.frames.fitting import (
+    ORIENTATION_TAG,
+    UPRIGHT,
+    InputSize,
+    Plan,
+    known_orientation,
+    place,
+    plan_fit,
+)
 from flipbatch.frames.jpeg_code import UncheckedError
 from flipbatch.frames.jpeg_native import Outcome, decode_eighth, native_size
 from flipbatch.frames.jpeg_plain import plain_jpeg

@@ -1,8 +1,8 @@
 """Usual JPEGs are decoded at one eighth by the native decoder, where it is installed.
 
-It takes half the time of libjpeg or less, because it reads past the coefficients that do not count at this
-scale. Its pixels are those of libjpeg, to the last bit. The sources are in ``native/``; their order is that of the
-data: header, code, tables, blocks, samples, decode.
+It takes less than half the time of libjpeg, because it reads past the coefficients that do not count at
+this scale. Its pixels are those of libjpeg, to the last bit. The sources are in ``native/``; their order
+is that of the data: header, code, tables, blocks, samples, decode.
 
 Knows the outcomes of the native decoder. Knows no other decoder and no place in the input.
 """

@@ -25,7 +25,7 @@ def test_the_last_line_has_every_documented_figure(tmp_path):
         cwd=TOP, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     found = json.loads(done.stdout.splitlines()[-1])
-    names = {"read", "decode_limit", "score_both"}
+    names = {"read", "decode", "decode_limit", "score_both"}
     for model in ("cnn_model", "mobilenet_v2"):
         names |= {f"{kind}_{model}" for kind in ("forward", "score", "naive", "torch_loader", "train")}
     assert names <= found["rates"].keys()
