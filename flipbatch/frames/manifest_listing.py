@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flipbatch.errors import StorageError
+from flipbatch.frames.listed_batches import listed_batches
 from flipbatch.frames.names import FrameName, Root, parse_frame
 from flipbatch.frames.notes import Notes
-from flipbatch.frames.row_batches import NamedFile, Rows, row_batches
+from flipbatch.frames.row_batches import NamedFile, Rows
 from flipbatch.storage.listing import ListedFile, Listing, PassedOver, open_listing
 
 _PASSED_OVER = {
@@ -39,10 +40,10 @@ def listed_rows(uri: str, notes: Notes) -> Iterator[Rows]:
         If a directory can't be listed, or if names that the storage answered are missing in the rows.
     """
     listing = open_listing(uri)
-    files = listing.files(lambda why, folder: notes.count(_PASSED_OVER[why], _printed(folder)))
+    pages = listing.pages(lambda why, folder: notes.count(_PASSED_OVER[why], _printed(folder)))
     root = Root.of(listing.root)
-    named = (_named(file, listing.start, root, notes) for file in files)
-    return _complete(row_batches(named), listing, notes)
+    rows = listed_batches(pages, listing.start, root, lambda file: _named(file, listing.start, root, notes))
+    return _complete(rows, listing, notes)
 
 
 def _named(file: ListedFile, start: int, root: Root, notes: Notes) -> NamedFile:

@@ -49,12 +49,17 @@ def row_batches(files: Iterable[NamedFile]) -> Iterator[Rows]:
     """Return the rows of files, `ROWS_PER_BATCH` files at a time."""
     iterator = iter(files)
     while chunk := list(islice(iterator, ROWS_PER_BATCH)):
-        frames = [(file, name) for file, name in chunk if isinstance(name, FrameName)]
-        others = [(file.uri, why) for file, why in chunk if isinstance(why, str)]
-        misnamed = pa.record_batch([[uri for uri, _ in others], [why for _, why in others]], schema=MISNAMED)
-        names = (name for _, name in frames)
-        readings = Counter((name.folders, name.label, name.split) for name in names if name.folders)
-        yield Rows(_frames_batch(frames), misnamed, readings)
+        yield rows_of(chunk)
+
+
+def rows_of(files: list[NamedFile]) -> Rows:
+    """Return the rows of some files."""
+    frames = [(file, name) for file, name in files if isinstance(name, FrameName)]
+    others = [(file.uri, why) for file, why in files if isinstance(why, str)]
+    misnamed = pa.record_batch([[uri for uri, _ in others], [why for _, why in others]], schema=MISNAMED)
+    names = (name for _, name in frames)
+    readings = Counter((name.folders, name.label, name.split) for name in names if name.folders)
+    return Rows(_frames_batch(frames), misnamed, readings)
 
 
 def _frames_batch(frames: list[tuple[ListedFile, FrameName]]) -> pa.RecordBatch:

@@ -2,9 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute
+
+from flipbatch.storage.versions import local_version, local_versions
+
+pc: Any = pyarrow.compute  # its functions are made at import: type checkers know none
+
+
+class FileColumns(NamedTuple):
+    """Some files, as columns: a million objects take seconds to make.
+
+    Attributes
+    ----------
+    uris, versions : pyarrow.StringArray
+        (N,); a version may be null.
+    """
+
+    uris: pa.StringArray
+    versions: pa.StringArray
+
+
+@dataclass(frozen=True)
+class SizedFiles:
+    """Files of a local directory. Holds their names, and no paths.
+
+    Attributes
+    ----------
+    prefix : str
+        What their paths start with.
+    names : list of str
+    sizes : sequence of int
+        In bytes, -1 where it is unknown.
+    """
+
+    prefix: str
+    names: list[str]
+    sizes: Sequence[int]
+
+    def __iter__(self) -> Iterator[tuple[str, str | None]]:
+        """Yield path and version of each file."""
+        for name, size in zip(self.names, self.sizes, strict=True):
+            yield self.prefix + name, None if size < 0 else local_version(size)
+
+    def columns(self, most: int) -> Iterator[FileColumns]:
+        """Yield at most so many files at a time.
+
+        Raises
+        ------
+        UnicodeEncodeError
+            Before the first, if a name is not in UTF-8.
+        """
+        names = pa.chunked_array(
+            [pa.array(some, pa.string()) for some in _slices(self.names, most)], pa.string()
+        )
+        for number, some in enumerate(names.chunks):
+            sizes = pa.array(self.sizes[number * most : (number + 1) * most], pa.int64())
+            known = pc.if_else(pc.less(sizes, 0), None, sizes)
+            uris = pc.binary_join_element_wise(self.prefix, some, "")
+            yield FileColumns(uris, local_versions(known))
+
+
+def _slices(items: Iterable[str], most: int) -> Iterator[list[str]]:
+    iterator = iter(items)
+    while some := list(islice(iterator, most)):
+        yield some
 
 
 class Page(NamedTuple):
@@ -13,7 +80,7 @@ class Page(NamedTuple):
     Attributes
     ----------
     files : iterable of (str, str or None)
-        URI and version of each file.
+        URI and version of each file; `SizedFiles` of a local directory.
     directories : list of str
         URIs.
     entries : int

@@ -116,14 +116,19 @@ class Listing:
         StorageError
             Any directory can't be listed: a part of the frames is never taken for the whole.
         """
+        for files in self.pages(report):
+            yield from starmap(ListedFile, files)
+
+    def pages(self, report: Report = _keep_quiet) -> Iterator[Iterable[tuple[str, str | None]]]:
+        """Yield the same files, some at a time: `directory.SizedFiles`, or others by one."""
         if self.file is not None:
             self.named += 1
-            yield self.file
+            yield [self.file]
             return
         with storage_errors(f"list {self.uri}"):
             yield from self._walk(report)
 
-    def _walk(self, report: Report) -> Iterator[ListedFile]:
+    def _walk(self, report: Report) -> Iterator[Iterable[tuple[str, str | None]]]:
         """Walk breadth first, level by level, so that the order never depends on which listing is quicker."""
         seen, level = set(), [self.root]
         listed = partial(self._list, backend_of(self.root))
@@ -140,7 +145,7 @@ class Listing:
                     seen.add(directory.identity)
                     with self._refusals(folder):
                         for page in _one_ahead(pool, directory.pages):
-                            yield from self._files_of(page, report)
+                            yield self._files_of(page, report)
                             following += self._folders_of(page, report)
                             links.update(page.links)
                 level = sorted(following, key=lambda folder, links=links: (folder in links, folder))
@@ -149,17 +154,18 @@ class Listing:
         with self._refusals(folder):
             return backend.list_directory(folder)
 
-    def _files_of(self, page: Page, report: Report) -> Iterator[ListedFile]:
+    def _files_of(self, page: Page, report: Report) -> Iterable[tuple[str, str | None]]:
         self.named += page.entries
         self.explained += page.others
-        files = starmap(ListedFile, page.files)
-        return self._chosen(files, page, report) if self.pattern or page.is_flat else files
+        return self._chosen(page.files, page, report) if self.pattern or page.is_flat else page.files
 
-    def _chosen(self, files: Iterator[ListedFile], page: Page, report: Report) -> Iterator[ListedFile]:
+    def _chosen(
+        self, files: Iterable[tuple[str, str | None]], page: Page, report: Report
+    ) -> Iterator[tuple[str, str | None]]:
         """Yield the files that match the pattern and lie in no folder that is passed over."""
         start, pattern = self.start, self.pattern
         for file in files:
-            path = file.uri[start:]
+            path = file[0][start:]
             if (pattern is None or pattern.matches(path)) and not (
                 page.is_flat and self._is_below_passed_over(path, report)
             ):

@@ -6,6 +6,13 @@ know storage.
 
 from __future__ import annotations
 
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute
+
+pc: Any = pyarrow.compute  # its functions are made at import: type checkers know none
+
 
 class ReplacedError(OSError):
     """A file is no longer the one that was listed."""
@@ -14,6 +21,11 @@ class ReplacedError(OSError):
 def local_version(size: int) -> str:
     """Return the version of a local file: its size, because copies on several machines differ in times."""
     return f"{size} bytes"
+
+
+def local_versions(sizes: pa.Int64Array) -> pa.StringArray:
+    """Return the `local_version` of each size; null stays null."""
+    return pc.binary_join_element_wise(sizes.cast(pa.string()), "bytes", " ")
 
 
 def require_version(found: str | None, listed: str | None) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flipbatch.errors import InputError
-from flipbatch.frames import row_batches
+from flipbatch.frames import listed_batches, row_batches
 from flipbatch.frames.manifest import (
     list_frames,
     load_manifest,
@@ -103,7 +103,8 @@ def test_one_of_the_two_sources_must_be_given(tmp_path):
 
 
 def test_rows_come_in_batches_from_a_listing_and_from_a_table(tmp_path, monkeypatch):
-    monkeypatch.setattr(row_batches, "ROWS_PER_BATCH", 2)
+    for module in (row_batches, listed_batches):
+        monkeypatch.setattr(module, "ROWS_PER_BATCH", 2)
     names = ["a_1.jpg", "a_2.jpg", "b_1.jpg", "x.txt", "y.txt"]
     touch(tmp_path, *names)
     table = csv(tempfile.mkdtemp(dir=tmp_path.parent), "uri", *(f"{tmp_path}/{name}" for name in names))
@@ -122,7 +123,8 @@ def test_a_manifest_goes_before_frames(tmp_path):
 def test_a_manifest_does_not_depend_on_the_size_of_batches(tmp_path, monkeypatch, at_a_time):
     touch(tmp_path, *(f"{'ab'[i % 2]}_{i}.jpg" for i in range(7)), "x.txt", "y.txt")
     whole = list_frames(str(tmp_path))
-    monkeypatch.setattr(row_batches, "ROWS_PER_BATCH", at_a_time)
+    for module in (row_batches, listed_batches):
+        monkeypatch.setattr(module, "ROWS_PER_BATCH", at_a_time)
     again = list_frames(str(tmp_path))
     assert again.frames.equals(whole.frames)
     assert again.misnamed.equals(whole.misnamed)
