@@ -19,10 +19,13 @@ from flipbatch.errors import FlipbatchError
 from flipbatch.storage.backends import backend_of
 from flipbatch.storage.ranges import RangeFile
 from flipbatch.storage.reasons import first_line, storage_errors
+from flipbatch.storage.request_limit import RequestLimit
 from flipbatch.storage.retries import with_retries
 from flipbatch.storage.uris import is_local
 
 READS_IN_FLIGHT = 64
+
+_requests = RequestLimit(READS_IN_FLIGHT)
 
 _DIGEST_BUFFER = 8 * 2**20
 
@@ -45,11 +48,18 @@ def read(uri: str, limit: int | None = None, version: str | None = None) -> byte
         another version.
     """
     try:
-        return with_retries(lambda: backend_of(uri).read(uri, limit, version))
+        return with_retries(partial(_read_once, uri, limit, version))
     except (OSError, FlipbatchError):
         raise
     except Exception as error:
         raise OSError(first_line(error)) from error
+
+
+def _read_once(uri: str, limit: int | None, version: str | None) -> bytes:
+    if is_local(uri):
+        return backend_of(uri).read(uri, limit, version)
+    with _requests.request():
+        return backend_of(uri).read(uri, limit, version)
 
 
 def read_required(uri: str, what: str) -> bytes:

@@ -9,12 +9,16 @@ import errno
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TypeVar
 
+from flipbatch.storage.s3_errors import SlowDownError
 from flipbatch.storage.s3_errors import may_pass as s3_may_pass
 
 RETRIED_FOR_SECONDS = 30.0
+SLOWED_FOR_SECONDS = 600.0
+"""An overloaded server answers: it is not given up after the time in which one that fails may recover."""
+
 FIRST_PAUSE_SECONDS = 0.3
 LONGEST_PAUSE_SECONDS = 5.0
 
@@ -26,28 +30,28 @@ _retries: deque[None] = deque()  # its length is the count: appending needs no l
 
 
 def with_retries(act: Callable[[], Result]) -> Result:
-    """Call a function; call it again after transient errors, for up to `RETRIED_FOR_SECONDS`."""
-    pauses = _pauses()
+    """Call a function; call it again after transient errors, for up to `RETRIED_FOR_SECONDS`.
+
+    While the storage asks to slow down, it is called for up to `SLOWED_FOR_SECONDS`. Pauses are random, so
+    that many readers that a server refused do not all retry at once.
+    """
+    start, longest = time.monotonic(), FIRST_PAUSE_SECONDS
     while True:
         try:
             return act()
         except Exception as error:
-            pause = next(pauses, None) if _is_transient(error) else None
-            if pause is None:
+            if time.monotonic() - start >= _retried_for(error):
                 raise
-            _retries.append(None)
-            time.sleep(pause)
-
-
-def _pauses() -> Iterator[float]:
-    """Yield the seconds to wait before each retry, until the time for retries is over.
-
-    Pauses are random, so that many readers that a server refused do not all retry at once.
-    """
-    start, longest = time.monotonic(), FIRST_PAUSE_SECONDS
-    while time.monotonic() - start < RETRIED_FOR_SECONDS:
-        yield random.uniform(longest / 3, longest)
+        _retries.append(None)
+        time.sleep(random.uniform(longest / 3, longest))
         longest = min(LONGEST_PAUSE_SECONDS, longest * 3)
+
+
+def _retried_for(error: Exception) -> float:
+    """Return for how many seconds a request is repeated."""
+    if isinstance(error, SlowDownError):
+        return SLOWED_FOR_SECONDS
+    return RETRIED_FOR_SECONDS if _is_transient(error) else 0.0
 
 
 def _is_transient(error: Exception) -> bool:

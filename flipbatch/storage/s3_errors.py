@@ -32,6 +32,10 @@ class ConditionError(OSError):
     """The condition of a request is not met: the object exists already, or is of another version."""
 
 
+class SlowDownError(ConnectionError):
+    """The server gets more requests than it serves: fewer must be in flight."""
+
+
 @contextmanager
 def s3_errors() -> Iterator[None]:
     """Turn errors of obstore and botocore into errors of Python.
@@ -40,7 +44,8 @@ def s3_errors() -> Iterator[None]:
     ------
     OSError
         `FileNotFoundError`: there is no such object or bucket; `PermissionError`: access is forbidden;
-        `ConnectionError`: the server returned a temporary error or can't be reached; `ConditionError`; and
+        `ConnectionError`: the server returned a temporary error or can't be reached, `SlowDownError` if it is
+        overloaded; `ConditionError`; and
         `io.UnsupportedOperation`: the server doesn't know the request.
     """
     try:
@@ -106,4 +111,6 @@ def _of_status(status: int, phrase: str, code: str | None) -> OSError:
         501: io.UnsupportedOperation,
     }
     kind = kinds.get(status, ConnectionError if _is_trouble(status) else OSError)
+    if status == 429 or (status == 503 and code == "SlowDown"):
+        kind = SlowDownError
     return kind(f"S3 answered {phrase}" + (f" ({code})" if code else ""))

@@ -15,8 +15,9 @@ from s3fs.errors import translate_boto_error
 
 from flipbatch import storage
 from flipbatch.errors import StorageError
-from flipbatch.storage import filesystems, retries, s3_by_botocore, s3_errors, s3_settings, writing
+from flipbatch.storage import filesystems, reading, retries, s3_by_botocore, s3_errors, s3_settings, writing
 from flipbatch.storage.listing import list_files
+from flipbatch.storage.request_limit import RequestLimit
 from tests.slow_proxy import slow_proxy
 
 LONG = 32 * 2**20
@@ -142,8 +143,29 @@ def test_a_server_in_trouble_is_retried(proxy, status):
 
 def test_a_server_that_stays_in_trouble_is_an_error(proxy, monkeypatch):
     monkeypatch.setattr(retries, "RETRIED_FOR_SECONDS", 0.0)
+    proxy.refusals += [(503, "ServiceUnavailable")] * 2
+    assert reason_of("s3://reads/12") == "S3 answered 503 Service Unavailable (ServiceUnavailable)"
+
+
+@pytest.mark.parametrize(("status", "code"), [(503, "SlowDown"), (429, "TooManyRequests")])
+def test_an_overloaded_server_is_given_up_much_later(proxy, impatient, monkeypatch, status, code):
+    monkeypatch.setattr(retries, "RETRIED_FOR_SECONDS", 0.0)
+    proxy.refusals += [(status, code)] * 4
+    assert storage.read("s3://reads/12") == b"12"
+    assert storage.take_retries() == 4
+    monkeypatch.setattr(retries, "SLOWED_FOR_SECONDS", 0.0)
+    proxy.refusals.append((status, code))
+    assert code in reason_of("s3://reads/12")
+
+
+def test_an_overloaded_server_gets_fewer_requests_at_once(proxy, impatient, monkeypatch):
+    limit = RequestLimit(8, halved_every_seconds=0.0)
+    monkeypatch.setattr(reading, "_requests", limit)
     proxy.refusals += [(503, "SlowDown")] * 2
-    assert reason_of("s3://reads/12") == "S3 answered 503 Service Unavailable (SlowDown)"
+    assert storage.read("s3://reads/12") == b"12"
+    assert limit.allowed == 2
+    assert all(isinstance(data, bytes) for data in storage.read_many(["s3://reads/12"] * 60))
+    assert limit.allowed == 8
 
 
 def test_no_server_is_an_error_of_one_line(bucket, fresh, monkeypatch):
