@@ -103,29 +103,27 @@ def _decode(canvas: np.ndarray, data: bytes, size: InputSize, orientation: int |
     height, width = native_size(data) or _read_any_size(data)
     check_pixels(height, width)
     plan = plan_fit(height, width, orientation or _orientation(data), size)
-    direct = plan.fills(size)
-    pixels = _decode_scaled(data, plan, canvas if direct else None)
-    if _has_hole(data):
-        raise RejectedError(Status.CORRUPT, "the JPEG has a block of zero bytes inside its image data")
-    if not direct:
+    if plan.fills(size):
+        _decode_scaled(canvas, data, plan)
+    else:
+        pixels = np.empty((plan.scaled.height, plan.scaled.width, 3), np.uint8)
+        _decode_scaled(pixels, data, plan)
         place(canvas, pixels, plan)
 
 
-def _decode_scaled(data: bytes, plan: Plan, buffer: np.ndarray | None) -> np.ndarray:
-    """Decode at the scale of the plan, into `buffer` if there is one."""
-    scaled, outcome = plan.scaled, Outcome.LEFT
-    if plan.eighths == 1:
-        pixels = np.empty((scaled.height, scaled.width, 3), np.uint8) if buffer is None else buffer
-        outcome = decode_eighth(pixels, data)
-        if outcome is Outcome.DECODED:
-            return pixels
-    with decoder_errors("JPEG"):
-        pixels = simplejpeg.decode_jpeg(
-            data, "RGB", min_height=scaled.height, min_width=scaled.width, buffer=buffer, strict=True
-        )
+def _decode_scaled(pixels: np.ndarray, data: bytes, plan: Plan) -> None:
+    """Decode at the scale of the plan; `pixels` have its size."""
+    outcome = decode_eighth(pixels, data) if plan.eighths == 1 else Outcome.LEFT
+    if outcome is Outcome.DECODED:
+        return
+    if outcome is not Outcome.DECODED_WITH_ZEROS:
+        least = {"min_height": plan.scaled.height, "min_width": plan.scaled.width}
+        with decoder_errors("JPEG"):
+            simplejpeg.decode_jpeg(data, "RGB", **least, buffer=pixels, strict=True)
     if outcome is Outcome.DAMAGED:
         raise RejectedError(Status.CORRUPT, "the JPEG has code that no encoder writes")
-    return pixels
+    if _has_hole(data):
+        raise RejectedError(Status.CORRUPT, "the JPEG has a block of zero bytes inside its image data")
 
 
 # ---------------------------------------------------------------------------------------- refused files

@@ -21,6 +21,8 @@ class Outcome(Enum):
     """What the native decoder says of a file."""
 
     DECODED = auto()
+    DECODED_WITH_ZEROS = auto()
+    """512 or more bytes of the code are zeros: a blank area, or a hole in the file."""
     LEFT = auto()
     """Another decoder must tell."""
     DAMAGED = auto()
@@ -42,14 +44,16 @@ def decode_eighth(pixels: npt.NDArray[np.uint8], data: bytes) -> Outcome:
     ----------
     pixels
         Filled in place: RGB, C-contiguous, (ceil(height / 8), ceil(width / 8), 3). Its content is undefined
-        if the outcome is not `Outcome.DECODED`.
+        if the file is not decoded.
     data
         The whole file.
     """
     if NATIVE_DECODER is None:
         return Outcome.LEFT
-    outcome = NATIVE_DECODER.decode(data, pixels)
-    if outcome == NATIVE_DECODER.DECODED:
-        return Outcome.DECODED
-    damage = (NATIVE_DECODER.NO_SUCH_CODE, NATIVE_DECODER.BLOCK_TOO_LONG)
-    return Outcome.DAMAGED if outcome in damage else Outcome.LEFT
+    outcomes = {
+        NATIVE_DECODER.DECODED: Outcome.DECODED,
+        NATIVE_DECODER.DECODED_WITH_ZEROS: Outcome.DECODED_WITH_ZEROS,
+        NATIVE_DECODER.NO_SUCH_CODE: Outcome.DAMAGED,
+        NATIVE_DECODER.BLOCK_TOO_LONG: Outcome.DAMAGED,
+    }
+    return outcomes.get(NATIVE_DECODER.decode(data, pixels), Outcome.LEFT)

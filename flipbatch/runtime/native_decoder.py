@@ -21,6 +21,7 @@ class NativeDecoder(Protocol):
     """The module `flipbatch_jpeg`; ``frames/native/header.h`` describes the outcomes."""
 
     DECODED: int
+    DECODED_WITH_ZEROS: int
     NO_SUCH_CODE: int
     BLOCK_TOO_LONG: int
 

@@ -9,7 +9,7 @@
 
 #include "decode.h"
 
-enum { OUTCOMES = 6, MOST_CHANGES = 6, MOST_BYTES = 1 << 16, LARGEST = 1 << 20, DECODED_PIXELS = 1 << 16 };
+enum { OUTCOMES = OUT_OF_MEMORY + 1, MOST_CHANGES = 6, MOST_BYTES = 1 << 16, LARGEST = 1 << 20, DECODED_PIXELS = 1 << 16 };
 
 static uint64_t state;
 static uint8_t data[LARGEST + 2 * MOST_BYTES];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 from functools import partial
@@ -20,7 +21,7 @@ from flipbatch.frames.decode import InputSize, decode
 from flipbatch.frames.jpeg_native import Outcome, decode_eighth, native_size
 from flipbatch.runtime.native_decoder import NATIVE_DECODER
 from tests.faults.hostile import hostile_cases
-from tests.frames.pictures import EOI, FRAME, SMALL, encode, pixels, rejection, scene
+from tests.frames.pictures import EOI, FRAME, INPUT, SMALL, encode, pixels, rejection, scene
 
 SOURCES = Path(jpeg_native.__file__).parent / "native"
 COMPILER = shutil.which("gcc")
@@ -119,6 +120,21 @@ def test_other_kinds_are_left_to_another_decoder(kind):
 
 def test_cmyk_is_left_to_another_decoder():
     assert native_size(encode(Image.new("CMYK", (80, 60)))) is None
+
+
+def test_a_blank_picture_whose_code_is_all_zeros_is_no_damage():
+    data = encode(Image.new("L", (2000, 2000), 90), optimize=True)
+    assert bytes(512) in data
+    assert eighth(data) is Outcome.DECODED_WITH_ZEROS
+    assert np.unique(pixels(data, InputSize(250, 250))).tolist() == [90]
+
+
+def test_a_hole_of_zeros_in_a_frame_is_damage():
+    data = bytearray(encode(scene(1920, 1080)))
+    middle = len(data) // 2
+    for size, at in itertools.product((512, 4096), range(middle, middle + 40_000, 5_000)):
+        damaged = data[:at] + bytes(size) + data[at + size :]
+        assert rejection(bytes(damaged), INPUT)
 
 
 def test_a_second_picture_behind_the_end_is_allowed():
@@ -253,7 +269,7 @@ FUZZED = partial(pytest.param, marks=[pytest.mark.slow, pytest.mark.timeout(3600
 def test_no_damaged_file_makes_a_sanitizer_stop_the_decoder(fuzzer, corpus, runs, seed):
     outcomes = fuzz(fuzzer, corpus, runs, seed)
     assert sum(outcomes) == runs
-    assert all(outcomes[:5])  # each outcome but the lack of memory was reached
+    assert all(outcomes[:5])  # decoded, left, and each kind of damage
 
 
 def test_decoding_uses_the_native_decoder(monkeypatch):

@@ -4,16 +4,30 @@
 
 enum { STUFFED = 0x00, FIRST_RESTART = 0xD0, LAST_RESTART = 0xD7, END_OF_IMAGE = 0xD9 };
 
+/* Returns whether LONG_ZEROS zeros follow each other: they are on one of the bytes that are so far apart. */
+static bool has_long_zeros(const uint8_t *bytes, size_t length) {
+    for (size_t at = LONG_ZEROS - 1; at < length; at += LONG_ZEROS) {
+        if (bytes[at]) continue;
+        size_t first = at, end = at + 1;
+        while (first > 0 && !bytes[first - 1]) first--;
+        while (end < length && !bytes[end]) end++;
+        if (end - first >= LONG_ZEROS) return true;
+    }
+    return false;
+}
+
 Outcome read_code(Code *code, const uint8_t *data, size_t length, size_t intervals) {
     uint8_t *to = code->bytes = malloc(length + PADDING);
     code->ends = malloc(intervals * sizeof *code->ends);
     code->intervals = 0;
+    code->has_long_zeros = false;
     if (!code->bytes || !code->ends) return OUT_OF_MEMORY;
     const uint8_t *from = data, *end = data + length;
     for (;;) {
         const uint8_t *found = memchr(from, 0xFF, (size_t)(end - from));
         if (!found || end - found < 2) return NOT_TAKEN;
         memcpy(to, from, (size_t)(found - from));
+        code->has_long_zeros = code->has_long_zeros || has_long_zeros(from, (size_t)(found - from));
         to += found - from;
         from = found + 2;
         if (found[1] == STUFFED) {

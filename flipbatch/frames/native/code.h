@@ -17,6 +17,7 @@ typedef struct {
     uint8_t *bytes;
     size_t *ends; /* of each restart interval, in bytes */
     size_t intervals;
+    bool has_long_zeros;
 } Code;
 
 /* Reads the code up to the end of the picture; `intervals` are expected.

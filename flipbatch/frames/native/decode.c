@@ -78,6 +78,7 @@ Outcome decode_eighth(uint8_t *rgb, const Header *header, const uint8_t *data, s
     size_t intervals = (layout.mcus + layout.restart_every - 1) / layout.restart_every;
     Outcome outcome = read_code(&code, data + header->code, length - header->code, intervals);
     if (outcome == DECODED) outcome = decode_blocks(rgb, header, &layout, &code);
+    if (outcome == DECODED && code.has_long_zeros) outcome = DECODED_WITH_ZEROS;
     free_code(&code);
     return outcome;
 }

@@ -12,14 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { COMPONENTS = 3, COEFFICIENTS = 64, TABLES = 4, LONGEST_CODE = 16, BLOCKS_OF_MCU = 6 };
+enum { COMPONENTS = 3, COEFFICIENTS = 64, TABLES = 4, LONGEST_CODE = 16, BLOCKS_OF_MCU = 6, LONG_ZEROS = 512 };
 
 typedef enum {
     DECODED,
-    NOT_TAKEN,     /* another decoder must tell */
-    NO_SUCH_CODE,  /* bits that begin no code */
-    BLOCK_TOO_LONG, /* a block of more than 64 coefficients */
-    CODE_MISSING,  /* the code ends before the last block */
+    NOT_TAKEN,          /* another decoder must tell */
+    NO_SUCH_CODE,       /* bits that begin no code */
+    BLOCK_TOO_LONG,     /* a block of more than 64 coefficients */
+    CODE_MISSING,       /* the code ends before the last block */
+    DECODED_WITH_ZEROS, /* LONG_ZEROS or more bytes of the code are zeros: a blank area, or a hole in the file */
     OUT_OF_MEMORY,
 } Outcome;
 

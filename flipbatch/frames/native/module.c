@@ -56,6 +56,7 @@ static int add_constants(PyObject *module) {
         {"NO_SUCH_CODE", NO_SUCH_CODE},
         {"BLOCK_TOO_LONG", BLOCK_TOO_LONG},
         {"CODE_MISSING", CODE_MISSING},
+        {"DECODED_WITH_ZEROS", DECODED_WITH_ZEROS},
     };
     if (PyModule_AddIntConstant(module, "VERSION", VERSION)) return -1;
     for (size_t index = 0; index < sizeof outcomes / sizeof *outcomes; index++)
