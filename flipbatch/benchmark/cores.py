@@ -49,9 +49,9 @@ class Cores:
 
 
 @contextmanager
-def all_cores() -> Iterator[Cores]:
-    """Start one process per core; end them at exit."""
-    context, count = multiprocessing.get_context("spawn"), core_count()
+def all_cores(count: int | None = None) -> Iterator[Cores]:
+    """Start one process per core, or `count`; end them at exit."""
+    context, count = multiprocessing.get_context("spawn"), count or core_count()
     barrier = context.Barrier(count)
     with ProcessPoolExecutor(count, context, initializer=_remember, initargs=(barrier,)) as pool:
         yield Cores(pool, count)

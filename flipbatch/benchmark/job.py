@@ -20,11 +20,12 @@ from typing import Any, NamedTuple
 os.environ.setdefault("RAY_worker_niceness", "0")
 
 import pyarrow.parquet as pq
+import torch
 
 from flipbatch.benchmark import baselines, command, scale, stages, training
 from flipbatch.benchmark.cores import all_cores, core_count
 from flipbatch.benchmark.figures import Figures
-from flipbatch.benchmark.parity import parity
+from flipbatch.benchmark.parity import frames_with_other_pixels, parity
 from flipbatch.benchmark.scoring import repeated, steady_rate
 from flipbatch.errors import InputError
 from flipbatch.evaluation.calibration import Calibration
@@ -49,6 +50,7 @@ STAGE_SECONDS = 6.0
 
 PAIRS = (
     ("decode", "decode_limit"),
+    ("decode_gpu", "decode"),
     ("score_cnn_model", "decode"),
     ("score_cnn_model", "decode_limit"),
     ("score_mobilenet_v2", "decode_limit"),
@@ -67,10 +69,10 @@ PAIRS = (
 """Rates whose medians are divided, the first by the second.
 
 The job and the networks are compared with decoding alone, which no job can exceed: by flipbatch's decoder
-(`decode`), and by simplejpeg (`decode_limit`), the limit of former versions. The job is compared with
-baselines of the same model, and with Ray Data's usual code for the other model; both models at once with
-the slower one alone; a training epoch with that of a DataLoader loop. A pair of which one is not measured
-is left out.
+(`decode`), by simplejpeg (`decode_limit`), the limit of former versions, and on a GPU, if there is one.
+The job is compared with baselines of the same model, and with Ray Data's usual code for the other model;
+both models at once with the slower one alone; a training epoch with that of a DataLoader loop. A pair of
+which one is not measured is left out.
 """
 
 
@@ -192,7 +194,11 @@ def _measure_parity(setting: _Setting, figures: Figures) -> None:
     found = [parity(model.bundle, setting.uris, setting.labels) for model in setting.models]
     changes = [one["f1_change"] for one in found if one["f1_change"] is not None]
     largest = max(float(one["largest_probability_change"] or 0) for one in found)
-    figures.parity = {"f1_change": max(changes, default=None), "largest_probability_change": largest}
+    figures.parity = {
+        "f1_change": max(changes, default=None),
+        "largest_probability_change": largest,
+        "frames_with_other_pixels_than_simplejpeg": frames_with_other_pixels(setting.uris),
+    }
 
 
 def _measure_stages(setting: _Setting, figures: Figures) -> None:
@@ -204,6 +210,9 @@ def _measure_stages(setting: _Setting, figures: Figures) -> None:
         for name, uri in setting.bundles.items():
             bundle = locate_bundle(name_and_uri(uri)[1])
             figures.add(f"forward_{name}", cores.rate(stages.forward, bundle, shard[:64], seconds=3.0))
+    if torch.cuda.is_available():
+        with all_cores(1) as one:  # a GPU is fed by one process
+            figures.add("decode_gpu", one.rate(stages.decode_on_gpu, shard, EIGHTH, seconds=STAGE_SECONDS))
 
 
 def _fill(uris: Sequence[str], count: int) -> tuple[str, ...]:

@@ -11,11 +11,13 @@ from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
+import simplejpeg
 from PIL import Image, ImageOps
 
 from flipbatch import storage
 from flipbatch.evaluation.counts import Counts
 from flipbatch.frames.decode import PAD_COLOUR, InputSize
+from flipbatch.frames.jpeg_native import Outcome, decode_eighth, native_size
 from flipbatch.frames.load import load_frames
 from flipbatch.models.bundle import Bundle
 from flipbatch.models.predictor import Predictor, reference_engine
@@ -62,3 +64,22 @@ def decode_whole(data: bytes, size: InputSize) -> npt.NDArray[np.uint8]:
     image = ImageOps.exif_transpose(Image.open(BytesIO(data))).convert("RGB")
     shape = (size.width, size.height)
     return np.asarray(ImageOps.pad(image, shape, Image.Resampling.BOX, color=PAD_COLOUR))
+
+
+def frames_with_other_pixels(uris: Sequence[str]) -> int:
+    """Return how many frames the native decoder gives other pixels than simplejpeg, at one eighth.
+
+    Frames that it does not take, and those of a single pixel at this scale, do not count.
+    """
+    return sum(_has_other_pixels(storage.read(uri)) for uri in uris)
+
+
+def _has_other_pixels(data: bytes) -> bool:
+    size = native_size(data)
+    if size is None or max(size) <= 8:
+        return False
+    height, width = (-(-length // 8) for length in size)
+    pixels = np.empty((height, width, 3), np.uint8)
+    if decode_eighth(pixels, data) not in (Outcome.DECODED, Outcome.DECODED_WITH_ZEROS):
+        return False
+    return not np.array_equal(pixels, simplejpeg.decode_jpeg(data, "RGB", min_height=height, min_width=width))

@@ -7,7 +7,9 @@ storage, decoders and engines. Does not know Ray, commits or a clock.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +37,25 @@ def decode_by_simplejpeg(uris: tuple[str, ...], size: InputSize) -> int:
     least = {"min_height": size.height, "min_width": size.width}
     files = [data for data in storage.read_many(uris) if not isinstance(data, OSError)]
     return sum(len(simplejpeg.decode_jpeg(data, "RGB", **least, strict=True)) > 0 for data in files)
+
+
+def decode_on_gpu(uris: tuple[str, ...], size: InputSize) -> int:
+    """Read JPEGs, decode them on a GPU at full size and average them there; return their number."""
+    import torch
+    from torchvision.io import decode_jpeg
+
+    files = [data for data in storage.read_many(uris) if not isinstance(data, OSError)]
+    encoded = [torch.frombuffer(bytearray(data), dtype=torch.uint8) for data in files]
+    decoded = [picture for some in _in_groups(encoded) for picture in decode_jpeg(some, device="cuda")]
+    shape = (size.height, size.width)
+    fitted = [torch.nn.functional.interpolate(one[None].float(), shape, mode="area") for one in decoded]
+    return len(torch.cat(fitted).byte().cpu())
+
+
+def _in_groups(items: list[Any], size: int = 16) -> Iterator[list[Any]]:
+    """Yield some at a time: 16 pictures of 1080x1920 take 100 MB of the GPU's memory."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def forward(bundle_uri: str, uris: tuple[str, ...]) -> int:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from flipbatch.benchmark.parity import decode_whole, parity
+from flipbatch.benchmark.parity import decode_whole, frames_with_other_pixels, parity
 from flipbatch.benchmark.training import cached
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.frames.decode import PAD_COLOUR, InputSize
@@ -55,3 +55,8 @@ def test_full_decoding_averages_areas_and_pads():
     pixels = decode_whole(file.getvalue(), InputSize(20, 10))
     assert (pixels[5:15] == 200).all()
     assert (pixels[[0, -1]] == PAD_COLOUR).all()
+
+
+def test_the_native_decoder_gives_no_frame_other_pixels(tmp_path):
+    frames = write_frames(tmp_path, videos=2, frames=2)
+    assert frames_with_other_pixels([str(file) for file in sorted(frames.rglob("*.jpg"))]) == 0
