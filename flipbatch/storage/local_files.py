@@ -23,7 +23,7 @@ from flipbatch.storage.uris import start_of_names
 from flipbatch.storage.versions import local_version, require_version
 
 _FILES = LocalFileSystem()
-_LOOKED_AT_ONCE = 10_000
+_LOOKED_AT_ONCE = 1_000
 
 
 def read(uri: str, limit: int | None, version: str | None) -> bytes:
