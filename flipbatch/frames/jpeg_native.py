@@ -1,8 +1,9 @@
 """Usual JPEGs are decoded at one eighth by the native decoder, where it is installed.
 
 It takes less than half the time of libjpeg, because it reads past the coefficients that do not count at
-this scale. Its pixels are those of libjpeg, to the last bit. The sources are in ``native/``; their order
-is that of the data: header, code, tables, blocks, samples, decode.
+this scale. Its pixels are those of libjpeg, to the last bit, of every file that an encoder writes. The
+sources are in ``native/``; their order is that of the data: header, code, tables, blocks, samples,
+decode.
 
 Knows the outcomes of the native decoder. Knows no other decoder and no place in the input.
 """
@@ -26,7 +27,8 @@ class Outcome(Enum):
     LEFT = auto()
     """Another decoder must tell."""
     DAMAGED = auto()
-    """The code breaks off before the last block. libjpeg does not tell this of all files."""
+    """Bits that are no code, or a block that is too long; libjpeg does not tell this of all files. Code that
+    ends early is left: libjpeg tells that of any file."""
 
 
 def native_size(data: bytes) -> tuple[int, int] | None:

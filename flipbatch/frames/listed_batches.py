@@ -60,16 +60,19 @@ def _in_batches(
 ) -> Iterator[FileColumns | list[ListedFile]]:
     """Join short columns, such as those of many small folders, to batches; pass lists on."""
     pending: list[FileColumns] = []
+    count = 0
     for piece in pieces:
         if isinstance(piece, list):
             yield piece
             continue
         pending.append(piece)
-        if sum(len(one.uris) for one in pending) >= ROWS_PER_BATCH:
+        count += len(piece.uris)
+        if count >= ROWS_PER_BATCH:
             joined = _joined(pending)
             yield FileColumns(*(column.slice(0, ROWS_PER_BATCH) for column in joined))
             pending = [FileColumns(*(column.slice(ROWS_PER_BATCH) for column in joined))]
-    if pending:
+            count -= ROWS_PER_BATCH
+    if count:
         yield _joined(pending)
 
 
@@ -78,7 +81,7 @@ def _joined(pieces: list[FileColumns]) -> FileColumns:
 
 
 def _columns(pages: Iterable[Iterable[tuple[str, str | None]]]) -> Iterator[FileColumns | list[ListedFile]]:
-    """Yield files as columns, or by one where a name is not in UTF-8."""
+    """Yield files as columns, or as a list where a name is not in UTF-8."""
     for page in pages:
         if isinstance(page, SizedFiles):
             try:

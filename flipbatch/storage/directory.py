@@ -56,8 +56,9 @@ class SizedFiles:
         Raises
         ------
         UnicodeEncodeError
-            Before the first, if a name is not in UTF-8.
+            Before the first, if a name or the prefix is not in UTF-8.
         """
+        self.prefix.encode()  # Arrow would raise another error
         names = pa.chunked_array(
             [pa.array(some, pa.string()) for some in _slices(self.names, most)], pa.string()
         )

@@ -143,10 +143,8 @@ def _sizes(prefix: str, names: list[str]) -> array[int]:
         try:
             # In one call: 16 threads that look at one file at a time wait for each other in Python.
             sizes.extend(-1 if one.size is None else one.size for one in _FILES.get_file_info(some))
-        except (
-            OSError,
-            UnicodeEncodeError,
-        ):  # one of them may not be looked at, or has a name in no encoding
+        except (OSError, UnicodeEncodeError):
+            # One of them may not be looked at, or has a name that is not in UTF-8.
             sizes.extend(_size(path) for path in some)
     return sizes
 

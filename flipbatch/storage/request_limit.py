@@ -1,4 +1,4 @@
-"""How many requests for objects a process has in flight: fewer after the storage asked to slow down.
+"""How many reads of objects a process has in flight: fewer after the storage asked to slow down.
 
 Additive increase and multiplicative decrease, as TCP does it (RFC 5681). S3 answers SlowDown where a
 prefix gets more than some thousands of requests a second, from all machines together. If each process
@@ -52,7 +52,8 @@ class RequestLimit:
             raise
         else:
             # One more request in flight after as many answers as there are requests in flight.
-            self._limit = min(self._most, self._limit + 1 / self._limit)
+            with self._changed:
+                self._limit = min(self._most, self._limit + 1 / self._limit)
         finally:
             with self._changed:
                 self._in_flight -= 1

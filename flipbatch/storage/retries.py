@@ -5,8 +5,10 @@ Knows which errors are transient. Does not know what is requested.
 
 from __future__ import annotations
 
+import concurrent.futures.thread  # noqa: F401  (registers its own wait first: ours is called before it)
 import errno
 import random
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,7 +19,7 @@ from flipbatch.storage.s3_errors import may_pass as s3_may_pass
 
 RETRIED_FOR_SECONDS = 30.0
 SLOWED_FOR_SECONDS = 600.0
-"""An overloaded server answers: it is not given up after the time in which one that fails may recover."""
+"""A server that asks to slow down is alive: it is asked for longer than one that fails."""
 
 FIRST_PAUSE_SECONDS = 0.3
 LONGEST_PAUSE_SECONDS = 5.0
@@ -26,24 +28,38 @@ Result = TypeVar("Result")
 
 _TRANSIENT = (errno.EAGAIN, errno.EINTR, errno.ESTALE)
 
+_ending = threading.Event()
+# Python waits for the threads of pools before it calls what `atexit` registers.
+# They must not go on with retries.
+threading._register_atexit(_ending.set)  # pyright: ignore[reportAttributeAccessIssue]
+
 _retries: deque[None] = deque()  # its length is the count: appending needs no lock
 
 
 def with_retries(act: Callable[[], Result]) -> Result:
     """Call a function; call it again after transient errors, for up to `RETRIED_FOR_SECONDS`.
 
-    While the storage asks to slow down, it is called for up to `SLOWED_FOR_SECONDS`. Pauses are random, so
-    that many readers that a server refused do not all retry at once.
+    While the storage asks to slow down, it is called for up to `SLOWED_FOR_SECONDS`. Both times start
+    with the first such error, and a storage that asks to slow down has recovered from its other errors.
+    Pauses are random, so that many readers that a server refused do not all retry at once. At the end of
+    the process, nothing is retried.
     """
-    start, longest = time.monotonic(), FIRST_PAUSE_SECONDS
+    failing_since = slowed_since = None
+    longest = FIRST_PAUSE_SECONDS
     while True:
         try:
             return act()
         except Exception as error:
-            if time.monotonic() - start >= _retried_for(error):
+            now = time.monotonic()
+            if isinstance(error, SlowDownError):
+                failing_since, slowed_since = None, slowed_since or now
+            else:
+                failing_since = failing_since or now
+            if now - (failing_since or slowed_since or now) >= _retried_for(error):
+                raise
+            if _ending.wait(random.uniform(longest / 3, longest)):
                 raise
         _retries.append(None)
-        time.sleep(random.uniform(longest / 3, longest))
         longest = min(LONGEST_PAUSE_SECONDS, longest * 3)
 
 

@@ -137,6 +137,20 @@ def test_a_hole_of_zeros_in_a_frame_is_damage():
         assert rejection(bytes(damaged), INPUT)
 
 
+def test_a_hole_behind_a_byte_of_ones_is_damage_too():
+    data = encode(scene(1920, 1080))
+    start = data.find(SCAN)
+    ones = [at for at in range(start, len(data) - 5_000) if data[at : at + 2] == b"\xff\0"]
+    for at in ones[:: max(1, len(ones) // 60)]:
+        assert rejection(data[: at + 1] + bytes(512) + data[at + 513 :], INPUT)
+
+
+def test_a_side_that_libjpeg_does_not_read_is_left_to_it():
+    assert native_size(encode(Image.new("L", (65_500, 8)))) == (8, 65_500)
+    data = encode(Image.new("L", (65_500, 8)))
+    assert native_size(data.replace((65_500).to_bytes(2), (65_501).to_bytes(2), 1)) is None
+
+
 def test_a_second_picture_behind_the_end_is_allowed():
     assert is_same(FRAME + FRAME[:999])
 

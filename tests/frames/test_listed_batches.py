@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from flipbatch.frames import listed_batches as module
 from flipbatch.frames.listed_batches import listed_batches
+from flipbatch.frames.manifest import list_frames
 from flipbatch.frames.names import Root, parse_frame
 from flipbatch.frames.row_batches import rows_of
 from flipbatch.schema import Label, Split
@@ -73,7 +75,7 @@ def test_so_do_the_files_of_a_local_directory(names):
     assert found([directory], Root())[:2] == one_by_one([ListedFile(*file) for file in directory], Root())
 
 
-@pytest.mark.parametrize("sizes", [[1] * 10, [4, 4, 1], [9, 2]])
+@pytest.mark.parametrize("sizes", [[1] * 10, [4, 4], [4, 4, 1], [9, 2]])
 def test_batches_are_full_however_many_files_a_directory_has(monkeypatch, sizes):
     monkeypatch.setattr(module, "ROWS_PER_BATCH", 4)
     pages = [
@@ -82,6 +84,7 @@ def test_batches_are_full_however_many_files_a_directory_has(monkeypatch, sizes)
     ]
     batches = list(listed_batches(pages, START, Root(), lambda file: pytest.fail(str(file))))
     assert {batch.frames.num_rows for batch in batches[:-1]} == {4}
+    assert batches[-1].frames.num_rows > 0
     assert pa.concat_tables([pa.Table.from_batches([one.frames]) for one in batches]).num_rows == sum(sizes)
 
 
@@ -96,3 +99,12 @@ def test_a_name_that_is_not_in_utf8_is_named_alone():
 
     list(listed_batches([directory], START, Root(), name))
     assert named == ["/root/a_1.jpg", "/root/\udcff_2.jpg"]
+
+
+def test_so_are_the_files_of_a_folder_that_is_not_in_utf8(tmp_path):
+    for folder in (b"caf\xe9", b"ok"):
+        os.makedirs(os.fsencode(tmp_path) + b"/" + folder)
+        (tmp_path / os.fsdecode(folder) / "a_1.jpg").touch()
+    manifest = list_frames(str(tmp_path))
+    assert manifest.frames["video_id"].to_pylist() == ["ok/a"]
+    assert manifest.misnamed["reason"].to_pylist() == ["not named in UTF-8, as paths in tables are"]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import re
+import subprocess
+import sys
+import textwrap
 from itertools import count
 
 import fsspec
@@ -13,6 +16,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from flipbatch import storage
 from flipbatch.storage import local_files, retries
 from flipbatch.storage.listing import list_files
+from flipbatch.storage.s3_errors import SlowDownError
 
 
 @pytest.fixture
@@ -125,3 +129,30 @@ def test_a_line_that_ends_with_a_colon_is_not_the_whole_reason():
     assert storage.reason(ValueError("Validation failed:\nInvalid bucket name\nmore")) == (
         "Validation failed: Invalid bucket name"
     )
+
+
+def test_a_storage_that_asked_to_slow_down_has_its_time_again_when_it_fails(impatient, monkeypatch):
+    monkeypatch.setattr(retries, "RETRIED_FOR_SECONDS", 0.2)
+    errors = [SlowDownError()] * 40 + [ConnectionResetError()] * 2
+    monkeypatch.setattr(retries, "LONGEST_PAUSE_SECONDS", 0.01)
+
+    def act():
+        if errors:
+            raise errors.pop(0)
+        return "read"
+
+    assert retries.with_retries(act) == "read"
+
+
+def test_a_process_ends_though_a_storage_asks_to_slow_down():
+    script = """
+        import concurrent.futures
+        from flipbatch.storage.retries import with_retries
+        from flipbatch.storage.s3_errors import SlowDownError
+
+        def act():
+            raise SlowDownError
+
+        concurrent.futures.ThreadPoolExecutor(2).submit(with_retries, act)
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, timeout=60)

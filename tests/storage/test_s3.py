@@ -46,7 +46,8 @@ def fresh():
 
 @pytest.fixture
 def proxy(bucket, s3_server, fresh, monkeypatch):
-    """The server between this test and S3; not slow yet."""
+    """The server between this test and S3; not slow yet. It has asked nobody to slow down."""
+    monkeypatch.setattr(reading, "_requests", RequestLimit(storage.READS_IN_FLIGHT))
     with slow_proxy(s3_server) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.address)
         yield proxy

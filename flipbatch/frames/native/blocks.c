@@ -171,12 +171,10 @@ static int read_step(const Stream *stream, const uint8_t *bytes, int *coefficien
     uint32_t bits = (uint32_t)(load_bits(bytes, stream->position) >> (64 - LONGEST_CODE));
     int length, symbol = find_symbol(stream->known ? &tables->ac : &tables->dc, bits, &length);
     if (symbol < 0) return 0;
-    *coefficients = 1;
-    if (!stream->known) return length + symbol;
-    int size = symbol & 15, zeros = symbol >> 4;
-    if (!size && zeros != 15) *coefficients = zeros ? COEFFICIENTS : COEFFICIENTS - (int)stream->known;
-    else *coefficients += zeros;
-    return length + size;
+    *coefficients = stream->known ? coefficients_of(symbol) : 1;
+    if (!*coefficients) return 0;
+    if (stream->known && !symbol) *coefficients -= (int)stream->known; /* what is left of the block */
+    return length + (stream->known ? symbol & 15 : symbol);
 }
 
 /* Reads one code that the tables do not have, or with which a block ends at its last coefficient. */
@@ -238,23 +236,34 @@ static Outcome check_end(const Stream *stream, size_t end) {
     return used == end ? DECODED : NOT_TAKEN;
 }
 
-/* Lets `first`, whose blocks are right, take over what `second` has found from the first common block on. */
-static void join(Stream *first, const Stream *second, const uint8_t *bytes, const Layout *layout) {
-    const uint32_t *other = second->begin;
-    uint32_t *own = first->next - 1;
-    while (own > first->begin && own[-1] >= *other) own--;
-    for (;; own++) {
-        while (own == first->next) {
+/* Reads on until `first`, whose blocks are right, comes to a block that `second` has found, too. Returns whether there
+ * is one, and its place in both. */
+static bool find_common_block(
+    Stream *first, const Stream *second, uint32_t **own, const uint32_t **other, const uint8_t *bytes, const Layout *layout
+) {
+    ptrdiff_t blocks = (ptrdiff_t)layout->blocks;
+    *other = second->begin;
+    *own = first->next - 1;
+    while (*own > first->begin && (*own)[-1] >= **other) --*own;
+    for (;; ++*own) {
+        while (*own == first->next) {
             first->limit = first->position + JOINED_AT_ONCE;
             if (first->limit > second->limit) first->limit = second->limit;
-            if (!is_running(first)) return;
+            if (!is_running(first)) return false;
             run(first, 1, bytes, layout);
         }
-        while (other < second->next && *other < *own) other++;
-        if (other == second->next) return;
-        bool is_same_block = (own - first->begin) % (long)layout->blocks == (other - second->begin) % (long)layout->blocks;
-        if (*other == *own && is_same_block) break;
+        while (*other < second->next && **other < **own) ++*other;
+        if (*other == second->next) return false;
+        bool is_same_slot = (*own - first->begin) % blocks == (*other - second->begin) % blocks;
+        if (**other == **own && is_same_slot) return true;
     }
+}
+
+/* Lets `first` take over what `second` has found from their first common block on. */
+static void join(Stream *first, const Stream *second, const uint8_t *bytes, const Layout *layout) {
+    uint32_t *own;
+    const uint32_t *other;
+    if (!find_common_block(first, second, &own, &other, bytes, layout)) return;
     size_t count = (size_t)(second->next - other);
     if (count > (size_t)(first->last + (STEPS + 1) - own)) { /* more blocks than the picture has */
         first->outcome = NOT_TAKEN;
@@ -330,8 +339,8 @@ Outcome find_blocks(uint32_t *starts, const Code *code, const Layout *layout) {
 void make_layout(Layout *layout, const Header *header, BlockTables *tables) {
     layout->blocks = 0;
     for (int index = 0; index < header->count; index++) {
-        const Component *component = &header->components[index], *before = component - 1;
-        bool is_shared = index && before->dc == component->dc && before->ac == component->ac;
+        const Component *component = &header->components[index];
+        bool is_shared = index && component[-1].dc == component->dc && component[-1].ac == component->ac;
         if (!is_shared) make_tables(&tables[index], &header->dc[component->dc], &header->ac[component->ac]);
         const BlockTables *own = layout->components[index] = is_shared ? layout->components[index - 1] : &tables[index];
         for (int block = 0; block < component->across * component->down; block++)

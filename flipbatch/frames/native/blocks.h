@@ -32,7 +32,8 @@ typedef struct {
 /* Describes the MCUs of a picture; `tables`, one for each component, are made where needed. */
 void make_layout(Layout *layout, const Header *header, BlockTables *tables);
 
-/* Fills `starts` with the first bit of each block. It has room for `blocks_of(layout)` and SPARE more. */
+/* Fills `starts` with the first bit of each block. It has room for `blocks_of(layout)`, the end of
+ * the last one, and SPARE more. */
 Outcome find_blocks(uint32_t *starts, const Code *code, const Layout *layout);
 
 enum { SPARE = 8 };

@@ -27,7 +27,9 @@ Outcome read_code(Code *code, const uint8_t *data, size_t length, size_t interva
         const uint8_t *found = memchr(from, 0xFF, (size_t)(end - from));
         if (!found || end - found < 2) return NOT_TAKEN;
         memcpy(to, from, (size_t)(found - from));
-        code->has_long_zeros = code->has_long_zeros || has_long_zeros(from, (size_t)(found - from));
+        /* A hole behind a byte of ones begins with what looks like its stuffed zero. */
+        const uint8_t *first = from > data ? from - 1 : from;
+        code->has_long_zeros = code->has_long_zeros || has_long_zeros(first, (size_t)(found - first));
         to += found - from;
         from = found + 2;
         if (found[1] == STUFFED) {

@@ -72,7 +72,7 @@ static Outcome decode_blocks(uint8_t *rgb, const Header *header, const Layout *l
 Outcome decode_eighth(uint8_t *rgb, const Header *header, const uint8_t *data, size_t length, BlockTables *tables) {
     Layout layout;
     Code code;
-    if ((uint64_t)header->height * header->width > MOST_PIXELS) return NOT_TAKEN;
+    if ((uint64_t)header->height * header->width > MOST_PIXELS || length > UINT32_MAX / 8) return NOT_TAKEN;
     make_layout(&layout, header, tables);
     if (blocks_of(&layout) * FEWEST_BITS > 8 * (length - header->code)) return CODE_MISSING;
     size_t intervals = (layout.mcus + layout.restart_every - 1) / layout.restart_every;

@@ -1,10 +1,11 @@
-/* A JPEG becomes RGB pixels at one eighth of its size. The pixels are those of libjpeg, to the last bit. */
+/* A JPEG becomes RGB pixels at one eighth of its size. The pixels are those of libjpeg, to the last bit,
+ * of every file that an encoder writes. */
 #ifndef FLIPBATCH_DECODE_H
 #define FLIPBATCH_DECODE_H
 
 #include "tables.h"
 
-enum { SCALE = 8, MOST_PIXELS = 100000000 };
+enum { SCALE = 8, MOST_PIXELS = 100000000 /* as in rejection.py */ };
 
 /* Height and width at one eighth. */
 uint32_t scaled_height(const Header *header);

@@ -16,7 +16,8 @@ enum {
     COM = 0xFE,
 };
 
-enum { MOST_SEGMENTS = 1000, LARGEST_DC_SIZE = 15, JFIF_LENGTH = 14, ADOBE_LENGTH = 12, ADOBE_YCBCR = 1 };
+/* MOST_SEGMENTS as in jpeg.py. LONGEST_SIDE is what libjpeg reads at most. */
+enum { LONGEST_SIDE = 65500, MOST_SEGMENTS = 1000, LARGEST_DC_SIZE = 15, JFIF_LENGTH = 14, ADOBE_LENGTH = 12, ADOBE_YCBCR = 1 };
 
 typedef struct {
     const uint8_t *bytes;
@@ -52,8 +53,7 @@ static bool is_huffman_table(const HuffmanTable *table, int count, bool is_dc) {
     uint32_t code = 0;
     for (int bits = 1; bits <= LONGEST_CODE; bits++) {
         code = (code << 1) + table->counts[bits];
-        if (table->counts[bits] && code >= 1u << bits) return false;
-        if (code > 1u << bits) return false;
+        if (code >= 1u << bits) return false;
     }
     for (int index = 0; is_dc && index < count; index++)
         if (table->symbols[index] > LARGEST_DC_SIZE) return false;
@@ -104,6 +104,7 @@ static bool read_frame(Header *header, Payload payload) {
     header->height = big_endian_16(bytes + 1);
     header->width = big_endian_16(bytes + 3);
     header->count = bytes[5];
+    if (header->height > LONGEST_SIDE || header->width > LONGEST_SIDE) return false;
     for (int index = 0; index < header->count; index++) {
         const uint8_t *triple = bytes + 6 + 3 * index;
         Component *component = &header->components[index];

@@ -12,11 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { COMPONENTS = 3, COEFFICIENTS = 64, TABLES = 4, LONGEST_CODE = 16, BLOCKS_OF_MCU = 6, LONG_ZEROS = 512 };
+enum { COMPONENTS = 3, COEFFICIENTS = 64, TABLES = 4, LONGEST_CODE = 16, BLOCKS_OF_MCU = 6, LONG_ZEROS = 512 /* a disk's sector, as in jpeg.py */ };
 
 typedef enum {
     DECODED,
-    NOT_TAKEN,          /* another decoder must tell */
+    NOT_TAKEN,          /* left to another decoder */
     NO_SUCH_CODE,       /* bits that begin no code */
     BLOCK_TOO_LONG,     /* a block of more than 64 coefficients */
     CODE_MISSING,       /* the code ends before the last block */

@@ -92,16 +92,16 @@ typedef struct {
     uint64_t position;
     uint32_t known; /* the number of the last coefficient */
     uint32_t block, last;
-} Stream;
+} Lane;
 
-#define RESTORE(s, stream)                              \
-    uint64_t s##_position = (stream)->position;         \
-    uint32_t s##_known = (stream)->known, s##_block = (stream)->block, s##_last = (stream)->last
+#define RESUME(s, lane)                              \
+    uint64_t s##_position = (lane)->position;         \
+    uint32_t s##_known = (lane)->known, s##_block = (lane)->block, s##_last = (lane)->last
 
-#define SAVE(s, stream)                \
-    (stream)->position = s##_position; \
-    (stream)->known = s##_known;       \
-    (stream)->block = s##_block
+#define PAUSE(s, lane)                \
+    (lane)->position = s##_position; \
+    (lane)->known = s##_known;       \
+    (lane)->block = s##_block
 
 /* Reads one coefficient. It has no branch for the end of a block, which would be predicted wrongly in half of them. */
 #define STEP(s)                                                                               \
@@ -119,33 +119,33 @@ typedef struct {
         s##_known &= ended - 1;                                                               \
     } while (0)
 
-enum { STREAMS = 3 };
+enum { LANES = 3 };
 
 /* Adds the AC coefficients of blocks to their sums. They were read before, so codes exist, and fit into the block. */
 FAST_VARIANT static void add_coefficients(
     Band *band, uint32_t count, const uint8_t *bytes, const BlockTables *tables, const Term *terms
 ) {
     uint32_t *sums = band->sums[0];
-    Stream streams[STREAMS];
-    for (uint32_t index = 0; index < STREAMS; index++) {
-        uint32_t first = count * index / STREAMS;
-        streams[index] = (Stream){band->ac[first], 0, first, count * (index + 1) / STREAMS};
+    Lane lanes[LANES];
+    for (uint32_t index = 0; index < LANES; index++) {
+        uint32_t first = count * index / LANES;
+        lanes[index] = (Lane){band->ac[first], 0, first, count * (index + 1) / LANES};
     }
     {
-        RESTORE(a, &streams[0]);
-        RESTORE(b, &streams[1]);
-        RESTORE(c, &streams[2]);
+        RESUME(a, &lanes[0]);
+        RESUME(b, &lanes[1]);
+        RESUME(c, &lanes[2]);
         while (a_block < a_last && b_block < b_last && c_block < c_last) {
             STEP(a);
             STEP(b);
             STEP(c);
         }
-        SAVE(a, &streams[0]);
-        SAVE(b, &streams[1]);
-        SAVE(c, &streams[2]);
+        PAUSE(a, &lanes[0]);
+        PAUSE(b, &lanes[1]);
+        PAUSE(c, &lanes[2]);
     }
-    for (int index = 0; index < STREAMS; index++) {
-        RESTORE(a, &streams[index]);
+    for (int index = 0; index < LANES; index++) {
+        RESUME(a, &lanes[index]);
         while (a_block < a_last) STEP(a);
     }
 }

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-enum { WINDOWS = 1 << SKIP_WINDOW, SIZE = 0x0F, SIXTEEN_ZEROS = 15 };
+enum { WINDOWS = 1 << SKIP_WINDOW };
 
 /* What the code at the start of a window takes: its own bits, those of the value, too, and coefficients. */
 typedef struct {
@@ -12,11 +12,9 @@ typedef struct {
 static Step dc_step(int code, int symbol) { return (Step){(uint8_t)code, (uint8_t)(code + symbol), 1}; }
 
 static Step ac_step(int code, int symbol) {
-    int size = symbol & SIZE, zeros = symbol >> 4, coefficients = 0;
-    if (size) coefficients = zeros + 1;
-    else if (zeros == SIXTEEN_ZEROS) coefficients = 16;
-    else if (zeros == 0) coefficients = END_OF_BLOCK;
-    return (Step){(uint8_t)code, (uint8_t)(code + size), (uint8_t)coefficients};
+    int coefficients = coefficients_of(symbol);
+    if (coefficients == COEFFICIENTS) coefficients = END_OF_BLOCK;
+    return (Step){(uint8_t)code, (uint8_t)(code + (symbol & 15)), (uint8_t)coefficients};
 }
 
 static void find_steps(Step *steps, const HuffmanTable *table, Step (*step)(int, int)) {
@@ -31,9 +29,9 @@ static void find_steps(Step *steps, const HuffmanTable *table, Step (*step)(int,
     memset(steps + window, 0, sizeof(Step) * (size_t)(WINDOWS - window));
 }
 
-static int16_t skip_entry(const Step *steps, Step step, int window, int unknown) {
+static int16_t skip_entry(const Step *steps, Step step, int window) {
     int bits = step.bits, coefficients = step.coefficients;
-    if (!coefficients || bits > LONGEST_SKIP) return (int16_t)(unknown << SKIP_BITS);
+    if (!coefficients || bits > LONGEST_SKIP) return (int16_t)(UNKNOWN << SKIP_BITS);
     while (bits < SKIP_WINDOW && coefficients < END_OF_BLOCK) {
         Step next = steps[window << bits & (WINDOWS - 1)];
         int all = coefficients + next.coefficients;
@@ -50,8 +48,8 @@ static void make_skips(BlockTables *tables) {
     find_steps(first, &tables->dc, dc_step);
     find_steps(rest, &tables->ac, ac_step);
     for (int window = 0; window < WINDOWS; window++) {
-        tables->first.entries[window] = skip_entry(rest, first[window], window, UNKNOWN_FIRST);
-        tables->rest.entries[window] = skip_entry(rest, rest[window], window, UNKNOWN_REST);
+        tables->first.entries[window] = skip_entry(rest, first[window], window);
+        tables->rest.entries[window] = skip_entry(rest, rest[window], window);
     }
 }
 
@@ -92,9 +90,8 @@ int find_symbol(const HuffmanTable *table, uint32_t bits, int *length) {
 
 Coefficient find_coefficient(const HuffmanTable *table, uint64_t bits) {
     int length, symbol = find_symbol(table, (uint32_t)(bits >> (64 - LONGEST_CODE)), &length);
-    if (symbol < 0) return (Coefficient){1, COEFFICIENTS, 0}; /* ends any loop */
-    int size = symbol & SIZE, zeros = symbol >> 4;
-    bool is_end = !size && zeros != SIXTEEN_ZEROS;
-    int32_t value = extend(bits << length, (unsigned)size);
-    return (Coefficient){(uint8_t)(length + size), (uint8_t)(is_end ? COEFFICIENTS : zeros + 1), (int16_t)value};
+    int coefficients = symbol < 0 ? 0 : coefficients_of(symbol);
+    if (!coefficients) return (Coefficient){1, COEFFICIENTS, 0}; /* ends any loop */
+    unsigned size = symbol & 15;
+    return (Coefficient){(uint8_t)(length + (int)size), (uint8_t)coefficients, (int16_t)extend(bits << length, size)};
 }

@@ -19,9 +19,9 @@ enum {
     END_OF_BLOCK = 128, /* is added to the number of coefficients: the sign of an entry */
 };
 
-/* An entry for codes that are longer than the window or do not exist. Its number of coefficients is 64 with any
- * number before it, so that one bit tells: this number, or too many coefficients. */
-enum { UNKNOWN_FIRST = COEFFICIENTS + 1, UNKNOWN_REST = COEFFICIENTS };
+/* The coefficients of an entry for codes that are longer than the window or do not exist: so many make the block full
+ * or too long, whatever it has. One bit tells both. */
+enum { UNKNOWN = COEFFICIENTS };
 
 typedef struct { /* code bits in the lower byte, coefficients in the upper one */
     int16_t entries[1 << SKIP_WINDOW];
@@ -43,6 +43,13 @@ typedef struct {
 
 /* Makes the tables, unless they were made of the same ones before. */
 void make_tables(BlockTables *tables, const HuffmanTable *dc, const HuffmanTable *ac);
+
+/* Returns how many coefficients the code of an AC symbol takes: 64 ends the block, 0 for a symbol that does not exist. */
+static inline int coefficients_of(int symbol) {
+    int size = symbol & 15, zeros = symbol >> 4;
+    if (size || zeros == 15) return zeros + 1;
+    return zeros ? 0 : COEFFICIENTS;
+}
 
 /* Returns the symbol of the code that 16 bits begin with, and its length; -1 if there is none. */
 int find_symbol(const HuffmanTable *table, uint32_t bits, int *length);
