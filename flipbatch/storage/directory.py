@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -59,20 +58,13 @@ class SizedFiles:
             Before the first, if a name or the prefix is not in UTF-8.
         """
         self.prefix.encode()  # Arrow would raise another error
-        names = pa.chunked_array(
-            [pa.array(some, pa.string()) for some in _slices(self.names, most)], pa.string()
-        )
-        for number, some in enumerate(names.chunks):
-            sizes = pa.array(self.sizes[number * most : (number + 1) * most], pa.int64())
+        starts = range(0, len(self.names), most)
+        names = [pa.array(self.names[start : start + most], pa.string()) for start in starts]
+        for start, some in zip(starts, names, strict=True):
+            sizes = pa.array(self.sizes[start : start + most], pa.int64())
             known = pc.if_else(pc.less(sizes, 0), None, sizes)
             uris = pc.binary_join_element_wise(self.prefix, some, "")
             yield FileColumns(uris, local_versions(known))
-
-
-def _slices(items: Iterable[str], most: int) -> Iterator[list[str]]:
-    iterator = iter(items)
-    while some := list(islice(iterator, most)):
-        yield some
 
 
 class Page(NamedTuple):

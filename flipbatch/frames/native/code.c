@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { STUFFED = 0x00, FIRST_RESTART = 0xD0, LAST_RESTART = 0xD7, END_OF_IMAGE = 0xD9 };
+enum { STUFFED = 0x00, FIRST_RESTART = 0xD0, END_OF_IMAGE = 0xD9 };
 
 /* Returns whether LONG_ZEROS zeros follow each other: they are on one of the bytes that are so far apart. */
 static bool has_long_zeros(const uint8_t *bytes, size_t length) {

@@ -12,7 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { COMPONENTS = 3, COEFFICIENTS = 64, TABLES = 4, LONGEST_CODE = 16, BLOCKS_OF_MCU = 6, LONG_ZEROS = 512 /* a disk's sector, as in jpeg.py */ };
+enum { COMPONENTS = 3, COEFFICIENTS = 64, TABLES = 4, LONGEST_CODE = 16, BLOCKS_OF_MCU = 6 };
+
+enum { LONG_ZEROS = 512 }; /* bytes: a disk's sector, as in jpeg.py */
 
 typedef enum {
     DECODED,

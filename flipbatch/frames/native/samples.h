@@ -1,7 +1,9 @@
 /* Blocks become samples: one for a block, or 2 x 2 for a block of colours that are stored at half the size.
  *
  * The samples are those of libjpeg, to the last bit: means of the pixels that a full decoder would give, but for
- * rounding. Only where values exceed 16 bits, as in damaged files, may those of 2 x 2 differ. Source: ITU-T T.81 (1992), annexes A.3.3 and F.2; constants are derived in samples.c.
+ * rounding. Only where values exceed 16 bits, as in damaged files, may those of 2 x 2 differ.
+ *
+ * Source: ITU-T T.81 (1992), annexes A.3.3 and F.2; constants are derived in samples.c.
  */
 #ifndef FLIPBATCH_SAMPLES_H
 #define FLIPBATCH_SAMPLES_H
