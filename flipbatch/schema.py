@@ -51,11 +51,17 @@ MANIFEST = pa.schema(
         pa.field("split", pa.string()),
         pa.field("version", pa.string()),
         pa.field("group", pa.string(), nullable=False),
+        pa.field("seconds", pa.float64()),
+        pa.field("key_frame", pa.bool_()),
     ]
 )
 """One row per frame, in the order of `ORDER`. A file whose version differs was replaced after it was listed.
 Frames of one group (a book, a place or a recording) look alike: splits and intervals never divide a group,
-and a video is in one group."""
+and a video is in one group. ``seconds`` is the time in the film at which a frame is shown, ``key_frame``
+whether it can be decoded without the frames before it; both are null for images."""
+
+FILM_FACTS = ["seconds", "key_frame"]
+"""Columns of `MANIFEST` that the film itself says: neither a table of the user nor a fingerprint has them."""
 
 ORDER = [("video_id", "ascending"), ("frame_number", "ascending"), ("uri", "ascending")]
 """The order of rows of frames, for `pyarrow.Table.sort_by`."""

@@ -37,7 +37,7 @@ def repeated(uris: Sequence[str], labels: Sequence[str | None], frames: int) -> 
     """Return a manifest (`schema.MANIFEST`) of `frames` rows that repeats frames, in videos of 256."""
     rows = islice(cycle(zip(uris, labels, strict=True)), frames)
     columns = [
-        (f"v{row // 256:06d}", row, uri, label, None, None, f"v{row // 256:06d}")
+        (f"v{row // 256:06d}", row, uri, label, None, None, f"v{row // 256:06d}", None, None)
         for row, (uri, label) in enumerate(rows)
     ]
     return pa.table([pa.array(column) for column in zip(*columns, strict=True)], schema=MANIFEST)

@@ -12,6 +12,7 @@ from flipbatch.runtime.command_line import (
     DONE,
     TOO_MANY_ERRORS,
     add_frames,
+    add_thinning,
     fraction,
     positive_integer,
     print_error,
@@ -46,6 +47,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--out", required=True, metavar="URI", help="directory of the run: a new one, or one to resume"
     )
+    add_thinning(command)
     command.add_argument("--limit", type=positive_integer, metavar="N", help="score the first N frames only")
     command.add_argument(
         "--max-error-rate",
@@ -119,6 +121,7 @@ def _refuse_relative_paths(arguments: argparse.Namespace) -> None:
 
 
 def _options(arguments: argparse.Namespace) -> ScoreOptions:
+    from flipbatch.frames.film_rows import Thinning
     from flipbatch.scoring.job import ScoreOptions
 
     return ScoreOptions(
@@ -133,6 +136,7 @@ def _options(arguments: argparse.Namespace) -> ScoreOptions:
         executor=arguments.executor,
         allow_mixed_engines=arguments.allow_mixed_engines,
         adapt=arguments.adapt,
+        thinning=Thinning(arguments.every, arguments.fps),
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flipbatch.frames.decode import InputSize, Rejection, decode
+from flipbatch.frames.film_uris import FilmFrame
 from flipbatch.runtime.subprocess_worker import SubprocessDiedError, SubprocessWorker
 from flipbatch.schema import Status
 
@@ -25,12 +26,16 @@ LONGEST_DECODE_SECONDS = 60.0
 ATTEMPTS = 2
 """A file is rejected after this number of processes ended: the first end may have had another cause."""
 
-Decoder = Callable[[bytes, InputSize, npt.NDArray[np.uint8]], Rejection | None]
+Decoder = Callable[[bytes | FilmFrame, InputSize, npt.NDArray[np.uint8]], Rejection | None]
 """Fills the pixels, (height, width, 3) uint8, or returns why it can't."""
 
 
-def decode_inline(data: bytes, size: InputSize, out: npt.NDArray[np.uint8]) -> Rejection | None:
+def decode_inline(data: bytes | FilmFrame, size: InputSize, out: npt.NDArray[np.uint8]) -> Rejection | None:
     """Decode in this process."""
+    if isinstance(data, FilmFrame):
+        from flipbatch.frames.film_decode import decode_film_frame  # FFmpeg takes a while to load
+
+        return decode_film_frame(data, size, out)
     decoded = decode(data, size, out)
     return decoded if isinstance(decoded, Rejection) else None
 
@@ -42,7 +47,9 @@ def time_limited() -> Iterator[Decoder]:
     A decoder that hangs may never return to Python, so the kernel ends the process, by SIGPROF.
     """
 
-    def decode_limited(data: bytes, size: InputSize, out: npt.NDArray[np.uint8]) -> Rejection | None:
+    def decode_limited(
+        data: bytes | FilmFrame, size: InputSize, out: npt.NDArray[np.uint8]
+    ) -> Rejection | None:
         signal.setitimer(signal.ITIMER_PROF, LONGEST_DECODE_SECONDS)
         return decode_inline(data, size, out)
 
@@ -58,7 +65,9 @@ def isolated() -> Iterator[Decoder]:
     # The process limits its own processor time; on a busy machine that takes longer on the clock.
     worker = SubprocessWorker(_decode, 5 * LONGEST_DECODE_SECONDS)
 
-    def decode_isolated(data: bytes, size: InputSize, out: npt.NDArray[np.uint8]) -> Rejection | None:
+    def decode_isolated(
+        data: bytes | FilmFrame, size: InputSize, out: npt.NDArray[np.uint8]
+    ) -> Rejection | None:
         decoded = _attempt(worker, data, size, ATTEMPTS)
         if isinstance(decoded, Rejection):
             return decoded
@@ -73,7 +82,7 @@ def isolated() -> Iterator[Decoder]:
 
 def _attempt(
     worker: SubprocessWorker[npt.NDArray[np.uint8] | Rejection],
-    data: bytes,
+    data: bytes | FilmFrame,
     size: InputSize,
     attempts_left: int,
 ) -> npt.NDArray[np.uint8] | Rejection:
@@ -87,7 +96,7 @@ def _attempt(
         return _attempt(worker, data, size, attempts_left - 1)
 
 
-def _decode(data: bytes, size: InputSize) -> npt.NDArray[np.uint8] | Rejection:
+def _decode(data: bytes | FilmFrame, size: InputSize) -> npt.NDArray[np.uint8] | Rejection:
     """Decode in the separate process."""
     with time_limited() as decoder:
         pixels = np.empty((size.height, size.width, 3), np.uint8)

@@ -19,7 +19,7 @@ import pyarrow.compute
 
 from flipbatch.frames.names import IMAGE_EXTENSIONS, Root, default_group, read_folders
 from flipbatch.frames.row_batches import ROWS_PER_BATCH, NamedFile, Reading, Rows, rows_of
-from flipbatch.schema import MANIFEST
+from flipbatch.schema import FILM_FACTS, MANIFEST
 from flipbatch.storage.directory import FileColumns, SizedFiles
 from flipbatch.storage.listing import ListedFile
 
@@ -129,6 +129,7 @@ def _plain_rows(
         "split": _taken([one.split for one in read], encoded.indices),
         "version": files.versions,
         "group": _prefixed([_group_prefix(one.video_prefix) for one in read], encoded.indices, videos),
+        **{fact: pa.nulls(len(videos), MANIFEST.field(fact).type) for fact in FILM_FACTS},
     }
     counts = {row["values"]: row["counts"] for row in encoded.indices.value_counts().to_pylist()}
     readings = Counter({(one, one.label, one.split): counts[index] for index, one in enumerate(read)})

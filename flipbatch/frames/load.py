@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import compress, repeat
 
 import numpy as np
 import numpy.typing as npt
 
 from flipbatch import storage
 from flipbatch.frames.decode import MAX_BYTES, InputSize, Rejection
+from flipbatch.frames.film_uris import FilmFrame, film_frame
 from flipbatch.frames.isolation import Decoder, decode_inline
+from flipbatch.frames.unread import unread
 from flipbatch.schema import Status
 
 
@@ -42,28 +44,43 @@ class LoadedFrames:
         return np.array([status is Status.OK for status in self.status], dtype=bool)
 
 
+Source = bytes | FilmFrame | OSError
+"""What a frame is decoded from: the bytes of an image, or a film; or why there is nothing."""
+
+
 def start_reading(
-    uris: Sequence[str], versions: Iterable[str | None] = repeat(None)
-) -> Iterator[bytes | OSError]:
+    uris: Sequence[str],
+    versions: Iterable[str | None] = repeat(None),
+    seconds: Iterable[float | None] = repeat(None),
+) -> Iterator[Source]:
     """Start to read the first of these files now; `load_frames` takes the iterator.
 
     Parameters
     ----------
-    uris, versions : sequence of str or None
+    uris, versions, seconds : sequence of str, float or None
         Columns of `schema.MANIFEST`. A file of another version is an `OSError`.
 
     Returns
     -------
-    iterator of (bytes or OSError)
-        One item a file, in order.
+    iterator of Source
+        One item a frame, in order. Films are not read ahead.
     """
-    return storage.read_many(uris, MAX_BYTES + 1, versions)
+    rows = list(zip(uris, versions, seconds, strict=False))
+    of_films = [film_frame(*row) for row in rows]
+    images = [frame is None for frame in of_films]
+    paths, known, _ = zip(*compress(rows, images), strict=True) if any(images) else ((), (), ())
+    return _merged(of_films, storage.read_many(paths, MAX_BYTES + 1, known))
+
+
+def _merged(of_films: list[FilmFrame | None], images: Iterator[bytes | OSError]) -> Iterator[Source]:
+    for frame in of_films:
+        yield next(images) if frame is None else frame
 
 
 def load_frames(
     uris: Sequence[str],
     sizes: Sequence[InputSize],
-    files: Iterable[bytes | OSError] | None = None,
+    files: Iterable[Source] | None = None,
     decoder: Decoder = decode_inline,
 ) -> dict[InputSize, LoadedFrames]:
     """Read each frame once and decode it once for each input size.
@@ -74,7 +91,7 @@ def load_frames(
         (N,)
     sizes : sequence of InputSize
         No size twice.
-    files : iterable of (bytes or OSError), optional
+    files : iterable of Source, optional
         The result of `start_reading` for the same frames, if it was called before.
     decoder : callable
         A decoder of `frames.isolation`.
@@ -96,14 +113,8 @@ def _empty(count: int, size: InputSize) -> LoadedFrames:
     return LoadedFrames(pixels, [Status.OK] * count, [None] * count)
 
 
-def _decode(
-    data: bytes | OSError, size: InputSize, out: npt.NDArray[np.uint8], decoder: Decoder
-) -> Rejection | None:
-    if isinstance(data, FileNotFoundError):
-        return Rejection(Status.MISSING, "there is no such file")
-    if isinstance(data, OSError):
-        return Rejection(Status.UNREADABLE, storage.reason(data))
-    return decoder(data, size, out)
+def _decode(data: Source, size: InputSize, out: npt.NDArray[np.uint8], decoder: Decoder) -> Rejection | None:
+    return unread(data) if isinstance(data, OSError) else decoder(data, size, out)
 
 
 def _put(frames: LoadedFrames, index: int, rejection: Rejection | None) -> None:

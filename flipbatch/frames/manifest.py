@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from flipbatch import storage
 from flipbatch.errors import InputError
+from flipbatch.frames.film_rows import ALL_FRAMES, Thinning, with_films
 from flipbatch.frames.folder_notes import with_folder_notes
 from flipbatch.frames.manifest_listing import listed_rows
 from flipbatch.frames.manifest_table import table_rows
@@ -107,8 +108,10 @@ def load_manifest(frames_uri: str | None, manifest_uri: str | None) -> Manifest:
     return _gather(rows, source(frames_uri, manifest_uri), notes)
 
 
-def manifest_rows(frames_uri: str | None, manifest_uri: str | None, notes: Notes) -> Iterator[Rows]:
-    """Return the rows of a manifest unsorted, at most `ROWS_PER_BATCH` at a time.
+def manifest_rows(
+    frames_uri: str | None, manifest_uri: str | None, notes: Notes, thinning: Thinning = ALL_FRAMES
+) -> Iterator[Rows]:
+    """Return the rows of a manifest unsorted, at most `ROWS_PER_BATCH` at a time; films as `thinning` says.
 
     What users should know is counted in `notes` while rows are taken. There may be no frame among them:
     `no_frames` is the error for that. A video may be in two groups: `sorted_rows.SortedRowsCheck` refuses
@@ -120,7 +123,7 @@ def manifest_rows(frames_uri: str | None, manifest_uri: str | None, notes: Notes
     """
     uri = source(frames_uri, manifest_uri)
     rows = table_rows(uri, notes) if manifest_uri is not None else listed_rows(uri, notes)
-    return with_folder_notes(rows, notes)
+    return with_folder_notes(with_films(rows, thinning), notes)
 
 
 def source(frames_uri: str | None, manifest_uri: str | None) -> str:

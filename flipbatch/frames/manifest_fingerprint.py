@@ -11,9 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
-from flipbatch.schema import MANIFEST
+from flipbatch.schema import FILM_FACTS, MANIFEST
 
 pc: Any = pyarrow.compute  # its functions are made at import: type checkers know none
+
+_HASHED = pa.schema([field for field in MANIFEST if field.name not in FILM_FACTS])
+"""Their values follow from the version of a film and from the number of a frame."""
 
 _ROWS_AT_ONCE = 16_384
 """A part of the fingerprint: rows are hashed in groups of this size."""
@@ -45,7 +48,7 @@ class ManifestFingerprint:
         Of the rows: strings, and integers that are never null. All of its columns count.
     """
 
-    def __init__(self, schema: pa.Schema = MANIFEST) -> None:
+    def __init__(self, schema: pa.Schema = _HASHED) -> None:
         self._digest, self._names = hashlib.sha256(), schema.names
         self._pending = pa.RecordBatch.from_pylist([], schema)
 

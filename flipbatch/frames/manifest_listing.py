@@ -71,8 +71,9 @@ def _complete(rows: Iterator[Rows], listing: Listing, notes: Notes) -> Iterator[
     """
     held = frames = 0
     for some in rows:
-        frames += some.frames.num_rows
-        held += some.frames.num_rows + some.misnamed.num_rows
+        found = some.frames.num_rows + len(some.films)
+        frames += found
+        held += found + some.misnamed.num_rows
         yield some
     if held != listing.expected:
         raise StorageError(

@@ -111,6 +111,7 @@ def _frame_name(uri: str, relative_path: str, root: Root, cells: _Cells) -> Fram
         label=_word(label_of, Label, uri, cells["label"]) or parsed.label,
         split=_word(split_of, Split, uri, cells["split"]) or parsed.split,
         group=composed(cells["group"]) if cells["group"] else None,
+        film=parsed.film,
         folders=parsed.folders,
     )
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TypeVar
 
 from flipbatch.errors import printable
+from flipbatch.frames.film_uris import film_frame, is_film
 from flipbatch.frames.words import label_of_folder, split_of_folder
 from flipbatch.schema import Label, Split
 
@@ -63,6 +64,8 @@ class FrameName:
     split : Split or None
     group : str or None
         Book, place or recording, where a table gives it; None means `default_group` of the video.
+    film : bool
+        Whether the path is that of a whole film, all of whose frames these facts are of.
     folders : Folders or None
         The folders that were read; None where there is no path.
     """
@@ -72,6 +75,7 @@ class FrameName:
     label: Label | None
     split: Split | None
     group: str | None = None
+    film: bool = False
     folders: Folders | None = field(default=None, compare=False, repr=False)
 
 
@@ -112,8 +116,12 @@ def parse_frame(relative_path: str, root: Root) -> FrameName | str:
     name = relative_path.rpartition("/")[2]
     if name.startswith("."):
         return "hidden: its name starts with a dot"
+    if is_film(name):
+        return _film_name(relative_path, root)
+    if (frame := film_frame(relative_path)) is not None:
+        return replace(_film_name(frame.film, root), frame_number=frame.number, film=False)
     if not is_image(name):
-        return f"not an image: its {_extension(name)}"
+        return f"not an image or a film: its {_extension(name)}"
     match = _STEM.fullmatch(name.rpartition(".")[0])
     if match is None:
         return "not named VideoID_FrameNumber: an underscore and at most 18 digits must end the name"
@@ -123,6 +131,19 @@ def parse_frame(relative_path: str, root: Root) -> FrameName | str:
         frame_number=int(match["number"]),
         label=folders.label,
         split=folders.split,
+        folders=folders,
+    )
+
+
+def _film_name(relative_path: str, root: Root) -> FrameName:
+    """Return what the path of a film says about its frames: a film is one video."""
+    folders = read_folders(relative_path, root)
+    return FrameName(
+        video_id=composed(folders.video_prefix + relative_path.rpartition("/")[2].rpartition(".")[0]),
+        frame_number=0,
+        label=folders.label,
+        split=folders.split,
+        film=True,
         folders=folders,
     )
 

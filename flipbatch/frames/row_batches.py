@@ -22,13 +22,16 @@ ROWS_PER_BATCH = 16_384
 NamedFile = tuple[ListedFile, FrameName | str]
 """A file, and either its name as a frame or why it is not a frame."""
 
+NamedFilm = tuple[ListedFile, FrameName]
+"""A film, and what its path says about each of its frames."""
+
 Reading = tuple[Folders, Label | None, Split | None]
 """The folders of a frame, and the label and the split that it has."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of a manifest, and some of the other files, in no order.
+    """Some rows of a manifest, and some of the other files, in no order; films that are no rows yet.
 
     Attributes
     ----------
@@ -38,11 +41,17 @@ class Rows:
         `schema.MISNAMED`.
     readings : Counter of Reading
         How many frames have been read so.
+    films : tuple of NamedFilm
+        `film_rows` makes rows of their frames.
     """
 
     frames: pa.RecordBatch
     misnamed: pa.RecordBatch
     readings: Counter[Reading] = field(default_factory=Counter, compare=False, repr=False)
+    films: tuple[NamedFilm, ...] = ()
+
+
+NO_MISNAMED = pa.RecordBatch.from_pylist([], MISNAMED)
 
 
 def row_batches(files: Iterable[NamedFile]) -> Iterator[Rows]:
@@ -54,12 +63,17 @@ def row_batches(files: Iterable[NamedFile]) -> Iterator[Rows]:
 
 def rows_of(files: list[NamedFile]) -> Rows:
     """Return the rows of some files."""
-    frames = [(file, name) for file, name in files if isinstance(name, FrameName)]
+    named = [(file, name) for file, name in files if isinstance(name, FrameName)]
+    frames = [(file, name) for file, name in named if not name.film]
+    films = tuple((file, name) for file, name in named if name.film)
     others = [(file.uri, why) for file, why in files if isinstance(why, str)]
     misnamed = pa.record_batch([[uri for uri, _ in others], [why for _, why in others]], schema=MISNAMED)
-    names = (name for _, name in frames)
-    readings = Counter((name.folders, name.label, name.split) for name in names if name.folders)
-    return Rows(_frames_batch(frames), misnamed, readings)
+    return Rows(_frames_batch(frames), misnamed, readings(name for _, name in frames), films)
+
+
+def readings(names: Iterable[FrameName]) -> Counter[Reading]:
+    """Count how frames have been read."""
+    return Counter((name.folders, name.label, name.split) for name in names if name.folders)
 
 
 def _frames_batch(frames: list[tuple[ListedFile, FrameName]]) -> pa.RecordBatch:
@@ -71,5 +85,7 @@ def _frames_batch(frames: list[tuple[ListedFile, FrameName]]) -> pa.RecordBatch:
         [name.split for _, name in frames],
         [file.version for file, _ in frames],
         [name.group or default_group(name.video_id) for _, name in frames],
+        [None] * len(frames),
+        [None] * len(frames),
     ]
     return pa.record_batch(columns, schema=MANIFEST)

@@ -12,9 +12,9 @@ from difflib import SequenceMatcher
 from flipbatch.errors import InputError
 from flipbatch.frames.notes import Notes
 from flipbatch.frames.words import SPLIT_WORDS, has_split_word, normal, words_in
-from flipbatch.schema import MANIFEST
+from flipbatch.schema import FILM_FACTS, MANIFEST
 
-COLUMNS = [name for name in MANIFEST.names if name != "version"]
+COLUMNS = [name for name in MANIFEST.names if name not in {"version", *FILM_FACTS}]
 """Columns that a table may have; only ``uri`` is required. Only a listing knows the version of a file."""
 
 _NOT_SURE = {

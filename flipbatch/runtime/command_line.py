@@ -23,15 +23,32 @@ def add_frames(command: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--frames",
         metavar="URI",
-        help="directory of frames, with all directories below it, a glob pattern or one file: a path, "
-        "s3://BUCKET/PREFIX or any fsspec URI",
+        help="directory of frames or films (MP4, MOV, WebM, MKV), with all directories below it, a glob pattern "
+        "or one file: a path, s3://BUCKET/PREFIX or any fsspec URI",
     )
     source.add_argument(
         "--manifest",
         metavar="URI",
-        help="table of frames in Parquet or CSV, or a directory of such files: column uri, and optionally "
-        "video_id, frame_number, label, split, which otherwise come from the path, and group (default: the "
-        "video's id without its label folder)",
+        help="table of frames in Parquet or CSV, or a directory of such files: column uri (a frame "
+        "of a film is FILM#frame=N), and optionally video_id, frame_number, label, split, which otherwise come "
+        "from the path, and group (default: the video's id without its label folder)",
+    )
+
+
+def add_thinning(command: argparse.ArgumentParser) -> None:
+    """Add ``--every`` and ``--fps``, of which at most one may be given."""
+    thinning = command.add_mutually_exclusive_group()
+    thinning.add_argument(
+        "--every",
+        type=positive_integer,
+        metavar="N",
+        help="of films, read every Nth frame only (default: all)",
+    )
+    thinning.add_argument(
+        "--fps",
+        type=positive_number,
+        metavar="X",
+        help="of films, read at most X frames per second, the first of each 1/X s (default: all)",
     )
 
 
@@ -59,6 +76,14 @@ def non_negative_number(text: str) -> float:
     value = _number(text)
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number ≥ 0")
+    return value
+
+
+def positive_number(text: str) -> float:
+    """Parse a finite number > 0."""
+    value = _number(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number > 0")
     return value
 
 

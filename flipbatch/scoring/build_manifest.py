@@ -12,12 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
 from flipbatch import storage
 from flipbatch.frames.external_sort import ExternalSort
+from flipbatch.frames.film_rows import ALL_FRAMES, Thinning
 from flipbatch.frames.manifest import Rows, manifest_rows, no_frames, note_misnamed, source
 from flipbatch.frames.manifest_fingerprint import ManifestFingerprint
 from flipbatch.frames.notes import EXAMPLES, Notes
@@ -73,25 +75,39 @@ Building = Callable[[], BuiltManifest]
 
 @contextmanager
 def building_in_subprocess(
-    frames_uri: str | None, manifest_uri: str | None, limit: int | None, folder: str | None
+    frames_uri: str | None,
+    manifest_uri: str | None,
+    limit: int | None,
+    folder: str | None,
+    thinning: Thinning = ALL_FRAMES,
 ) -> Iterator[Building]:
     """Start to build a manifest in a subprocess, while the caller does something else."""
     arguments = (frames_uri, manifest_uri, limit, folder)
-    with run_in_subprocess("lists the frames", build_manifest, *arguments) as future:
+    build = partial(build_manifest, thinning=thinning)
+    with run_in_subprocess("lists the frames", build, *arguments) as future:
         yield future.result
 
 
 @contextmanager
 def building_here(
-    frames_uri: str | None, manifest_uri: str | None, limit: int | None, folder: str | None
+    frames_uri: str | None,
+    manifest_uri: str | None,
+    limit: int | None,
+    folder: str | None,
+    thinning: Thinning = ALL_FRAMES,
 ) -> Iterator[Building]:
     """Build a manifest in this process, when it is asked for."""
     with tempfile.TemporaryDirectory(prefix="flipbatch-") as scratch:
-        yield lambda: build_manifest(frames_uri, manifest_uri, limit, folder, Path(scratch))
+        yield lambda: build_manifest(frames_uri, manifest_uri, limit, folder, Path(scratch), thinning)
 
 
 def build_manifest(
-    frames_uri: str | None, manifest_uri: str | None, limit: int | None, folder: str | None, scratch: Path
+    frames_uri: str | None,
+    manifest_uri: str | None,
+    limit: int | None,
+    folder: str | None,
+    scratch: Path,
+    thinning: Thinning = ALL_FRAMES,
 ) -> BuiltManifest:
     """List or read frames, sort them, divide them into shards and write them.
 
@@ -105,13 +121,15 @@ def build_manifest(
         The run's directory; None writes nothing.
     scratch : Path
         A local folder for rows that are being sorted. The caller removes it.
+    thinning : Thinning
+        Which frames of films are read.
 
     Raises
     ------
     InputError, StorageError
     """
     notes = Notes()
-    rows = manifest_rows(frames_uri, manifest_uri, notes)
+    rows = manifest_rows(frames_uri, manifest_uri, notes, thinning)
     return build_from(rows, notes, source(frames_uri, manifest_uri), limit, folder, scratch)
 
 

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Literal
 
 from flipbatch.errors import OutputError
+from flipbatch.frames.film_rows import ALL_FRAMES, Thinning
 from flipbatch.frames.manifest import source
 from flipbatch.frames.table_parts import table_digest
 from flipbatch.models.precision import Device, require_gpu
@@ -72,6 +73,8 @@ class ScoreOptions:
         Resume a run even if this engine is not the one that scored its other shards.
     adapt : bool
         Estimate the offset of each place from a sample of its frames first, and subtract it from the logits.
+    thinning : Thinning
+        Which frames of films are scored.
     """
 
     models: tuple[str, ...]
@@ -85,6 +88,7 @@ class ScoreOptions:
     executor: ExecutorName = "ray"
     allow_mixed_engines: bool = False
     adapt: bool = False
+    thinning: Thinning = ALL_FRAMES
 
     @property
     def device(self) -> Device:
@@ -140,7 +144,15 @@ def _models(options: ScoreOptions, found: Mapping[str, Any] | None) -> list[Scor
 
 def _identity(options: ScoreOptions, models: Sequence[ScoringModel]) -> dict[str, Any]:
     digest = options.manifest and table_digest(source(None, options.manifest))
-    return run_identity(options.frames, options.manifest, options.limit, models, digest, options.adapt)
+    return run_identity(
+        options.frames,
+        options.manifest,
+        options.limit,
+        models,
+        digest,
+        options.adapt,
+        options.thinning,
+    )
 
 
 def _start(
@@ -192,7 +204,7 @@ def _building(
     if found is not None:
         return nullcontext()
     build = building_here if options.executor == "local" else building_in_subprocess
-    return build(options.frames, options.manifest, options.limit, folder)
+    return build(options.frames, options.manifest, options.limit, folder, options.thinning)
 
 
 @contextmanager
@@ -304,7 +316,7 @@ def _would_start(options: ScoreOptions, directory: RunDirectory) -> list[str]:
 def _building_for_dry_run(options: ScoreOptions, scratch: str) -> AbstractContextManager[Building]:
     """Build a manifest in a subprocess; write it only if its places are to be counted."""
     folder = scratch if options.adapt else None
-    return building_in_subprocess(options.frames, options.manifest, options.limit, folder)
+    return building_in_subprocess(options.frames, options.manifest, options.limit, folder, options.thinning)
 
 
 def _would_sample(manifest: BuiltManifest, folder: str) -> list[str]:

@@ -54,7 +54,11 @@ def read_shard(folder: str, plan: Plan, shard: int) -> pa.Table:
     """
     rows = _read_group(part_path(folder, plan.part_of(shard)), shard)
     start, stop = np.searchsorted(rows["shard"].to_numpy(), [shard, shard + 1])
-    return rows.slice(start, stop - start).select(MANIFEST.names)
+    # A manifest of an older version has no columns of films.
+    rows = pa.concat_tables(
+        [rows.slice(start, stop - start), MANIFEST.empty_table()], promote_options="default"
+    )
+    return rows.select(MANIFEST.names)
 
 
 @lru_cache(maxsize=2)

@@ -13,6 +13,7 @@ from typing import Any
 
 from flipbatch import storage
 from flipbatch.errors import OutputError
+from flipbatch.frames.film_rows import ALL_FRAMES, Thinning
 from flipbatch.runtime.run_directory import RUN_FILE, RunDirectory
 from flipbatch.schema import SCHEMA_VERSION
 from flipbatch.scoring.build_manifest import MANIFEST_FOLDER, MISNAMED_FILE, BuiltManifest
@@ -140,14 +141,17 @@ def run_identity(
     models: Sequence[ScoringModel],
     manifest_digest: str | None = None,
     adapt: bool = False,
+    thinning: Thinning = ALL_FRAMES,
 ) -> dict[str, Any]:
     """Return what a command must repeat to resume a run.
 
     A directory is listed once: files added later belong to another run. A manifest's file is identified by
-    its content, `manifest_digest`. Only a run that adapts says so, as runs of older versions say nothing.
+    its content, `manifest_digest`. Only a run that adapts or thins out films says so, as runs of older versions
+    say nothing.
     """
     return {
         **({"adapt": True} if adapt else {}),
+        **thinning.to_json(),
         "command": "score",
         "frames": storage.redacted_uri(frames),
         "manifest": storage.redacted_uri(manifest),

@@ -22,7 +22,7 @@ import pyarrow as pa
 from flipbatch import storage
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.isolation import Decoder, isolated, time_limited
-from flipbatch.frames.load import LoadedFrames, load_frames, start_reading
+from flipbatch.frames.load import LoadedFrames, Source, load_frames, start_reading
 from flipbatch.models.predictor import Predictor
 from flipbatch.schema import PREDICTIONS, TRANSIENT, Status
 from flipbatch.scoring.engines import engine_text, engines_metadata, engines_of
@@ -179,7 +179,7 @@ class _OpenShard(NamedTuple):
     rows: pa.Table
     committed: CommittedRows | None
     uris: list[str]
-    files: Iterator[bytes | OSError]
+    files: Iterator[Source]
 
 
 def _open_shard(run: ScoringRun, shard: int, retry: bool) -> _OpenShard:
@@ -188,7 +188,8 @@ def _open_shard(run: ScoringRun, shard: int, retry: bool) -> _OpenShard:
         committed = _committed_rows(run, shard)
         rows = rows.filter(pa.array(committed.failed))
     uris = rows["uri"].to_pylist()
-    return _OpenShard(shard, rows, committed, uris, start_reading(uris, rows["version"].to_pylist()))
+    sources = start_reading(uris, rows["version"].to_pylist(), rows["seconds"].to_pylist())
+    return _OpenShard(shard, rows, committed, uris, sources)
 
 
 def _committed_rows(run: ScoringRun, shard: int) -> CommittedRows:

@@ -14,13 +14,16 @@ import bisect
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute
 
 from flipbatch.schema import MANIFEST
+
+pc: Any = pyarrow.compute  # its functions are made at import: type checkers know none
 
 MOST_FRAMES_PER_SHARD = 256
 """Larger shards are not faster; shards of 64 cost a tenth of the rate (docs/performance.md)."""
@@ -93,7 +96,7 @@ class Group(NamedTuple):
 def cut_manifest(frames: Iterable[pa.RecordBatch], count: int) -> Iterator[Group]:
     """Give every row its shard, and gather shards into row groups and parts.
 
-    A video is divided only if it alone exceeds `frames_per_shard`.
+    A video is divided only if it alone exceeds `frames_per_shard`; a film before key frames, where it can.
 
     Parameters
     ----------
@@ -133,7 +136,7 @@ class _Shards:
 
 
 class _Units(NamedTuple):
-    """Rows, and the sizes of their units: a video, or each `target` frames of a longer video."""
+    """Rows, and the sizes of their units: a video, or at most `target` frames of a longer video."""
 
     rows: pa.RecordBatch
     sizes: list[int]
@@ -145,7 +148,7 @@ def _units(frames: Iterable[pa.RecordBatch], target: int) -> Iterator[_Units]:
     for batch in frames:
         rows = pa.concat_batches([waiting, batch.select(MANIFEST.names)])
         sizes = _unit_sizes(rows, target)
-        last = sizes.pop() if sizes and sizes[-1] < target else 0
+        last = sizes.pop() if sizes else 0
         waiting = rows.slice(rows.num_rows - last)
         if sizes:
             yield _Units(rows.slice(0, rows.num_rows - last), sizes)
@@ -156,8 +159,21 @@ def _units(frames: Iterable[pa.RecordBatch], target: int) -> Iterator[_Units]:
 def _unit_sizes(rows: pa.RecordBatch, target: int) -> list[int]:
     ends = [*video_starts(rows)[1:].tolist(), rows.num_rows]
     starts = [0, *ends[:-1]]
-    units = (range(start, end, target) for start, end in zip(starts, ends, strict=True))
-    return [min(target, unit.stop - row) for unit in units for row in unit]
+    keys = pc.indices_nonzero(rows.column("key_frame")).to_numpy().astype(np.int64)
+    cuts = [cut for start, end in zip(starts, ends, strict=True) for cut in _cuts(start, end, target, keys)]
+    return np.diff([*cuts, rows.num_rows]).tolist() if cuts else []
+
+
+def _cuts(start: int, end: int, target: int, keys: npt.NDArray[np.int64]) -> Iterator[int]:
+    """Yield the rows at which the units of a video start.
+
+    A unit of a film ends before a key frame, if there is one in its second half: the next unit then starts
+    without decoding any frame before it.
+    """
+    while start < end:
+        yield start
+        last = keys[np.searchsorted(keys, start + target, side="right") - 1] if len(keys) else -1
+        start = int(last) if end - start > target and last > start + target // 2 else start + target
 
 
 def video_starts(rows: pa.RecordBatch, before: str | None = None) -> npt.NDArray[np.int64]:

@@ -8,7 +8,14 @@ here knows frames, bundles or runs.
 
 from flipbatch.storage.filesystems import filesystem
 from flipbatch.storage.names import exists, names_in
-from flipbatch.storage.reading import READS_IN_FLIGHT, digest, read, read_many, read_required
+from flipbatch.storage.reading import (
+    READS_IN_FLIGHT,
+    digest,
+    open_version,
+    read,
+    read_many,
+    read_required,
+)
 from flipbatch.storage.reasons import reason, storage_errors
 from flipbatch.storage.retries import take_retries, with_retries
 from flipbatch.storage.uris import (
@@ -37,6 +44,7 @@ __all__ = [
     "names_in",
     "normalise",
     "normalise_file",
+    "open_version",
     "read",
     "read_many",
     "read_required",

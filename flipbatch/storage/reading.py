@@ -12,7 +12,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 
 from flipbatch.errors import FlipbatchError
@@ -22,12 +22,14 @@ from flipbatch.storage.reasons import first_line, storage_errors
 from flipbatch.storage.request_limit import RequestLimit
 from flipbatch.storage.retries import with_retries
 from flipbatch.storage.uris import is_local
+from flipbatch.storage.versions import require_version
 
 READS_IN_FLIGHT = 64
 
 _requests = RequestLimit(READS_IN_FLIGHT)
 
 _DIGEST_BUFFER = 8 * 2**20
+_STREAM_BUFFER = 8 * 2**20
 
 
 def read(uri: str, limit: int | None = None, version: str | None = None) -> bytes:
@@ -87,6 +89,45 @@ def open_ranges(uri: str, what: str) -> io.BufferedReader | RangeFile:
     if isinstance(file, RangeFile):
         file.explain_errors(lambda: storage_errors(f"read {what} {uri}"))
     return file
+
+
+def open_version(uri: str, version: str | None) -> io.BufferedReader:
+    """Open a file, which must be of the given version, to read any of its bytes.
+
+    Parameters
+    ----------
+    uri : str
+    version : str or None
+        From `listing.list_files`.
+
+    Raises
+    ------
+    OSError
+        As the storage raises it, also by later reads; `FileNotFoundError` if there is no such file,
+        `ReplacedError` if it is of another version.
+    """
+    with _os_errors():
+        backend = backend_of(uri)
+        if version is not None:
+            require_version(with_retries(lambda: backend.version_of(uri)), version)
+        file = with_retries(lambda: backend.open_ranges(uri))
+    if not isinstance(file, RangeFile):
+        return file
+    file.explain_errors(_os_errors)
+    return io.BufferedReader(file, _STREAM_BUFFER)
+
+
+@contextmanager
+def _os_errors() -> Iterator[None]:
+    """Turn every other error into an `OSError`."""
+    try:
+        yield
+    except OSError:
+        raise
+    except FlipbatchError as error:
+        raise OSError(str(error)) from error
+    except Exception as error:
+        raise OSError(first_line(error)) from error
 
 
 def digest(uri: str, what: str) -> str:

@@ -25,7 +25,10 @@ def test_equal_rows_have_one_fingerprint_however_they_are_chunked():
 
 def test_the_fingerprint_of_known_rows_is_known():
     table = pa.table(
-        [["ü/v", "b"], [1, 2], ["a'b", "c"], ["flip", None], [None, "val"], ["1 bytes", None], ["v", "b"]],
+        [
+            *[["ü/v", "b"], [1, 2], ["a'b", "c"], ["flip", None], [None, "val"], ["1 bytes", None], ["v", "b"]],
+            *[[None, 1.5], [None, True]],
+        ],
         schema=MANIFEST,
     )
     assert manifest_fingerprint(table) == "71d418acd26c71d4728b6c15267786a3e9aa17fa41d7d0a109644a823978f0bd"

@@ -47,7 +47,7 @@ def tiny_bundle() -> Bundle:
 
 def manifest_of(frames: Frames, misnamed: Sequence[str] = ()) -> Manifest:
     """Return a manifest of frames that need not exist."""
-    rows = [(*frame, None, None, default_group(frame[0])) for frame in sorted(frames)]
+    rows = [(*frame, None, None, default_group(frame[0]), None, None) for frame in sorted(frames)]
     columns = zip(*rows, strict=True) if rows else [[]] * len(MANIFEST)
     return Manifest(
         frames=pa.table([pa.array(column) for column in columns], schema=MANIFEST),

@@ -37,7 +37,7 @@ def frames_of(videos):
     ids = [f"v{video:04d}" for video, frames in enumerate(videos) for _ in range(frames)]
     numbers = [number for frames in videos for number in range(frames)]
     uris = [f"{video_id}_{number}.jpg" for video_id, number in zip(ids, numbers, strict=True)]
-    columns = [ids, numbers, uris, *[[None] * len(ids)] * 3, ids]
+    columns = [ids, numbers, uris, *[[None] * len(ids)] * 3, ids, *[[None] * len(ids)] * 2]
     return pa.table(columns, schema=MANIFEST)
 
 

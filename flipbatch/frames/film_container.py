@@ -1,0 +1,92 @@
+"""A film is opened: its container, its video stream, and what is wrong with it.
+
+FFmpeg, through PyAV, reads MP4, QuickTime, Matroska and WebM, and no other container: a playlist that is named
+like a film could make it open other files. Bytes come from a Python file, never from a path or a URL.
+
+Knows containers and the errors of FFmpeg. Does not know frames' numbers, storage or pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any
+
+import av
+import av.logging
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from flipbatch.frames.rejection import RejectedError, check_pixels
+from flipbatch.schema import Status
+
+av.logging.set_level(None)  # FFmpeg would print every damaged packet
+
+_DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm"
+_READ = "MP4, QuickTime, Matroska and WebM are read"
+_BUFFER_BYTES = 2**20
+
+# FFmpeg conceals damage by default; with these it reports it.
+_STRICT = {"err_detect": "crccheck+bitstream+buffer+explode", "threads": "1"}
+
+
+@contextmanager
+def film_errors(what: str) -> Iterator[None]:
+    """Turn an error of FFmpeg into a `RejectedError`; an error of storage passes."""
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        if isinstance(error, MemoryError):
+            raise
+        reason = str(error.strerror or error).rstrip(".")
+        raise RejectedError(Status.CORRUPT, f"{what}: {reason}") from error
+
+
+@contextmanager
+def open_film(file: IO[bytes]) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a film and its first video stream; close it with the block.
+
+    Parameters
+    ----------
+    file
+        Seekable, in binary.
+
+    Raises
+    ------
+    RejectedError
+        If it is no film, has no video stream, or its pictures are too large.
+    OSError
+        As the storage raises it.
+    """
+    container = _open(file)
+    try:
+        yield container, _video_stream(container)
+    finally:
+        with suppress(av.error.FFmpegError):
+            container.close()
+
+
+def _open(file: IO[bytes]) -> InputContainer:
+    options = {"format_whitelist": _DEMUXERS}
+    with film_errors(f"it can't be opened as a film ({_READ})"):
+        return av.open(file, options=options, buffer_size=_BUFFER_BYTES, metadata_errors="replace")
+
+
+def _video_stream(container: InputContainer) -> VideoStream:
+    pictures = [stream for stream in container.streams.video if not _is_cover(stream)]
+    if not pictures:
+        raise RejectedError(Status.UNSUPPORTED, "the film has no video stream")
+    stream = pictures[0]
+    codec: Any = stream.codec_context
+    if codec is None:
+        raise RejectedError(Status.UNSUPPORTED, "the film's video has a codec that FFmpeg does not know")
+    check_pixels(codec.height, codec.width)
+    codec.options = dict(_STRICT)
+    codec.thread_count = 1  # a worker has one core
+    return stream
+
+
+def _is_cover(stream: VideoStream) -> bool:
+    """Return whether a stream is a picture of a cover."""
+    disposition: Any = stream.disposition
+    return bool(disposition & type(disposition).attached_pic)
