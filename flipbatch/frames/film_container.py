@@ -1,7 +1,7 @@
 """A film is opened: its container, its video stream, and what is wrong with it.
 
-FFmpeg, through PyAV, reads MP4, QuickTime, Matroska and WebM, and no other container: a playlist that is named
-like a film could make it open other files. Bytes come from a Python file, never from a path or a URL.
+FFmpeg, through PyAV, reads MP4, QuickTime, Matroska and WebM, and no other container: a playlist that is
+named like a film could make it open other files. Bytes come from a Python file, never from a path or a URL.
 
 Knows containers and the errors of FFmpeg. Does not know frames' numbers, storage or pixels.
 """
@@ -15,6 +15,7 @@ from typing import IO, Any
 import av
 import av.logging
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from flipbatch.frames.rejection import RejectedError, check_pixels
@@ -35,11 +36,11 @@ def film_errors(what: str) -> Iterator[None]:
     """Turn an error of FFmpeg into a `RejectedError`; an error of storage passes."""
     try:
         yield
-    except av.error.FFmpegError as error:
+    except FFmpegError as error:
         if isinstance(error, MemoryError):
             raise
         reason = str(error.strerror or error).rstrip(".")
-        raise RejectedError(Status.CORRUPT, f"{what}: {reason}") from error
+        raise RejectedError(Status.CORRUPT, f"{what}: {reason}; {_READ}") from error
 
 
 @contextmanager
@@ -62,14 +63,14 @@ def open_film(file: IO[bytes]) -> Iterator[tuple[InputContainer, VideoStream]]:
     try:
         yield container, _video_stream(container)
     finally:
-        with suppress(av.error.FFmpegError):
+        with suppress(FFmpegError):
             container.close()
 
 
 def _open(file: IO[bytes]) -> InputContainer:
     options = {"format_whitelist": _DEMUXERS}
-    with film_errors(f"it can't be opened as a film ({_READ})"):
-        return av.open(file, options=options, buffer_size=_BUFFER_BYTES, metadata_errors="replace")
+    with film_errors("it can't be opened as a film"):
+        return av.open(file, "r", options=options, buffer_size=_BUFFER_BYTES, metadata_errors="replace")
 
 
 def _video_stream(container: InputContainer) -> VideoStream:

@@ -8,6 +8,7 @@ Knows packets. Does not know rows, labels or pixels.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import IO, Any
@@ -15,6 +16,7 @@ from typing import IO, Any
 import av
 import numpy as np
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -26,6 +28,8 @@ from flipbatch.schema import Status
 
 _SHORTFALL_SECONDS = 2.0
 """The duration in a header is that of the longest stream, such as of the sound: so much may lie between."""
+
+_CLOCK = re.compile(r"(\d+):(\d+):(\d+\.?\d*)")
 
 _SHOWN = 0x10
 """In the first byte of a packet of VP8: the frame is shown (RFC 6386, section 9.1)."""
@@ -99,7 +103,7 @@ def _read(container: InputContainer, stream: VideoStream) -> FilmIndex:
     try:
         for packet in container.demux(stream):
             packets.add(packet, stream)
-    except av.error.FFmpegError as error:
+    except FFmpegError as error:
         why = f"the film is damaged behind its frame {len(packets.times) - 1}: {error.strerror}"
         return packets.index(stream, why)
     return packets.index(stream, packets.shortfall(container, stream))
@@ -144,11 +148,18 @@ class _Packets:
         return self._short_duration(container, stream)
 
     def _short_duration(self, container: InputContainer, stream: VideoStream) -> str | None:
-        if stream.frames or container.duration is None:
-            return None
         base: Any = stream.time_base
         end = max(self.times) * base.numerator / base.denominator
-        duration = container.duration / av.time_base
-        if duration - end <= max(_SHORTFALL_SECONDS, 2 * end / len(self.times)):
+        duration, tolerance = _duration(container, stream)
+        if stream.frames or duration - end <= tolerance + 2 * end / len(self.times):
             return None
         return f"the film is cut short: it says {duration:.1f} s, and its frames end at {end:.1f} s"
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> tuple[float, float]:
+    """Return the seconds that a film says it lasts, or 0, and by how many the last frame may come before."""
+    own = _CLOCK.match(stream.metadata.get("DURATION", ""))  # Matroska has it as a text
+    if own is not None:
+        hours, minutes, seconds = map(float, own.groups())
+        return 3600 * hours + 60 * minutes + seconds, 0.1
+    return (container.duration or 0) / av.time_base, _SHORTFALL_SECONDS

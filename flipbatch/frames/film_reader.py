@@ -1,8 +1,8 @@
 """Decodes the frames of one film, in the order in which they are shown.
 
 A frame that builds on a damaged one is rejected like it, up to the next key frame: FFmpeg would show it with
-a guess of what is missing. Decoding goes on from frame to frame; it starts anew at a key frame only for a frame
-that lies before the last one, or far behind it.
+a guess of what is missing. Decoding goes on from frame to frame; it starts anew at a key frame only for a
+frame that lies before the last one, or far behind it.
 
 Knows packets, and pictures as FFmpeg gives them. Does not know storage, numbers of frames or models.
 """
@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-import av
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -43,6 +43,8 @@ class FilmReader:
         self._pictures: Iterator[tuple[int, VideoFrame | None]] = iter(())
         self._shown: tuple[int, VideoFrame | None] | None = None
         self._may_skip = True
+        self._began = 0
+        self._damage = _Damage()
 
     def picture(self, seconds: float) -> VideoFrame:
         """Return the frame that is shown at a time of `film_index.FilmIndex`.
@@ -57,14 +59,26 @@ class FilmReader:
         wanted = round(seconds * self._ticks_per_second)
         if self._must_seek(wanted):
             self._seek(wanted)
+        found = self._advance(wanted)
+        if found is None and self._may_lack_references(wanted):
+            self._seek(self._began - 1)
+            found = self._advance(wanted)
+        if found is None:
+            raise RejectedError(Status.CORRUPT, _DAMAGED)
+        return found
+
+    def _advance(self, wanted: int) -> VideoFrame | None:
+        """Decode up to a frame; return it, or None if it is damaged or not there."""
         while self._shown is None or self._shown[0] < wanted:
             following = next(self._pictures, None)
             if following is None:
-                break
+                return None
             self._shown = following
-        if self._shown is None or self._shown[0] != wanted or self._shown[1] is None:
-            raise RejectedError(Status.CORRUPT, _DAMAGED)
-        return self._shown[1]
+        return self._shown[1] if self._shown[0] == wanted else None
+
+    def _may_lack_references(self, wanted: int) -> bool:
+        """Return whether decoding started at the key frame before: some frames build on those before it."""
+        return not self._is_start(self._began) and self._damage.is_first_group(wanted)
 
     # ------------------------------------------------------------------------------------ position
 
@@ -85,16 +99,17 @@ class FilmReader:
             ):
                 break
             back = max(1.0, 2 * back)  # containers look for times of decoding, which may be earlier
-        if before is not None and before[0] <= wanted and first is not None and first.pts <= before[0]:
+        if before is not None and first is not None and (first.pts or 0) <= before[0] <= wanted:
             self._may_skip = False  # key frames are too rare: going on would have been cheaper
-        self._shown = None
+        self._shown, self._damage = None, _Damage()
+        self._began = target if first is None or first.pts is None else first.pts
         self._pictures = self._decoded(first, packets)
 
     def _is_start(self, target: int) -> bool:
         return target <= (self._stream.start_time or 0)
 
     def _packets_from(self, target: int) -> Iterator[Any]:
-        with suppress(av.error.FFmpegError):  # no index: the packets are those from here on
+        with suppress(FFmpegError):  # no index: the packets are those from here on
             self._container.seek(max(target, self._stream.start_time or 0), stream=self._stream)
         return _packets(self._container, self._stream)
 
@@ -102,7 +117,7 @@ class FilmReader:
 
     def _decoded(self, first: Any, packets: Iterator[Any]) -> Iterator[tuple[int, VideoFrame | None]]:
         """Yield frames with their times in ticks, in the order shown; None for a damaged one."""
-        codec, damage = self._stream.codec_context, _Damage()
+        codec, damage = self._stream.codec_context, self._damage
         codec.flush_buffers()
         for packet in _then(first, packets):
             damage.start(packet)
@@ -134,6 +149,10 @@ class _Damage:
         if packet.is_corrupt:
             self.found()
 
+    def is_first_group(self, time: int) -> bool:
+        """Return whether a frame is shown before the second key frame."""
+        return len(self._keys) < 2 or time < self._keys[1]
+
     def found(self) -> None:
         """Note that the last packet is damaged."""
         self._first.setdefault(len(self._keys) - 1, self._packet)
@@ -154,7 +173,7 @@ def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Any]:
     """Yield the packets from the container's position on, the empty one at the end included."""
     try:
         yield from container.demux(stream)
-    except av.error.FFmpegError:
+    except FFmpegError:
         return
 
 
@@ -167,6 +186,6 @@ def _then(first: Any, others: Iterator[Any]) -> Iterator[Any]:
 def _decode(codec: Any, packet: Any, damage: _Damage) -> list[VideoFrame]:
     try:
         return codec.decode(packet if packet.size else None)
-    except av.error.FFmpegError:
+    except FFmpegError:
         damage.found()
         return []

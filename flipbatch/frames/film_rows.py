@@ -23,8 +23,8 @@ from flipbatch import storage
 from flipbatch.errors import InputError, StorageError
 from flipbatch.frames.film_uris import FRAME_MARK, FilmFrame, film_frame
 from flipbatch.frames.names import default_group
-from flipbatch.frames.row_batches import NO_MISNAMED, ROWS_PER_BATCH, NamedFilm, Rows, readings
-from flipbatch.schema import FILM_FACTS, MANIFEST
+from flipbatch.frames.row_batches import ROWS_PER_BATCH, NamedFilm, Rows, readings
+from flipbatch.schema import FILM_FACTS, MANIFEST, MISNAMED
 
 if TYPE_CHECKING:
     from flipbatch.frames.film_index import FilmIndex
@@ -137,7 +137,7 @@ def _batch(film: NamedFilm, index: FilmIndex, numbers: NDArray[np.int64]) -> Row
     columns["uri"] = pa.array([FilmFrame(file.uri, number).uri for number in numbers.tolist()], pa.string())
     columns |= dict(zip(FILM_FACTS, _facts(index, numbers), strict=True))
     batch = pa.record_batch([columns[column] for column in MANIFEST.names], schema=MANIFEST)
-    return Rows(batch, NO_MISNAMED, readings([name] * count))
+    return Rows(batch, pa.RecordBatch.from_pylist([], MISNAMED), readings([name] * count))
 
 
 def _facts(index: FilmIndex, numbers: NDArray[np.int64]) -> tuple[pa.Array, pa.Array]:

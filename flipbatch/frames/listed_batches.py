@@ -109,7 +109,8 @@ def _rows(files: FileColumns, start: int, root: Root, name: Name) -> Rows:
         files = FileColumns(uris.filter(plain), versions.filter(plain))
         paths = paths.filter(plain)
     frames, readings = _plain_rows(paths, files, root)
-    return Rows(pa.concat_batches([frames, rest.frames]), rest.misnamed, readings + rest.readings)
+    whole = pa.concat_batches([frames, rest.frames])
+    return Rows(whole, rest.misnamed, readings + rest.readings, rest.films)
 
 
 def _plain_rows(

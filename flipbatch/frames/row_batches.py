@@ -51,9 +51,6 @@ class Rows:
     films: tuple[NamedFilm, ...] = ()
 
 
-NO_MISNAMED = pa.RecordBatch.from_pylist([], MISNAMED)
-
-
 def row_batches(files: Iterable[NamedFile]) -> Iterator[Rows]:
     """Return the rows of files, `ROWS_PER_BATCH` files at a time."""
     iterator = iter(files)

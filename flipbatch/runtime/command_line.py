@@ -23,14 +23,14 @@ def add_frames(command: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--frames",
         metavar="URI",
-        help="directory of frames or films (MP4, MOV, WebM, MKV), with all directories below it, a glob pattern "
-        "or one file: a path, s3://BUCKET/PREFIX or any fsspec URI",
+        help="directory of frames or films (MP4, MOV, WebM, MKV), with all directories below it, a glob "
+        "pattern or one file: a path, s3://BUCKET/PREFIX or any fsspec URI",
     )
     source.add_argument(
         "--manifest",
         metavar="URI",
         help="table of frames in Parquet or CSV, or a directory of such files: column uri (a frame "
-        "of a film is FILM#frame=N), and optionally video_id, frame_number, label, split, which otherwise come "
+        "of a film: FILM#frame=N), and optionally video_id, frame_number, label, split, which otherwise come "
         "from the path, and group (default: the video's id without its label folder)",
     )
 

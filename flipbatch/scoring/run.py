@@ -146,8 +146,8 @@ def run_identity(
     """Return what a command must repeat to resume a run.
 
     A directory is listed once: files added later belong to another run. A manifest's file is identified by
-    its content, `manifest_digest`. Only a run that adapts or thins out films says so, as runs of older versions
-    say nothing.
+    its content, `manifest_digest`. Only a run that adapts or thins out films says so, as runs of older
+    versions say nothing.
     """
     return {
         **({"adapt": True} if adapt else {}),

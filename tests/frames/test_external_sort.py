@@ -18,8 +18,18 @@ from flipbatch.schema import MANIFEST, ORDER
 # Few of each, so that rows are often equal in one key, in two or in all.
 texts = st.one_of(st.sampled_from(["a", "aa", "b", "ä", "\x00", "𐀀", "\uffff", ""]), st.text(max_size=3))
 rows = st.tuples(
-    texts, st.integers(0, 3), texts, st.sampled_from([None, "flip", "notflip"]), *[st.none()] * 2, texts, *[st.none()] * 2
+    texts,
+    st.integers(0, 3),
+    texts,
+    st.sampled_from([None, "flip", "notflip"]),
+    *[st.none()] * 2,
+    texts,
+    *[st.none()] * 2,
 )
+
+
+def row_of(video_id):
+    return video_id, 1, "u", None, None, None, "g", None, None
 
 
 def batch(some):
@@ -55,14 +65,14 @@ def test_rows_are_sorted_as_arrow_sorts_them_and_equal_rows_keep_their_order(bat
 
 def test_rows_may_be_read_twice(tmp_path, monkeypatch):
     small(monkeypatch)
-    sort = sorting([[(letter, 1, "u", None, None, None, "g", None, None)] for letter in "hagbfced"], tmp_path)
+    sort = sorting([[row_of(letter)] for letter in "hagbfced"], tmp_path)
     first = list(sort.sorted())
     assert [row["video_id"] for some in first for row in some.to_pylist()] == list("abcdefgh")
     assert list(sort.sorted()) == first
 
 
 def test_few_rows_are_not_written_to_disk(tmp_path):
-    sort = sorting([[(letter, 1, "u", None, None, None, "g", None, None)] for letter in "ba"], tmp_path / "sort")
+    sort = sorting([[row_of(letter)] for letter in "ba"], tmp_path / "sort")
     assert [some.num_rows for some in sort.sorted()] == [2]
     assert not (tmp_path / "sort").exists()
 
@@ -74,7 +84,7 @@ def test_no_rows_are_no_batches(tmp_path):
 
 def test_merged_runs_are_removed_and_few_are_left(tmp_path, monkeypatch):
     small(monkeypatch, runs_at_a_time=3)
-    sort = sorting([[(str(run), 1, "u", None, None, None, "g", None, None)] for run in range(20)], tmp_path)
+    sort = sorting([[row_of(str(run))] for run in range(20)], tmp_path)
     assert len(list(tmp_path.iterdir())) == 20
     assert sum(some.num_rows for some in sort.sorted()) == 20
     assert len(list(tmp_path.iterdir())) == 3
@@ -82,7 +92,10 @@ def test_merged_runs_are_removed_and_few_are_left(tmp_path, monkeypatch):
 
 def test_reading_holds_a_slice_of_each_run_and_no_more(tmp_path, monkeypatch):
     small(monkeypatch, rows_per_slice=5, runs_at_a_time=4)
-    batches = [[(f"{row:03d}{run}", 1, "u", None, None, None, "g", None, None) for row in range(50)] for run in range(4)]
+    batches = [
+        [(f"{row:03d}{run}", 1, "u", None, None, None, "g", None, None) for row in range(50)]
+        for run in range(4)
+    ]
     sizes = [some.num_rows for some in sorting(batches, tmp_path).sorted()]
     assert sum(sizes) == 200
     assert max(sizes) <= 4 * 5
@@ -94,4 +107,4 @@ def test_an_error_about_the_folder_says_what_to_do(tmp_path, monkeypatch):
     with pytest.raises(
         StorageError, match=r"Can't sort frames in .*/file: .*Set TMPDIR to a folder with more"
     ):
-        sorting([[("a", 1, "u", None, None, None, "g", None, None)]], tmp_path / "file")
+        sorting([[row_of("a")]], tmp_path / "file")

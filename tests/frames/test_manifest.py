@@ -47,7 +47,8 @@ def test_a_directory_without_files_is_refused(tmp_path):
 
 def test_a_directory_without_frames_is_refused_and_the_first_file_is_named(tmp_path):
     touch(tmp_path, "b.jpg", "a.txt")
-    with pytest.raises(InputError, match=rf"None of the 2 files below .*{tmp_path}/a\.txt is not an image"):
+    why = rf"None of the 2 files below .*{tmp_path}/a\.txt is not an image or a film"
+    with pytest.raises(InputError, match=why):
         list_frames(str(tmp_path))
 
 
@@ -57,7 +58,7 @@ def test_without_frames_it_is_said_what_was_passed_over(tmp_path):
         list_frames(str(tmp_path))
     assert str(error.value) == (
         f"The only file below {tmp_path} is not a frame named VideoID_FrameNumber.jpg: {tmp_path}/a.txt is "
-        "not an image: its extension is .txt. 1 hidden or system folder was passed over: .snapshot."
+        "not an image or a film: its extension is .txt. 1 hidden or system folder was passed over: .snapshot."
     )
 
 

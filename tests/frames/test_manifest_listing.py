@@ -64,6 +64,8 @@ def test_a_listed_frame_is_a_row_with_what_its_path_says(tmp_path):
         "split": "train",
         "version": "0 bytes",
         "group": "0002",
+        "seconds": None,
+        "key_frame": None,
     }
 
 
@@ -171,10 +173,8 @@ def test_one_file_is_one_frame_named_below_its_directory(tmp_path, remote, remot
 
 def test_one_file_that_is_no_frame_is_refused_in_one_sentence(tmp_path):
     touch(tmp_path, "table.csv", "a_1.jpg")
-    with pytest.raises(
-        InputError,
-        match=r"^/.*/table\.csv is not a frame named .*: it is not an image: its extension is \.csv\.$",
-    ):
+    why = "it is not an image or a film: its extension is"
+    with pytest.raises(InputError, match=rf"^/.*/table\.csv is not a frame named .*: {why} \.csv\.$"):
         list_frames(f"{tmp_path}/table.csv")
 
 

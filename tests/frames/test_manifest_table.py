@@ -32,7 +32,8 @@ def test_the_table_goes_before_the_path(tmp_path, kind):
     columns = {name: [value] for name, value in given.items()}
     path = csv(tmp_path, ",".join(given), line) if kind == "csv" else parquet(tmp_path, **columns)
     (row,) = read_manifest(path).frames.to_pylist()
-    assert row == {**given, "uri": f"{tmp_path}/flip/a_1.jpg", "version": None}
+    facts = {"version": None, "seconds": None, "key_frame": None}
+    assert row == {**given, "uri": f"{tmp_path}/flip/a_1.jpg", **facts}
 
 
 def test_an_empty_cell_is_read_from_the_path(tmp_path):

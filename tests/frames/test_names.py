@@ -106,10 +106,10 @@ def test_digits_of_other_scripts_are_not_a_frame_number():
     assert isinstance(parse_frame("v_١٢.jpg", NOWHERE), str)
 
 
-@pytest.mark.parametrize("file", ["notes_1.txt", "0002_1", "0002_1.jpg.part", "flip/a_1.mp4", ""])
+@pytest.mark.parametrize("file", ["notes_1.txt", "0002_1", "0002_1.jpg.part", "flip/a_1.avi", ""])
 def test_a_file_that_is_not_an_image_says_so(file):
     assert str(parse_frame(file, NOWHERE)).startswith(
-        ("not an image: its extension is .", "not an image: its name")
+        ("not an image or a film: its extension is .", "not an image or a film: its name")
     )
 
 
@@ -118,7 +118,7 @@ def test_a_file_that_is_not_an_image_says_so(file):
     [("a_1.txt", "extension is .txt"), ("a_1.tar.GZ", "extension is .GZ"), ("a_1", "name has no extension")],
 )
 def test_a_file_that_is_no_image_says_its_own_extension(name, why):
-    assert parse_frame(f"b.c/{name}", NOWHERE) == f"not an image: its {why}"
+    assert parse_frame(f"b.c/{name}", NOWHERE) == f"not an image or a film: its {why}"
 
 
 @pytest.mark.parametrize("file", [".DS_Store", "._0002_000000012.jpg", "flip/.0002_1.jpg"])

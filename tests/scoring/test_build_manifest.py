@@ -84,7 +84,8 @@ def test_without_a_folder_nothing_is_written(frames, tmp_path, scratch):
 def test_no_frames_are_refused_with_the_first_file_and_nothing_is_written(tmp_path, scratch):
     for name in ("b.txt", "a.txt"):
         storage.write(f"{tmp_path}/frames/{name}", b"")
-    with pytest.raises(InputError, match=r"None of the 2 files below .*/frames/a\.txt is not an image"):
+    why = r"None of the 2 files below .*/frames/a\.txt is not an image or a film"
+    with pytest.raises(InputError, match=why):
         build_manifest(f"{tmp_path}/frames", None, None, f"{tmp_path}/out", scratch)
     with pytest.raises(InputError, match="No files were found below"):
         build_manifest(str(scratch), None, None, f"{tmp_path}/out", scratch)

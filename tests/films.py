@@ -1,0 +1,78 @@
+"""Films whose frames show their own number: eight stripes, one for each bit, black or white."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+HEIGHT, WIDTH = 96, 128
+
+
+def picture_of(number, height=HEIGHT, width=WIDTH):
+    """An RGB picture that shows a number below 256."""
+    bits = [(number >> bit) & 1 for bit in range(8)]
+    row = np.repeat(np.array(bits, np.uint8) * 160 + 40, width // 8)
+    return np.repeat(np.broadcast_to(row, (height, len(row)))[..., None], 3, axis=2).copy()
+
+
+def number_in(pixels):
+    """The number that a picture shows, upright, whatever its size."""
+    grey = np.asarray(pixels, np.float32).mean(axis=(0, 2))
+    stripes = grey.reshape(8, -1).mean(axis=1)
+    return sum(int(value > 120) << bit for bit, value in enumerate(stripes))
+
+
+def film(frames=40, codec="libx264", container="mp4", **settings):
+    """The bytes of a film that shows its numbers, or the `pictures` of the settings."""
+    pictures = settings.pop("pictures", None) or [picture_of(number) for number in range(frames)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"film.{container}"
+        write_film(str(path), pictures, codec, **settings)
+        return path.read_bytes()
+
+
+def write_film(
+    path,
+    pictures,
+    codec="libx264",
+    key_every=12,
+    times=None,
+    options=None,
+    rotation=0,
+    rate=30,
+    container_options=None,
+):
+    """Write RGB pictures as a film; `times` are those of its frames, in thousandths of a second."""
+    with av.open(path, "w", options=container_options or {}) as output:
+        stream: Any = output.add_stream(codec, rate=rate, options={"g": str(key_every), **(options or {})})
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        if rotation:
+            stream.set_display_rotation(rotation)
+        stream.codec_context.time_base = Fraction(1, 1000 if times else rate)
+        for number, pixels in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts = times[number] if times else number
+            frame.time_base = stream.codec_context.time_base
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+
+
+def sound(seconds=1):
+    """The bytes of a film without pictures."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as output:
+        stream: Any = output.add_stream("aac", rate=48_000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.rate = 48_000
+        for number in range(seconds * 46):
+            frame.pts = number * 1024
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return file.getvalue()

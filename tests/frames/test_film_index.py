@@ -1,0 +1,79 @@
+"""Facts about `flipbatch.frames.film_index`."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+from flipbatch.frames.film_index import film_index, index_of
+from flipbatch.schema import Status
+from flipbatch.storage import ReplacedError
+from tests.films import film, sound
+
+
+def of(data):
+    return index_of(io.BytesIO(data))
+
+
+@pytest.mark.parametrize(
+    ("codec", "container"),
+    [("libx264", "mp4"), ("libx264", "mov"), ("libx264", "mkv"), ("libvpx-vp9", "webm")],
+)
+def test_every_frame_has_its_time(codec, container):
+    index = of(film(20, codec, container, rate=25))
+    np.testing.assert_allclose(index.seconds, np.arange(20) / 25, atol=1e-3)
+    assert index.key_frames[0]
+    assert index.complaint is None
+
+
+def test_times_may_vary():
+    times = [0, 10, 50, 90, 91, 400, 1000]
+    np.testing.assert_allclose(of(film(7, times=times)).seconds, np.array(times) / 1000)
+
+
+def test_hidden_frames_of_vp8_are_not_counted():
+    data = film(40, "libvpx", "webm", options={"auto-alt-ref": "1", "lag-in-frames": "16"})
+    assert of(data).frames == 40
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "why"),
+    [
+        (b"", Status.CORRUPT, "can't be opened as a film"),
+        (b"no film at all", Status.CORRUPT, "can't be opened as a film"),
+        (b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n/etc/hostname\n", Status.CORRUPT, "can't be opened as a film"),
+        (sound(), Status.UNSUPPORTED, "the film has no video stream"),
+    ],
+    ids=["empty", "text", "playlist", "sound"],
+)
+def test_what_is_no_film_has_no_frames_and_says_why(data, status, why):
+    index = of(data)
+    assert index.frames == 0
+    assert index.missing(0).status is status
+    assert why in index.missing(0).error
+
+
+def test_a_film_that_is_cut_short_says_so():
+    data = film(60, container_options={"movflags": "faststart"})
+    index = of(data[: len(data) * 2 // 3])
+    assert 0 < index.frames < 60
+    assert "cut short" in index.missing(index.frames).error
+
+
+@pytest.mark.parametrize(("codec", "container"), [("libx264", "mkv"), ("libvpx-vp9", "webm")])
+def test_a_film_without_a_table_of_frames_that_is_cut_short_says_so(codec, container):
+    data = film(60, codec, container)
+    assert "cut short: it says 2.0 s" in of(data[: len(data) * 2 // 3]).missing(0).error
+
+
+def test_a_number_behind_the_last_frame_is_missing():
+    assert of(film(5)).missing(7).error == "the film has 5 frames, numbered from 0: no 7"
+
+
+def test_another_version_of_a_film_is_refused(tmp_path):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(film(5))
+    with pytest.raises(ReplacedError):
+        film_index(str(path), "1 bytes")
