@@ -10,11 +10,18 @@ import sys
 from collections.abc import Sequence
 
 from flipbatch import __version__
-from flipbatch.commands import benchmark, demo, pretrain, score, train
+from flipbatch.commands import benchmark, demo, extract, pretrain, score, train
 from flipbatch.runtime.command_line import add_logging, run
 from flipbatch.runtime.native_decoder import NATIVE_DECODER
 
-COMMANDS = {"train": train, "score": score, "demo": demo, "pretrain": pretrain, "benchmark": benchmark}
+COMMANDS = {
+    "train": train,
+    "score": score,
+    "extract": extract,
+    "demo": demo,
+    "pretrain": pretrain,
+    "benchmark": benchmark,
+}
 
 _RAY = (
     "On Ray, a command joins the Ray at RAY_ADDRESS (HOST:PORT), otherwise one that `ray start` started on "

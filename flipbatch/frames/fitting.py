@@ -117,6 +117,11 @@ def known_orientation(value: object) -> int:
     return value if isinstance(value, int) and value in _TURNS else UPRIGHT
 
 
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Return a view of stored pixels (height, width, 3): the upright picture of an Exif orientation, 1 to 8."""
+    return _TURNS[orientation](pixels)
+
+
 def place(canvas: np.ndarray, pixels: np.ndarray, plan: Plan) -> None:
     """Resize to the fitted size, turn upright, and centre between bars of `PAD_COLOUR`.
 
@@ -128,12 +133,12 @@ def place(canvas: np.ndarray, pixels: np.ndarray, plan: Plan) -> None:
         uint8 (height, width, 3) of `plan.scaled`.
     plan
     """
-    upright = _TURNS[plan.orientation](_resize(pixels, plan))
-    height, width = upright.shape[:2]
+    picture = upright(_resize(pixels, plan), plan.orientation)
+    height, width = picture.shape[:2]
     top, left = (canvas.shape[0] - height) // 2, (canvas.shape[1] - width) // 2
-    if upright.shape != canvas.shape:
+    if picture.shape != canvas.shape:
         canvas[:] = PAD_COLOUR
-    canvas[top : top + height, left : left + width] = upright
+    canvas[top : top + height, left : left + width] = picture
 
 
 def _resize(pixels: np.ndarray, plan: Plan) -> np.ndarray:

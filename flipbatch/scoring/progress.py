@@ -31,6 +31,8 @@ class Progress:
         Standard error by default.
     clock : callable
         Returns seconds; tests set it.
+    verb : str
+        What is done to frames.
     """
 
     def __init__(
@@ -39,7 +41,9 @@ class Progress:
         done: int = 0,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
+        verb: str = "scored",
     ) -> None:
+        self._verb = verb
         self._total, self._before, self._done = total, done, done
         self._errors = self._retries = 0
         self._stream = unstoppable(stream or sys.stderr)
@@ -52,7 +56,7 @@ class Progress:
             total=self._total,
             initial=self._before,
             unit="frame",
-            desc="scored",
+            desc=self._verb,
             file=self._stream,
             dynamic_ncols=True,
         )
@@ -85,7 +89,7 @@ class Progress:
         left = max(0, self._total - self._done)
         rate = (self._done - self._before) / max(1e-9, self._clock() - self._started)
         eta = f"{_duration(left / rate)} left" if rate and left else "done" if not left else "no rate yet"
-        counts = f"scored {self._done:,} of {counted(self._total, 'frame')}"
+        counts = f"{self._verb} {self._done:,} of {counted(self._total, 'frame')}"
         retries = f", {numbered('{count} storage {retry|retries}', self._retries)}" if self._retries else ""
         return f"{counts}, {rate:,.0f} frames/s, {eta}, {counted(self._errors, 'error')}{retries}"
 

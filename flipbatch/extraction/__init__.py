@@ -1,0 +1,1 @@
+"""Frames of films become files, named as training reads them."""
