@@ -22,7 +22,7 @@ SUMMARY = "write frames of films, or the stills of a scoring run, as image files
 DESCRIPTION = (
     "Write the frames of films as JPEGs named VideoID_FrameNumber.jpg, as training reads them, or the frames "
     "to keep that a scoring run has found. Images are copied as they are. Files that are there stay: the "
-    "same command resumes an interrupted one. OUT/.flipbatch/failures.parquet lists what could not be decoded."
+    "same command resumes an interrupted one. OUT/.flipbatch/failures.parquet lists what can't be decoded."
 )
 EPILOG = (
     "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments, 3 finished, but more "
@@ -72,6 +72,7 @@ def main(arguments: argparse.Namespace) -> int:
     from flipbatch.errors import redacted
     from flipbatch.extraction.job import ExtractOptions, extract
     from flipbatch.frames.film_rows import Thinning
+    from flipbatch.runtime.wording import counted
 
     options = ExtractOptions(
         out=arguments.out,
@@ -87,7 +88,7 @@ def main(arguments: argparse.Namespace) -> int:
     there = done.frames - done.written - len(done.failures)
     show(
         [
-            f"{done.written:,} of {done.frames:,} frames written, {there:,} were there, "
+            f"{done.written:,} of {counted(done.frames, 'frame')} written, {there:,} were there, "
             f"{len(done.failures):,} failed",
             f"written to {redacted(arguments.out)}",
         ]

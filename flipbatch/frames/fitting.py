@@ -118,7 +118,7 @@ def known_orientation(value: object) -> int:
 
 
 def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Return a view of stored pixels (height, width, 3): the upright picture of an Exif orientation, 1 to 8."""
+    """Return stored pixels (height, width, 3) of an Exif orientation, 1 to 8, as a view that is upright."""
     return _TURNS[orientation](pixels)
 
 

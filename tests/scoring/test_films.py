@@ -1,0 +1,120 @@
+"""Facts about scoring films: each frame is a row once, whatever ends the command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import flipbatch
+from flipbatch.errors import OutputError
+from flipbatch.frames.film_rows import Thinning
+from flipbatch.scoring.job import ScoreOptions
+from tests.faults.harness import Fault, Job
+from tests.films import film, picture_of, sound
+from tests.scoring.conftest import contents, score
+
+LONG = 300
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A long film, a short one with rotation, one that is damaged, and one that is none."""
+    folder = tmp_path_factory.mktemp("films")
+    pictures = [picture_of(number % 256) for number in range(LONG)]
+    (folder / "long.mp4").write_bytes(
+        film(pictures=pictures, key_every=24, options={"x264-params": "scenecut=0"})
+    )
+    (folder / "turned.webm").write_bytes(film(20, "libvpx-vp9", "webm"))
+    (folder / "none.mov").write_bytes(sound())
+    data = bytearray(film(40))
+    data[len(data) // 2 : len(data) // 2 + 40] = b"\xff" * 40
+    (folder / "damaged.mp4").write_bytes(data)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def options(films: Path, bundles: tuple[str, str]) -> Callable[..., ScoreOptions]:
+    """Return the options of a run over all films."""
+    return lambda out, **more: ScoreOptions(
+        frames=str(films), models=bundles[:1], out=str(out), executor="local", **more
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(options: Callable[..., ScoreOptions], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing disturbed."""
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    score(options(out))
+    return out
+
+
+def test_every_frame_of_every_film_is_a_row(undisturbed: Path) -> None:
+    rows = flipbatch.read_predictions(str(undisturbed))
+    numbers = {name: of_film["frame_number"].tolist() for name, of_film in rows.groupby("video_id")}
+    assert numbers["long"] == list(range(LONG))
+    assert numbers["turned"] == list(range(20))
+    assert (rows[rows["video_id"] != "none"]["status"].value_counts()["ok"]) >= LONG + 20
+    none = rows[rows["video_id"] == "none"].iloc[0]
+    assert (none["status"], none["error"]) == ("unsupported", "the film has no video stream")
+
+
+def test_damaged_frames_are_rows_that_say_so(undisturbed: Path) -> None:
+    rows = flipbatch.read_predictions(str(undisturbed))
+    damaged = rows[(rows["video_id"] == "damaged") & (rows["status"] != "ok")]
+    assert 1 <= len(damaged) < 40
+    assert set(damaged["status"]) == {"corrupt"}
+
+
+def test_a_long_film_is_divided_before_key_frames(undisturbed: Path) -> None:
+    (part,) = undisturbed.glob("manifest/*/part-*.parquet")
+    rows = pq.read_table(part).to_pandas()
+    starts = rows[rows["video_id"] == "long"].groupby("shard").first()
+    assert len(starts) >= 2
+    assert starts["key_frame"].all()
+
+
+def test_a_film_gives_the_probabilities_that_its_frames_give(
+    undisturbed: Path, films: Path, bundles: tuple[str, str]
+) -> None:
+    model = flipbatch.load_model(bundles[0])
+    uris = [f"{films}/long.mp4#frame={number}" for number in (0, 100, 299)]
+    rows = flipbatch.read_predictions(str(undisturbed)).set_index("uri")
+    found = model.predict(uris)["flip_probability"].to_numpy()
+    assert found == pytest.approx(rows.loc[uris, "flip_probability"].to_numpy(), abs=1e-5)
+
+
+def test_a_film_may_be_thinned_out_and_a_resume_must_do_the_same(
+    options: Callable[..., ScoreOptions], tmp_path: Path
+) -> None:
+    metrics = score(options(tmp_path / "out", thinning=Thinning(every=50)))
+    assert metrics["frames"]["total"] == 6 + 1 + 1 + 1
+    with pytest.raises(OutputError, match="every was 50 and is now 60"):
+        score(options(tmp_path / "out", thinning=Thinning(every=60)))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("opened", r"/manifest/.*part-00000"),
+        Fault("opened", r"/shards/\.?000000001"),
+        Fault("renamed", r"/shards/\.?000000002"),
+        Fault("opened", r"/videos/\.?part"),
+        Fault("opened", r"/\.?metrics\.json"),
+    ],
+    ids=lambda fault: f"{fault.act} {fault.path}",
+)
+def test_sigkill_then_the_same_command_gives_the_same_bytes(
+    fault: Fault, films: Path, bundles: tuple[str, str], undisturbed: Path, tmp_path: Path
+) -> None:
+    inputs = ("--frames", str(films), "--model", bundles[0], "--out", str(tmp_path / "out"))
+    command = ("-m", "flipbatch.cli", "score", "--executor", "local", "--max-error-rate", "1", *inputs)
+    killed = Job(tmp_path / "killed", films, *command, faults=[fault])
+    assert killed.wait() < 0
+    assert killed.faults_done == 1
+    finished = Job(tmp_path / "finished", films, *command)
+    assert finished.wait() == 0, finished.said
+    found = {name: data for name, data in contents(tmp_path / "out").items() if not name.endswith(".tmp")}
+    assert found == contents(undisturbed)
