@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 # Ray reads it when it starts workers. By default they run at a lower priority than other processes.
 os.environ.setdefault("RAY_worker_niceness", "0")
 
+import pyarrow.compute
 import pyarrow.parquet as pq
 import torch
 
@@ -29,6 +30,7 @@ from flipbatch.benchmark.parity import frames_with_other_pixels, parity
 from flipbatch.benchmark.scoring import repeated, steady_rate
 from flipbatch.errors import InputError
 from flipbatch.evaluation.calibration import Calibration
+from flipbatch.frames.film_uris import film_frame
 from flipbatch.frames.load import load_frames
 from flipbatch.frames.manifest import load_manifest
 from flipbatch.models.architectures import ARCHITECTURES, EIGHTH, architecture
@@ -42,6 +44,8 @@ from flipbatch.schema import Label
 from flipbatch.scoring.models import ScoringModel, load_models, name_and_uri
 from flipbatch.scoring.shards import MOST_FRAMES_PER_SHARD
 from flipbatch.training.recipes import recipe_for
+
+pc: Any = pyarrow.compute  # its functions are made at import: type checkers know none
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +63,8 @@ PAIRS = (
     ("score_cnn_model", "naive_mobilenet_v2"),
     ("score_mobilenet_v2", "naive_mobilenet_v2"),
     ("score_both", "score_mobilenet_v2"),
+    ("score_films_cnn_model", "decode_films"),
+    ("score_films_mobilenet_v2", "decode_films"),
     ("score_cnn_model", "torch_loader_cnn_model"),
     ("score_mobilenet_v2", "torch_loader_mobilenet_v2"),
     ("score_mobilenet_v2", "daft_mobilenet_v2"),
@@ -92,6 +98,8 @@ class BenchmarkOptions:
         Other software to measure: ``daft``.
     scale : bool
         Whether to measure up to a million files as well.
+    films : str or None
+        Films to measure with as well.
     """
 
     models: tuple[str, ...]
@@ -102,6 +110,7 @@ class BenchmarkOptions:
     scale: bool
     frames: str | None = None
     manifest: str | None = None
+    films: str | None = None
 
 
 class _Setting(NamedTuple):
@@ -113,6 +122,7 @@ class _Setting(NamedTuple):
     models: list[ScoringModel]
     bundles: dict[str, str]
     folder: Path
+    film_frames: tuple[str, ...] = ()
 
 
 def benchmark(options: BenchmarkOptions) -> Iterator[str]:
@@ -137,6 +147,7 @@ def benchmark(options: BenchmarkOptions) -> Iterator[str]:
             _measure_stages(setting, figures)
             _measure_scoring(setting, figures, repeat)
             _measure_stages(setting, figures)  # a second time: a drift of the machine's speed affects both
+            _measure_films(setting, figures, repeat)
             _measure_training(setting, figures)
         _measure_command(setting, figures)
         if options.scale:
@@ -179,7 +190,15 @@ def _prepare(options: BenchmarkOptions, folder: Path) -> _Setting:
         models,
         {model.name: model.uri for model in models},
         folder,
+        _film_frames(options.films),
     )
+
+
+def _film_frames(films: str | None) -> tuple[str, ...]:
+    if films is None:
+        return ()
+    rows = load_manifest(films, None).frames
+    return tuple(rows.filter(pc.is_valid(rows["seconds"]))["uri"].to_pylist())
 
 
 def _untrained(name: str, folder: Path) -> str:
@@ -235,6 +254,20 @@ def _measure_scoring(setting: _Setting, figures: Figures, repeat: int) -> None:
         for model in setting.models:
             out = str(folder / f"naive_{model.name}")
             figures.add(f"naive_{model.name}", baselines.naive(model.bundle, sample, out, core_count()))
+
+
+def _measure_films(setting: _Setting, figures: Figures, repeat: int) -> None:
+    """Decode films with nothing around it, then score them as the job does."""
+    if not setting.film_frames:
+        return
+    films = tuple(dict.fromkeys(frame.film for frame in map(film_frame, setting.film_frames) if frame))
+    with all_cores() as cores:
+        figures.add("decode_films", cores.rate(stages.decode_films, films, seconds=STAGE_SECONDS))
+    frames = repeated(setting.film_frames, [None], setting.options.shards * MOST_FRAMES_PER_SHARD // 4)
+    with connected():
+        for model in setting.models:
+            out = setting.folder / str(repeat) / f"score_films_{model.name}"
+            figures.add(f"score_films_{model.name}", steady_rate([model], frames, out).rate)
 
 
 def _measure_training(setting: _Setting, figures: Figures) -> None:

@@ -35,7 +35,7 @@ class Steady(NamedTuple):
 
 def repeated(uris: Sequence[str], labels: Sequence[str | None], frames: int) -> pa.Table:
     """Return a manifest (`schema.MANIFEST`) of `frames` rows that repeats frames, in videos of 256."""
-    rows = islice(cycle(zip(uris, labels, strict=True)), frames)
+    rows = islice(zip(cycle(uris), cycle(labels), strict=False), frames)
     columns = [
         (f"v{row // 256:06d}", row, uri, label, None, None, f"v{row // 256:06d}", None, None)
         for row, (uri, label) in enumerate(rows)

@@ -22,6 +22,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
     add_frames(command)
     command.add_argument(
+        "--films", metavar="URI", help="films to measure with as well: a film, a directory or a glob pattern"
+    )
+    command.add_argument(
         "--model",
         nargs="+",
         default=[],
@@ -74,6 +77,7 @@ def main(arguments: argparse.Namespace) -> int:
         sample=arguments.sample,
         baselines=tuple(arguments.baselines),
         scale=arguments.scale,
+        films=arguments.films,
     )
     for line in benchmark(options):
         print(line)

@@ -11,6 +11,7 @@ import pytest
 from flipbatch.benchmark.command import start
 from flipbatch.cli import parser
 from tests.conftest import write_frames
+from tests.films import film
 
 TOP = Path(__file__).parents[2]
 
@@ -18,14 +19,16 @@ TOP = Path(__file__).parents[2]
 @pytest.mark.slow
 def test_the_last_line_has_every_documented_figure(tmp_path):
     frames = write_frames(tmp_path / "frames", videos=2, frames=4)
+    (tmp_path / "a.mp4").write_bytes(film(60))
     command = [sys.executable, "jobs/benchmark.py", "--frames", str(frames), "--repeats", "1"]
+    command += ["--films", f"{tmp_path}/a.mp4"]
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     done = subprocess.run(
         [*command, "--shards", "4", "--sample", "96"],
         cwd=TOP, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     found = json.loads(done.stdout.splitlines()[-1])
-    names = {"read", "decode", "decode_limit", "score_both"}
+    names = {"read", "decode", "decode_limit", "score_both", "decode_films", "score_films_cnn_model"}
     for model in ("cnn_model", "mobilenet_v2"):
         names |= {f"{kind}_{model}" for kind in ("forward", "score", "naive", "torch_loader", "train")}
     assert names <= found["rates"].keys()
