@@ -8,6 +8,7 @@ Knows containers and the errors of FFmpeg. Does not know frames' numbers, storag
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any
@@ -18,8 +19,11 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.video.stream import VideoStream
 
+from flipbatch.frames.decode import DECODER_FAULT
 from flipbatch.frames.rejection import RejectedError, check_pixels
 from flipbatch.schema import Status
+
+log = logging.getLogger(__name__)
 
 av.logging.set_level(None)  # FFmpeg would print every damaged packet
 
@@ -32,15 +36,18 @@ _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode", "threads": "1"}
 
 
 @contextmanager
-def film_errors(what: str) -> Iterator[None]:
-    """Turn an error of FFmpeg into a `RejectedError`; an error of storage passes."""
+def film_errors() -> Iterator[None]:
+    """Turn every error but those of storage into a `RejectedError`: one film may not end a run."""
     try:
         yield
-    except FFmpegError as error:
-        if isinstance(error, MemoryError):
-            raise
+    except FFmpegError as error:  # before OSError and MemoryError: some of FFmpeg's are both
         reason = str(error.strerror or error).rstrip(".")
-        raise RejectedError(Status.CORRUPT, f"{what}: {reason}; {_READ}") from error
+        raise RejectedError(Status.CORRUPT, f"FFmpeg can't read the film: {reason}") from error
+    except (OSError, RejectedError, MemoryError):
+        raise
+    except Exception as error:
+        log.debug("A film made the reader fail.", exc_info=True)
+        raise RejectedError(Status.CORRUPT, f"{DECODER_FAULT}: {error!r}") from error
 
 
 @contextmanager
@@ -61,7 +68,9 @@ def open_film(file: IO[bytes]) -> Iterator[tuple[InputContainer, VideoStream]]:
     """
     container = _open(file)
     try:
-        yield container, _video_stream(container)
+        with film_errors():
+            stream = _video_stream(container)
+        yield container, stream
     finally:
         with suppress(FFmpegError):
             container.close()
@@ -69,8 +78,11 @@ def open_film(file: IO[bytes]) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 def _open(file: IO[bytes]) -> InputContainer:
     options = {"format_whitelist": _DEMUXERS}
-    with film_errors("it can't be opened as a film"):
+    try:
         return av.open(file, "r", options=options, buffer_size=_BUFFER_BYTES, metadata_errors="replace")
+    except FFmpegError as error:
+        reason = str(error.strerror or error).rstrip(".")
+        raise RejectedError(Status.CORRUPT, f"it can't be opened as a film: {reason}; {_READ}") from error
 
 
 def _video_stream(container: InputContainer) -> VideoStream:

@@ -13,7 +13,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from flipbatch import storage
-from flipbatch.frames.film_container import open_film
+from flipbatch.frames.film_container import film_errors, open_film
 from flipbatch.frames.film_index import film_index
 from flipbatch.frames.film_pixels import fit_frame
 from flipbatch.frames.film_reader import FilmReader
@@ -41,7 +41,8 @@ def decode_film_frame(frame: FilmFrame, size: InputSize, out: NDArray[np.uint8])
         Why there are no pixels.
     """
     try:
-        fit_frame(out, film_picture(frame), size)
+        with film_errors():
+            fit_frame(out, film_picture(frame), size)
     except RejectedError as error:
         return error.rejection
     except OSError as error:

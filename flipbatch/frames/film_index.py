@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from flipbatch import storage
-from flipbatch.frames.film_container import open_film
+from flipbatch.frames.film_container import film_errors, open_film
 from flipbatch.frames.rejection import RejectedError, Rejection
 from flipbatch.runtime.wording import counted
 from flipbatch.schema import Status
@@ -92,8 +92,8 @@ def index_of(file: IO[bytes]) -> FilmIndex:
         As the storage raises it.
     """
     try:
-        with open_film(file) as (container, stream):
-            return _read(container, stream)
+        with open_film(file) as opened, film_errors():
+            return _read(*opened)
     except RejectedError as error:
         return _nothing(error.rejection)
 

@@ -84,3 +84,27 @@ def test_damage_rejects_the_frames_up_to_the_next_key_frame_and_no_other():
 def test_a_time_between_two_frames_is_no_frame():
     with open_film(io.BytesIO(FILMS["h264"])) as opened, pytest.raises(RejectedError):
         FilmReader(*opened).picture(0.05)
+
+
+@given(
+    st.sampled_from(sorted(FILMS)),
+    st.lists(
+        st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=8)),
+        min_size=1,
+        max_size=8,
+    ),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_film_with_any_bytes_replaced_gives_frames_or_reasons(name, changes):
+    data = bytearray(FILMS[name])
+    for place, new in changes:
+        start = int(place * len(data))
+        data[start : start + len(new)] = new
+    index = index_of(io.BytesIO(bytes(data)))
+    assert 0 <= index.frames <= 80
+    try:
+        with reading(bytes(data)) as number_at:
+            found = [number_or_reason(number_at, number) for number in range(index.frames)]
+    except RejectedError as error:
+        found = [error.rejection.error]
+    assert all(isinstance(one, int | str) for one in found)
