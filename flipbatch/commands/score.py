@@ -70,6 +70,12 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         "on the other frames of its place (default: on that frame alone)",
     )
     command.add_argument(
+        "--append",
+        action="store_true",
+        help="list the frames of a finished run anew, and score only those that it does not have; the tables "
+        "are then those of one run over all frames that are there now",
+    )
+    command.add_argument(
         "--retry-errors",
         action="store_true",
         help="read again only the frames of the run that were missing or unreadable",
@@ -137,6 +143,7 @@ def _options(arguments: argparse.Namespace) -> ScoreOptions:
         allow_mixed_engines=arguments.allow_mixed_engines,
         adapt=arguments.adapt,
         thinning=Thinning(arguments.every, arguments.fps),
+        append=arguments.append,
     )
 
 

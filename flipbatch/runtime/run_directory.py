@@ -149,16 +149,27 @@ class RunDirectory:
         OutputError
             If another command has started another run.
         """
-        content = {"identity": identity, **facts}
-        run = {
-            **content,
-            "fingerprint": run_fingerprint(content),
-            "schema_version": SCHEMA_VERSION,
-            "versions": versions(),
-        }
-        if not storage.create(self.path(RUN_FILE), _json(run)):
+        if not storage.create(self.path(RUN_FILE), _json(_run(identity, facts))):
             self.require_resumable()
             require_same_identity(self.uri, self.read_run_file()["identity"], identity)
+
+    def replace(self, identity: Mapping[str, Any], beside: Mapping[str, Any], **facts: Any) -> None:
+        """Write another ``run.json`` in place of the one that is there.
+
+        Its fingerprint is that of a run that `start` starts with the same identity and facts; `beside` is not
+        a part of it.
+        """
+        storage.write(self.path(RUN_FILE), _json({**_run(identity, facts), **beside}))
+
+
+def _run(identity: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    content = {"identity": identity, **facts}
+    return {
+        **content,
+        "fingerprint": run_fingerprint(content),
+        "schema_version": SCHEMA_VERSION,
+        "versions": versions(),
+    }
 
 
 def _is_stranger(name: str) -> bool:

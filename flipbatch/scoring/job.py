@@ -21,6 +21,7 @@ from flipbatch.models.precision import Device, require_gpu
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.runtime.wording import counted, numbered, plural
 from flipbatch.schema import COLUMNS, Label
+from flipbatch.scoring.append import remove_old_parts, remove_previous, require_appendable, start_append
 from flipbatch.scoring.build_manifest import (
     Building,
     BuiltManifest,
@@ -75,6 +76,8 @@ class ScoreOptions:
         Estimate the offset of each place from a sample of its frames first, and subtract it from the logits.
     thinning : Thinning
         Which frames of films are scored.
+    append : bool
+        If there is a run, list its frames anew, and score those that it does not have.
     """
 
     models: tuple[str, ...]
@@ -89,6 +92,7 @@ class ScoreOptions:
     allow_mixed_engines: bool = False
     adapt: bool = False
     thinning: Thinning = ALL_FRAMES
+    append: bool = False
 
     @property
     def device(self) -> Device:
@@ -117,6 +121,10 @@ def score(options: ScoreOptions, write_report: WriteReport) -> dict[str, Any]:
     found = directory.read_identity(BEFORE_RUN_FILE)
     models = _models(options, found)
     identity = _identity(options, models)
+    if options.append and found is not None:
+        if not directory.is_finished:
+            score(replace(options, append=False), write_report)
+        return _append(options, directory, found, identity, models, write_report)
     if found is not None:
         require_same_identity(directory.uri, found, identity)
         directory.require_resumable()
@@ -133,6 +141,28 @@ def score(options: ScoreOptions, write_report: WriteReport) -> dict[str, Any]:
         if building is None:
             _log_notes(run.notes)
         return _complete(run, models, options, executor, write_report)
+
+
+def _append(
+    options: ScoreOptions,
+    directory: RunDirectory,
+    found: Mapping[str, Any],
+    identity: Mapping[str, Any],
+    models: Sequence[ScoringModel],
+    write_report: WriteReport,
+) -> dict[str, Any]:
+    """Score the frames that a finished run does not have; a table of frames may have changed."""
+    require_same_identity(directory.uri, {**found, "manifest_digest": identity["manifest_digest"]}, identity)
+    directory.require_resumable()
+    run = read_run(directory)
+    require_appendable(run)
+    _require_engine(run, options)
+    with _building(options, directory.uri, None) as building, _executor(options) as executor:
+        assert building is not None
+        if not start_append(directory, run, identity, building()):
+            log.info("No frame was added, replaced or removed since %s was listed.", directory.uri)
+            return directory.read_json(METRICS_FILE)
+        return _complete(read_run(directory), models, options, executor, write_report)
 
 
 def _models(options: ScoreOptions, found: Mapping[str, Any] | None) -> list[ScoringModel]:
@@ -193,7 +223,7 @@ def _finished_metrics(run: ScoringRun, options: ScoreOptions) -> dict[str, Any] 
     """Return the metrics of a finished run that is to be left as it is."""
     if options.retry_errors or not run.directory.is_finished:
         return None
-    log.info("%s is finished: files added since it was listed are not in it.", run.directory.uri)
+    log.info("%s is finished: --append would score files that were added since.", run.directory.uri)
     return run.directory.read_json(METRICS_FILE)
 
 
@@ -227,6 +257,7 @@ def _complete(
     executor: Executor,
     write_report: WriteReport,
 ) -> dict[str, Any]:
+    remove_old_parts(run)
     require_only_parts(run)  # before any work, and before a finished run is reopened
     use_engine_of_first_pass(run)
     work = _work(run, models, options)
@@ -236,7 +267,9 @@ def _complete(
     # Another command may have finished the run meanwhile. Merging again gives the same bytes.
     totals = sum(executor.map_parts(merge_part, run), start=PartTotals())
     cards = {model.name: model.bundle.model_card() for model in models}
-    return finish_run(run, totals, lambda run, metrics, totals: write_report(run, metrics, cards, totals))
+    metrics = finish_run(run, totals, lambda run, metrics, totals: write_report(run, metrics, cards, totals))
+    remove_previous(run)
+    return metrics
 
 
 # ---------------------------------------------------------------------------------------- score
@@ -253,8 +286,9 @@ def _score_missing_shards(executor: Executor, work: Work) -> None:
     if committed:
         shards, are = counted(run.plan.shards, "shard"), numbered("{is|are}", committed)
         log.info("Resuming: %d of %s %s committed.", committed, shards, are)
-    done = round(run.frames * committed / run.plan.shards)
-    score_with_progress(executor, work, missing, Progress(run.frames, done))
+    frames = run.frames if run.previous is None else run.previous.to_score
+    done = round(frames * committed / run.plan.shards)
+    score_with_progress(executor, work, missing, Progress(frames, done))
 
 
 def _score_failed_frames(executor: Executor, work: Work) -> None:

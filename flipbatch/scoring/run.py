@@ -30,8 +30,32 @@ BEFORE_RUN_FILE = frozenset({MANIFEST_FOLDER, ADAPTATION_FOLDER})
 
 PREDICTIONS_FOLDER = "predictions"
 VIDEOS_FOLDER = "videos"
-_SHARDS_FOLDER = "shards"
+SHARDS_FOLDER = "shards"
 _SHARD = re.compile(r"(?P<shard>[0-9]{9})\.parquet")
+
+
+@dataclass(frozen=True)
+class PreviousRun:
+    """The run that a run appends to: where its rows are.
+
+    Attributes
+    ----------
+    manifest : str
+        The folder of its manifest's parts.
+    plan : Plan
+    shards_folder : str
+        The name of the folder of its shards.
+    fingerprint : str
+        Of the run.
+    to_score : int
+        Frames of this run that are not taken from it.
+    """
+
+    manifest: str
+    plan: Plan
+    shards_folder: str
+    fingerprint: str
+    to_score: int
 
 
 @dataclass(frozen=True)
@@ -56,6 +80,10 @@ class ScoringRun:
         What users should know about the manifest, a sentence each.
     adaptation : Adaptation or None
         The offsets of the places; None without ``--adapt``.
+    shards_folder : str
+        The name of the folder of its shards.
+    previous : PreviousRun or None
+        The run that this one appends to.
     """
 
     directory: RunDirectory
@@ -70,6 +98,8 @@ class ScoringRun:
     thresholds: Mapping[str, float]
     notes: tuple[str, ...] = ()
     adaptation: Adaptation | None = None
+    shards_folder: str = SHARDS_FOLDER
+    previous: PreviousRun | None = None
 
     @property
     def models(self) -> list[str]:
@@ -78,7 +108,7 @@ class ScoringRun:
 
     def shard_path(self, shard: int) -> str:
         """Return where a shard is committed. The name depends on the shard alone."""
-        return self.directory.path(_SHARDS_FOLDER, f"{shard:09d}.parquet")
+        return self.directory.path(self.shards_folder, shard_name(shard))
 
     def predictions_folder(self, model: str) -> str:
         """Return the folder of a model's predictions."""
@@ -110,7 +140,7 @@ class ScoringRun:
 
     def committed(self) -> set[int]:
         """Return the committed shards. The files in the folder are the whole state."""
-        names = storage.names_in(self.directory.path(_SHARDS_FOLDER))
+        names = storage.names_in(self.directory.path(self.shards_folder))
         return {int(match["shard"]) for match in map(_SHARD.fullmatch, names) if match}
 
     def missing_shards(self) -> list[int]:
@@ -125,6 +155,11 @@ class ScoringRun:
         }
         version = {"flipbatch.schema_version": str(SCHEMA_VERSION)}
         return {"flipbatch.run": self.run_fingerprint, **version, **fingerprints}
+
+
+def shard_name(shard: int) -> str:
+    """Return the file name of a committed shard."""
+    return f"{shard:09d}.parquet"
 
 
 def _model_folder(model: str) -> str:
@@ -184,7 +219,13 @@ def start_run(
     OutputError
         If another command has started another run here.
     """
-    facts = {
+    more = {"adaptation": adaptation} if adaptation else {}
+    directory.start(identity, manifest=manifest_facts(built), **more)
+
+
+def manifest_facts(built: BuiltManifest) -> dict[str, Any]:
+    """Return ``manifest`` of ``run.json``."""
+    return {
         "fingerprint": built.manifest_fingerprint,
         "frames": built.frames,
         "videos": built.videos,
@@ -195,7 +236,6 @@ def start_run(
         "folder": built.folder,
         "notes": list(built.notes),
     }
-    directory.start(identity, manifest=facts, **({"adaptation": adaptation} if adaptation else {}))
 
 
 # ---------------------------------------------------------------------------------------- read
@@ -224,7 +264,7 @@ def _parse_run(directory: RunDirectory, run: Mapping[str, Any]) -> ScoringRun:
     return ScoringRun(
         directory=directory,
         manifest=directory.path(_folder_of(MANIFEST_FOLDER, manifest["folder"])),
-        plan=Plan(int(manifest["shards"]), tuple(int(shard) for shard in manifest["first_shards"])),
+        plan=_plan(manifest),
         frames=int(manifest["frames"]),
         videos=int(manifest["videos"]),
         labelled=int(manifest["labelled"]),
@@ -234,6 +274,31 @@ def _parse_run(directory: RunDirectory, run: Mapping[str, Any]) -> ScoringRun:
         thresholds={name: float(model["threshold"]) for name, model in models.items()},
         notes=tuple(map(str, manifest.get("notes", ()))),
         adaptation=_adaptation(directory, run),
+        shards_folder=_shards_folder(run.get("shards_folder", SHARDS_FOLDER)),
+        previous=_previous(directory, run.get("previous")),
+    )
+
+
+def _plan(manifest: Mapping[str, Any]) -> Plan:
+    return Plan(int(manifest["shards"]), tuple(int(shard) for shard in manifest["first_shards"]))
+
+
+def _shards_folder(name: str) -> str:
+    if not re.fullmatch(rf"{SHARDS_FOLDER}(-[0-9a-f]+)?", name):
+        raise ValueError(f"{name!r} is not a folder of shards")
+    return name
+
+
+def _previous(directory: RunDirectory, previous: Mapping[str, Any] | None) -> PreviousRun | None:
+    if previous is None:
+        return None
+    manifest = previous["manifest"]
+    return PreviousRun(
+        manifest=directory.path(_folder_of(MANIFEST_FOLDER, manifest["folder"])),
+        plan=_plan(manifest),
+        shards_folder=_shards_folder(previous["shards_folder"]),
+        fingerprint=str(previous["fingerprint"]),
+        to_score=int(previous["new"]) + int(previous["replaced"]),
     )
 
 

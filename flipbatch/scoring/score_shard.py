@@ -25,6 +25,7 @@ from flipbatch.frames.isolation import Decoder, isolated, time_limited
 from flipbatch.frames.load import LoadedFrames, Source, load_frames, start_reading
 from flipbatch.models.predictor import Predictor
 from flipbatch.schema import PREDICTIONS, TRANSIENT, Status
+from flipbatch.scoring.append import carried_rows
 from flipbatch.scoring.engines import engine_text, engines_metadata, engines_of
 from flipbatch.scoring.manifest_parts import read_shard
 from flipbatch.scoring.place_offsets import read_offsets
@@ -37,23 +38,28 @@ SHARD_COLUMNS = ["video_id", "frame_number", "uri", "label", "status", "error"]
 
 @dataclass(frozen=True)
 class CommittedRows:
-    """A shard as it is committed, of which some frames are read again.
+    """Rows of a shard that are committed: in the shard itself, or in one of the run that is appended to.
 
     Attributes
     ----------
     rows : pyarrow.Table
-    failed : ndarray
-        (N,), bool: the rows that are read again.
+        The rows that stay.
+    missing : ndarray
+        (N,), bool: the rows of the shard that are read.
+    replaces : bool
+        Whether the shard itself is committed.
     """
 
     rows: pa.Table
-    failed: npt.NDArray[np.bool_]
+    missing: npt.NDArray[np.bool_]
+    replaces: bool
 
-    def merged(self, retried: pa.Table) -> pa.Table:
-        """Return all rows in their order, with the retried rows in place of those that failed."""
-        places = np.arange(len(self.failed))
-        places[self.failed] = len(self.failed) + np.arange(retried.num_rows)
-        return pa.concat_tables([self.rows.replace_schema_metadata(None), retried]).take(pa.array(places))
+    def merged(self, read: pa.Table) -> pa.Table:
+        """Return all rows in their order, with the rows that were read in their places."""
+        places = np.empty(len(self.missing), np.int64)
+        places[~self.missing] = np.arange(self.rows.num_rows)
+        places[self.missing] = self.rows.num_rows + np.arange(read.num_rows)
+        return pa.concat_tables([self.rows.replace_schema_metadata(None), read]).take(pa.array(places))
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ class DecodedShard:
     started : float
         When reading started, in seconds since 1970.
     committed : CommittedRows or None
-        On a retry, the shard as it is committed.
+        Rows of the shard that are not read, because they are committed.
     retries : int
         Number of storage retries meanwhile.
     """
@@ -183,10 +189,10 @@ class _OpenShard(NamedTuple):
 
 
 def _open_shard(run: ScoringRun, shard: int, retry: bool) -> _OpenShard:
-    rows, committed = read_shard(run.manifest, run.plan, shard), None
-    if retry:
-        committed = _committed_rows(run, shard)
-        rows = rows.filter(pa.array(committed.failed))
+    rows = read_shard(run.manifest, run.plan, shard)
+    committed = _committed_rows(run, shard) if retry else _carried_rows(run, shard, rows)
+    if committed is not None:
+        rows = rows.filter(pa.array(committed.missing))
     uris = rows["uri"].to_pylist()
     sources = start_reading(uris, rows["version"].to_pylist(), rows["seconds"].to_pylist())
     return _OpenShard(shard, rows, committed, uris, sources)
@@ -194,8 +200,13 @@ def _open_shard(run: ScoringRun, shard: int, retry: bool) -> _OpenShard:
 
 def _committed_rows(run: ScoringRun, shard: int) -> CommittedRows:
     rows = read_table(run.shard_path(shard))
-    failed = [status in TRANSIENT for status in rows["status"].to_pylist()]
-    return CommittedRows(rows, np.array(failed, dtype=bool))
+    failed = np.array([status in TRANSIENT for status in rows["status"].to_pylist()], dtype=bool)
+    return CommittedRows(rows.filter(pa.array(~failed)), failed, replaces=True)
+
+
+def _carried_rows(run: ScoringRun, shard: int, rows: pa.Table) -> CommittedRows | None:
+    found = carried_rows(run, shard, rows)
+    return found and CommittedRows(found.rows, ~found.carried, replaces=False)
 
 
 def _decode(opened: _OpenShard, sizes: Sequence[InputSize], decoder: Decoder) -> DecodedShard:
@@ -228,7 +239,7 @@ def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: Dec
         shard=decoded.shard,
         rows=rows if before is None else before.merged(rows),
         engines=engines if before is None else engines | engines_of(before.rows),
-        replaces=before is not None,
+        replaces=before is not None and before.replaces,
         frames=len(ok),
         errors=len(ok) - int(ok.sum()),
         retries=decoded.retries,

@@ -199,7 +199,7 @@ print({"torch", "torchvision", "duckdb"} & sys.modules.keys())
 
 def test_retried_rows_stay_in_their_places():
     rows = pa.table({"uri": list("abcd"), "status": ["ok", "missing", "ok", "unreadable"]})
-    committed = CommittedRows(rows, np.array([False, True, False, True]))
+    committed = CommittedRows(rows.take([0, 2]), np.array([False, True, False, True]), replaces=True)
     retried = pa.table({"uri": ["b", "d"], "status": ["ok", "corrupt"]})
     assert committed.merged(retried)["status"].to_pylist() == ["ok", "ok", "ok", "corrupt"]
     assert committed.merged(retried)["uri"].to_pylist() == list("abcd")
