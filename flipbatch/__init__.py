@@ -135,6 +135,9 @@ def score(
     threshold: float | None = None,
     adapt: bool = False,
     retry_errors: bool = False,
+    every: int | None = None,
+    fps: float | None = None,
+    append: bool = False,
     executor: Executor = "local",
 ) -> dict[str, Any]:
     """Predict every frame of a directory or manifest with one or more models, into Parquet.
@@ -144,7 +147,8 @@ def score(
     Parameters
     ----------
     frames, manifest : str, optional
-        Exactly one: a directory of frames or glob pattern, or a table of frames. Paths or URIs.
+        Exactly one: a directory of frames or films, a glob pattern or a film; or a table of frames. Paths or
+        URIs.
     models : sequence of str
         Model bundles, each ``URI`` or ``NAME=URI``; a URI may be ``pretrained:NAME``.
     out : str
@@ -158,6 +162,12 @@ def score(
         manifest) are shifted, and undo it. A probability then depends on the other frames of its place.
     retry_errors : bool
         Read again only the frames that were missing or unreadable.
+    every : int, optional
+        Of films, read every Nth frame only; at least 1.
+    fps : float, optional
+        Of films, read at most so many frames per second; above 0. Not together with `every`.
+    append : bool
+        List the frames of a finished run anew, and score only those that it does not have.
     executor : {"local", "ray"}
         Where to score. Both give the same tables.
 
@@ -171,6 +181,7 @@ def score(
     flipbatch.errors.FlipbatchError
         Its message says what to do.
     """
+    from flipbatch.frames.film_rows import Thinning
     from flipbatch.report.page import write_report
     from flipbatch.scoring.job import ScoreOptions
     from flipbatch.scoring.job import score as run
@@ -185,6 +196,8 @@ def score(
         adapt=adapt,
         retry_errors=retry_errors,
         executor=executor,
+        thinning=Thinning(every, fps),
+        append=append,
     )
     return run(options, write_report)
 
