@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import boto3
 import pyarrow.parquet as pq
 import pytest
 
 import flipbatch
 from flipbatch.errors import OutputError
 from flipbatch.frames.film_rows import Thinning
-from flipbatch.scoring.job import ScoreOptions
+from flipbatch.scoring.job import ExecutorName, ScoreOptions
 from tests.faults.harness import Fault, Job
 from tests.films import film, picture_of, sound
 from tests.scoring.conftest import contents, score
@@ -118,3 +119,23 @@ def test_sigkill_then_the_same_command_gives_the_same_bytes(
     assert finished.wait() == 0, finished.said
     found = {name: data for name, data in contents(tmp_path / "out").items() if not name.endswith(".tmp")}
     assert found == contents(undisturbed)
+
+
+@pytest.mark.parametrize("executor", ["local", "ray"])
+def test_films_on_s3_give_the_rows_of_local_ones(
+    executor: ExecutorName,
+    films: Path,
+    bundles: tuple[str, str],
+    undisturbed: Path,
+    s3_server: str,
+    ray_session: None,
+) -> None:
+    client = boto3.client("s3", endpoint_url=s3_server)
+    client.create_bucket(Bucket=f"films-{executor}")
+    for path in films.iterdir():
+        client.upload_file(str(path), f"films-{executor}", f"in/{path.name}")
+    inputs = f"s3://films-{executor}/in", f"s3://films-{executor}/out"
+    score(ScoreOptions(frames=inputs[0], models=bundles[:1], out=inputs[1], executor=executor))
+    columns = ["video_id", "frame_number", "status", "error", "flip_probability", "prediction"]
+    found = flipbatch.read_predictions(inputs[1])[columns]
+    assert found.equals(flipbatch.read_predictions(str(undisturbed))[columns])
