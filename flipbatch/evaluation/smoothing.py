@@ -7,9 +7,9 @@ function.
 
 A frame's own evidence is the odds of its probability, divided by the odds of the model's threshold. The
 probabilities are calibrated on validation, where a page turns in about half of the frames; in a film it turns
-less often. By Bayes' rule the odds of a probability are those of the label before the frame is seen, times how
-much better the frame fits a turn than a rest. Only the second factor carries over to a film, where `TurnRates`
-replaces the first. The threshold is where a model's decision lies, so a frame at the threshold says nothing.
+less often. By Bayes' rule the odds of a probability are those of the label before the frame is seen, times
+how much better the frame fits a turn than a rest. Only the second factor carries over to a film, where
+`TurnRates` replaces the first. The threshold is where a model's decision lies: at it, a frame says nothing.
 
 Knows numbers. Does not know tables or events.
 """

@@ -10,10 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-THUMBNAIL = (12, 9)
-"""Rows and columns of a thumbnail. They divide 240 x 135 pixels, for which the mean of a block is fast."""
-
-THUMBNAIL_BYTES = THUMBNAIL[0] * THUMBNAIL[1]
+from flipbatch.schema import THUMBNAIL
 
 _GREEN = 1
 """The channel that counts: cameras sample green most densely."""

@@ -82,7 +82,7 @@ def test_a_long_gap_tells_nothing():
 def test_a_gap_of_half_a_unit_counts_half():
     fast, slow = smoothed_alone([0.9, 0.4], [0, 0.5]), smoothed_alone([0.9, 0.4], [0, 1])
     assert fast[1] > slow[1]
-    assert smoothed_alone([0.9, 0.4], [0, 0.5], TurnRates(10, 30)) == pytest.approx(slow)
+    assert smoothed_alone([0.9, 0.4], [0, 0.5], TurnRates(12.5, 37.5)) == pytest.approx(slow)
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.2, 0.5, 0.9, 1.0])
