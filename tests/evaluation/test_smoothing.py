@@ -40,9 +40,7 @@ def by_all_paths(probabilities, times, rates, threshold):
     return turning / weights
 
 
-FILM = st.lists(
-    st.tuples(st.floats(0, 1) | st.just(float("nan")), st.floats(0, 30)), min_size=1, max_size=6
-)
+FILM = st.lists(st.tuples(st.floats(0, 1) | st.just(float("nan")), st.floats(0, 30)), min_size=1, max_size=6)
 
 
 @given(st.lists(FILM, min_size=1, max_size=3), st.floats(1, 50), st.floats(1, 300), st.floats(0.01, 0.99))
