@@ -18,13 +18,7 @@ from flipbatch.schema import MANIFEST, ORDER
 # Few of each, so that rows are often equal in one key, in two or in all.
 texts = st.one_of(st.sampled_from(["a", "aa", "b", "ä", "\x00", "𐀀", "\uffff", ""]), st.text(max_size=3))
 rows = st.tuples(
-    texts,
-    st.integers(0, 3),
-    texts,
-    st.sampled_from([None, "flip", "notflip"]),
-    *[st.none()] * 2,
-    texts,
-    *[st.none()] * 2,
+    texts, st.integers(0, 3), texts, st.sampled_from([None, "flip", "notflip"]), *[st.none()] * 2, texts, *[st.none()] * 2
 )
 
 
@@ -68,9 +62,7 @@ def test_rows_may_be_read_twice(tmp_path, monkeypatch):
 
 
 def test_few_rows_are_not_written_to_disk(tmp_path):
-    sort = sorting(
-        [[(letter, 1, "u", None, None, None, "g", None, None)] for letter in "ba"], tmp_path / "sort"
-    )
+    sort = sorting([[(letter, 1, "u", None, None, None, "g", None, None)] for letter in "ba"], tmp_path / "sort")
     assert [some.num_rows for some in sort.sorted()] == [2]
     assert not (tmp_path / "sort").exists()
 
@@ -90,10 +82,7 @@ def test_merged_runs_are_removed_and_few_are_left(tmp_path, monkeypatch):
 
 def test_reading_holds_a_slice_of_each_run_and_no_more(tmp_path, monkeypatch):
     small(monkeypatch, rows_per_slice=5, runs_at_a_time=4)
-    batches = [
-        [(f"{row:03d}{run}", 1, "u", None, None, None, "g", None, None) for row in range(50)]
-        for run in range(4)
-    ]
+    batches = [[(f"{row:03d}{run}", 1, "u", None, None, None, "g", None, None) for row in range(50)] for run in range(4)]
     sizes = [some.num_rows for some in sorting(batches, tmp_path).sorted()]
     assert sum(sizes) == 200
     assert max(sizes) <= 4 * 5

@@ -26,15 +26,7 @@ def test_equal_rows_have_one_fingerprint_however_they_are_chunked():
 def test_the_fingerprint_of_known_rows_is_known():
     table = pa.table(
         [
-            *[
-                ["ü/v", "b"],
-                [1, 2],
-                ["a'b", "c"],
-                ["flip", None],
-                [None, "val"],
-                ["1 bytes", None],
-                ["v", "b"],
-            ],
+            *[["ü/v", "b"], [1, 2], ["a'b", "c"], ["flip", None], [None, "val"], ["1 bytes", None], ["v", "b"]],
             *[[None, 1.5], [None, True]],
         ],
         schema=MANIFEST,
