@@ -33,7 +33,17 @@ if TYPE_CHECKING:
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 __version__ = VERSION
-__all__ = ["__version__", "load_model", "read_groups", "read_predictions", "read_videos", "score", "train"]
+__all__ = [
+    "__version__",
+    "load_model",
+    "read_events",
+    "read_groups",
+    "read_predictions",
+    "read_stills",
+    "read_videos",
+    "score",
+    "train",
+]
 
 Executor = Literal["local", "ray"]
 """``local`` runs in this process and starts nothing. ``ray`` uses every core of a cluster."""
@@ -249,6 +259,57 @@ def read_videos(out: str, model: str | None = None) -> pd.DataFrame:
         If there is no finished run in `out`, or no such model in it.
     """
     from flipbatch.scoring.read_results import read_videos as read
+
+    return read(out, model)
+
+
+def read_events(out: str, model: str | None = None) -> pd.DataFrame:
+    """Read the page turns of a finished scoring run.
+
+    Parameters
+    ----------
+    out : str
+        Directory of the run.
+    model : str, optional
+        Name of one model. By default all models are read.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per model, video and page turn: the columns of ``events/``.
+
+    Raises
+    ------
+    flipbatch.errors.OutputError
+        If there is no finished run in `out`, no such model in it, or an older version scored it.
+    """
+    from flipbatch.scoring.read_results import read_events as read
+
+    return read(out, model)
+
+
+def read_stills(out: str, model: str | None = None) -> pd.DataFrame:
+    """Read the frames to keep of a finished scoring run.
+
+    Parameters
+    ----------
+    out : str
+        Directory of the run.
+    model : str, optional
+        Name of one model. By default all models are read.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per model, video and stretch without a page turn: the columns of ``stills/``. ``uri`` is the
+        frame to keep.
+
+    Raises
+    ------
+    flipbatch.errors.OutputError
+        If there is no finished run in `out`, no such model in it, or an older version scored it.
+    """
+    from flipbatch.scoring.read_results import read_stills as read
 
     return read(out, model)
 

@@ -114,6 +114,61 @@ VIDEOS = pa.schema(
 )
 """One row per (model, video). F1 is null for a video with neither flip labels nor flip predictions."""
 
+EVENTS = pa.schema(
+    [
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("video_id", pa.string(), nullable=False),
+        pa.field("event", pa.int64(), nullable=False),
+        pa.field("first_frame", pa.int64(), nullable=False),
+        pa.field("last_frame", pa.int64(), nullable=False),
+        pa.field("peak_frame", pa.int64(), nullable=False),
+        pa.field("peak_probability", pa.float32(), nullable=False),
+        pa.field("peak_uri", pa.string(), nullable=False),
+        pa.field("frames", pa.int64(), nullable=False),
+        pa.field("first_seconds", pa.float64()),
+        pa.field("last_seconds", pa.float64()),
+        pa.field("peak_seconds", pa.float64()),
+        pa.field("group", pa.string(), nullable=False),
+    ]
+)
+"""One row per (model, video, page turn). ``event`` counts the turns of a video from 0, ``frames`` the rows of
+the manifest in it; ``first_frame``, ``last_frame`` and ``peak_frame`` are frame numbers. ``peak_probability``
+is smoothed. Seconds are null for images. A video of one frame has no turns."""
+
+STILLS = pa.schema(
+    [
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("video_id", pa.string(), nullable=False),
+        pa.field("still", pa.int64(), nullable=False),
+        pa.field("first_frame", pa.int64(), nullable=False),
+        pa.field("last_frame", pa.int64(), nullable=False),
+        pa.field("frames", pa.int64(), nullable=False),
+        pa.field("frame_number", pa.int64()),
+        pa.field("uri", pa.string()),
+        pa.field("seconds", pa.float64()),
+        pa.field("sharpness", pa.float32()),
+        pa.field("flip_probability", pa.float32()),
+        pa.field("group", pa.string(), nullable=False),
+    ]
+)
+"""One row per (model, video, stretch without a page turn): before, between and after the turns of a video, or
+all of a video without any. ``frame_number``, ``uri``, ``seconds``, ``sharpness`` and ``flip_probability`` are
+of the frame to keep, null where no frame of the stretch could be decoded; ``seconds`` is null for images,
+``sharpness`` for frames that an older version scored. A video of one frame has no stills."""
+
+THUMBNAIL = (12, 9)
+"""Rows and columns of a thumbnail. They divide 240 x 135 pixels, for which the mean of a block is fast."""
+
+FRAME_FACTS = pa.schema(
+    [
+        pa.field("seconds", pa.float64()),
+        pa.field("sharpness", pa.float32()),
+        pa.field("thumbnail", pa.binary(THUMBNAIL[0] * THUMBNAIL[1])),
+    ]
+)
+"""What shards keep of a frame for page turns and stills; no table that users read has the thumbnail. Shards
+that an older version wrote have none of these columns."""
+
 SPLITS = pa.schema(
     [
         pa.field("video_id", pa.string(), nullable=False),
@@ -156,6 +211,11 @@ reads, ``frames_per_place`` (most that are sampled), ``places``, ``frames`` (sam
 ``offsets`` by place. ``metrics.json`` has the same without the file; null without ``--adapt``."""
 
 COLUMNS = frozenset(
-    {"model"}.union(*(table.names for table in (PREDICTIONS, VIDEOS, SPLITS, FAILURES, MISNAMED, ADAPTATION)))
+    {"model"}.union(
+        *(
+            table.names
+            for table in (PREDICTIONS, VIDEOS, EVENTS, STILLS, SPLITS, FAILURES, MISNAMED, ADAPTATION)
+        )
+    )
 )
 """Of all tables that users read; ``model`` is also the key of the folders of predictions."""

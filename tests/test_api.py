@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -106,8 +107,25 @@ def test_tables_of_a_run_are_read_by_model() -> None:
     flipbatch.score("frames", models=[MODEL, f"other={MODEL}"], out="two")
     assert set(flipbatch.read_predictions("two")["model"]) == {"cnn_model", "other"}
     assert set(flipbatch.read_videos("two", "other")["model"]) == {"other"}
-    with pytest.raises(OutputError, match="has no model third: it has cnn_model, other"):
-        flipbatch.read_videos("two", "third")
+    for read in (flipbatch.read_videos, flipbatch.read_events, flipbatch.read_stills):
+        with pytest.raises(OutputError, match="has no model third: it has cnn_model, other"):
+            read("two", "third")
+
+
+def test_page_turns_and_stills_of_a_run_are_read_by_model() -> None:
+    flipbatch.score("frames", models=[MODEL, f"other={MODEL}"], out="turns")
+    stills = flipbatch.read_stills("turns", "other")
+    assert set(stills["model"]) == {"other"}
+    assert set(stills["uri"]) <= set(flipbatch.read_predictions("turns", "other")["uri"])
+    assert set(flipbatch.read_events("turns")["model"]) <= {"cnn_model", "other"}
+
+
+def test_a_run_of_an_older_version_has_no_page_turns() -> None:
+    flipbatch.score("frames", models=[MODEL], out="older")
+    for folder, read in (("events", flipbatch.read_events), ("stills", flipbatch.read_stills)):
+        shutil.rmtree(Path("older", folder))
+        with pytest.raises(OutputError, match=f"has no {folder}: an older flipbatch scored it"):
+            read("older")
 
 
 def test_each_group_of_a_run_is_measured() -> None:

@@ -134,14 +134,16 @@ def _stills(run: str, model: str | None) -> Iterator[Rows]:
     from flipbatch.scoring.read_results import read_stills
 
     stills = read_stills(run, model)
-    if model is None and stills["model"].nunique() > 1:
-        names = ", ".join(sorted(stills["model"].unique()))
-        raise InputError(f"{run} has the stills of several models ({names}): choose one with --model.")
-    columns = dict.fromkeys(MANIFEST.names)
-    rows = [
-        {**columns, **row} for row in stills[["video_id", "frame_number", "uri", "group"]].to_dict("records")
-    ]
-    yield Rows(pa.RecordBatch.from_pylist(rows, MANIFEST), pa.RecordBatch.from_pylist([], MISNAMED))
+    models = sorted(set(stills["model"].tolist()))
+    if len(models) > 1:
+        raise InputError(
+            f"{run} has the stills of several models ({', '.join(models)}): choose one with --model."
+        )
+    columns = {field.name: pa.nulls(len(stills), field.type) for field in MANIFEST}
+    for name in ("video_id", "frame_number", "uri", "group"):
+        columns[name] = pa.array(stills[name].tolist(), MANIFEST.field(name).type)
+    batch = pa.record_batch(list(columns.values()), schema=MANIFEST)
+    yield Rows(batch, pa.RecordBatch.from_pylist([], MISNAMED))
 
 
 # ---------------------------------------------------------------------------------------- processes

@@ -1,4 +1,5 @@
-"""The merge of a part: its committed shards become one file of predictions per model, and one of videos.
+"""The merge of a part: its committed shards become one file of predictions per model, and one each of videos,
+page turns and stills.
 
 Knows the tables of a part. Does not know Ray, pixels, networks or metrics. The files depend on the shards
 alone: a part that is merged twice gives the same bytes.
@@ -7,17 +8,21 @@ alone: a part that is merged twice gives the same bytes.
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
 
+from flipbatch.evaluation.event_tally import tally_turns
+from flipbatch.evaluation.page_turns import FilmFrames, event_table
+from flipbatch.evaluation.stills import still_table
 from flipbatch.evaluation.threshold import is_flip
 from flipbatch.evaluation.videos import videos_of
-from flipbatch.schema import PREDICTIONS, VIDEOS, Label
+from flipbatch.schema import EVENTS, FRAME_FACTS, PREDICTIONS, STILLS, VIDEOS, Label
 from flipbatch.scoring.committed_shards import ShardReader
 from flipbatch.scoring.run import ScoringRun
-from flipbatch.scoring.score_shard import SHARD_COLUMNS
+from flipbatch.scoring.score_shard import SHARD_COLUMNS, with_frame_facts
 from flipbatch.scoring.totals import ModelTotals, PartTotals
 from flipbatch.scoring.verify import verify_part
 from flipbatch.storage.parquet import ParquetFileWriter, write_table
@@ -37,7 +42,8 @@ def merge_part(run: ScoringRun, part: int) -> PartTotals:
     """
     shards, writer = ShardReader(run, run.plan.shards_of(part)), _PartWriter(run)
     totals = PartTotals()
-    for rows in _whole_videos(shards):
+    columns = [*SHARD_COLUMNS, "group", *FRAME_FACTS.names, *run.models]
+    for rows in _whole_videos(with_frame_facts(shard).select(columns) for shard in shards):
         totals += writer.add(rows)
     writer.write(part)
     verify_part(run, part)
@@ -64,7 +70,7 @@ class _PartWriter:
     def __init__(self, run: ScoringRun) -> None:
         self._run = run
         self._writers = {name: ParquetFileWriter(PREDICTIONS, run.metadata(name)) for name in run.models}
-        self._videos: dict[str, list[pa.Table]] = {name: [] for name in run.models}
+        self._tables: dict[tuple[pa.Schema, str], list[pa.Table]] = defaultdict(list)
 
     def add(self, rows: pa.Table) -> PartTotals:
         return PartTotals.of(rows, {name: self._add(rows, name) for name in self._run.models})
@@ -74,15 +80,23 @@ class _PartWriter:
         predictions = _predictions(rows, name, threshold)
         self._writers[name].write(predictions, row_group_size=ROWS_PER_GROUP)
         videos = videos_of(predictions.append_column("group", rows["group"]), name, threshold)
-        self._videos[name].append(videos)
-        return ModelTotals.of(predictions, videos, by_wrong_frames=self._run.labelled > 0)
+        film = FilmFrames.of(rows, rows[name], threshold)
+        self._tables[VIDEOS, name].append(videos)
+        self._tables[EVENTS, name].append(event_table(film, name))
+        self._tables[STILLS, name].append(still_table(film, name))
+        return ModelTotals.of(predictions, videos, self._run.labelled > 0, tally_turns(film))
 
     def write(self, part: int) -> None:
         for name, writer in self._writers.items():
             writer.save(self._run.predictions_path(name, part))
-        tables = [table for name in self._run.models for table in self._videos[name]]
-        videos = pa.concat_tables([VIDEOS.empty_table(), *tables])
-        write_table(videos, self._run.videos_path(part), self._run.metadata())
+        self._write(VIDEOS, self._run.videos_path(part))
+        self._write(EVENTS, self._run.events_path(part))
+        self._write(STILLS, self._run.stills_path(part))
+
+    def _write(self, schema: pa.Schema, uri: str) -> None:
+        """Write a table of all models, one after the other."""
+        tables = [table for name in self._run.models for table in self._tables[schema, name]]
+        write_table(pa.concat_tables([schema.empty_table(), *tables]), uri, self._run.metadata())
 
 
 def _predictions(rows: pa.Table, name: str, threshold: float) -> pa.Table:

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from flipbatch.errors import InputError
 from flipbatch.evaluation.threshold import UNDECIDED
 from flipbatch.models.bundle import Bundle, load_bundle
-from flipbatch.schema import PREDICTIONS
+from flipbatch.schema import FRAME_FACTS, PREDICTIONS
 from flipbatch.storage.hive_folders import is_text
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _LONGEST_NAME = 128
 """File systems take 255 bytes for a folder, which is ``model=NAME``; a table of many models has long rows."""
+
+_COLUMNS = frozenset({"group", *PREDICTIONS.names, *FRAME_FACTS.names})
+"""Of shards, beside those of the models."""
 
 _NAME_AND_URI = re.compile(r"(?P<name>[^/=]*)=(?P<uri>.+)", re.DOTALL)
 
@@ -96,7 +99,7 @@ def name_and_uri(argument: str) -> tuple[str | None, str]:
 
 def is_model_name(name: str) -> bool:
     """Return whether a model can have this name: it is a column and part of a folder's name."""
-    return name not in PREDICTIONS.names and _NAME.fullmatch(name) is not None
+    return name not in _COLUMNS and _NAME.fullmatch(name) is not None
 
 
 def _load_model(argument: str, threshold: float | None, known: Collection[str]) -> ScoringModel:
@@ -122,7 +125,7 @@ def _require_name(name: str, uri: str, known: Collection[str]) -> None:
         raise InputError(
             f"A model can't be called {name!r}, because its name is a folder and a column: rename it with "
             f"--model NAME={uri}, where NAME has letters of ASCII, digits, _, - and dots, and is not a "
-            "column of predictions."
+            "column of the tables."
         )
     if name not in known and len(name) > _LONGEST_NAME:
         raise InputError(

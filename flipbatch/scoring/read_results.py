@@ -17,7 +17,7 @@ from flipbatch import storage
 from flipbatch.errors import OutputError
 from flipbatch.runtime.run_directory import RunDirectory
 from flipbatch.schema import Label, Status
-from flipbatch.scoring.run import PREDICTIONS_FOLDER, VIDEOS_FOLDER
+from flipbatch.scoring.run import EVENTS_FOLDER, PREDICTIONS_FOLDER, STILLS_FOLDER, VIDEOS_FOLDER
 from flipbatch.storage.parquet import read_table
 from flipbatch.storage.system_names import is_hidden
 
@@ -28,14 +28,9 @@ def read_predictions(out: str, model: str | None = None) -> pd.DataFrame:
     """Read the predictions of one model, or of all: see `flipbatch.read_predictions`."""
     directory = _finished(out)
     folder = directory.path(PREDICTIONS_FOLDER)
-    models = [
-        name.removeprefix(_MODEL_FOLDER)
-        for name in storage.names_in(folder)
-        if name.startswith(_MODEL_FOLDER)
-    ]
     tables = [
         _with_model(_read_parts(storage.join(folder, _MODEL_FOLDER + name)), name)
-        for name in _chosen(directory, models, model)
+        for name in _chosen(directory, _model_names(directory), model)
     ]
     return pa.concat_tables(tables).to_pandas()
 
@@ -46,6 +41,28 @@ def read_videos(out: str, model: str | None = None) -> pd.DataFrame:
     videos = _read_parts(directory.path(VIDEOS_FOLDER)).to_pandas()
     chosen = _chosen(directory, sorted(videos["model"].unique()), model)
     return videos[videos["model"].isin(chosen)].sort_values(["model", "video_id"], ignore_index=True)
+
+
+def read_events(out: str, model: str | None = None) -> pd.DataFrame:
+    """Read the page turns of one model, or of all: see `flipbatch.read_events`."""
+    return _read_of_models(out, EVENTS_FOLDER, "event", model)
+
+
+def read_stills(out: str, model: str | None = None) -> pd.DataFrame:
+    """Read the stills of one model, or of all: see `flipbatch.read_stills`."""
+    return _read_of_models(out, STILLS_FOLDER, "still", model)
+
+
+def _read_of_models(out: str, folder: str, number: str, model: str | None) -> pd.DataFrame:
+    directory = _finished(out)
+    if not storage.exists(directory.path(folder)):
+        raise OutputError(
+            f"{directory.uri} has no {folder}: an older flipbatch scored it. Score the frames again, to "
+            "another --out."
+        )
+    rows = _read_parts(directory.path(folder)).to_pandas()
+    chosen = _chosen(directory, _model_names(directory), model)
+    return rows[rows["model"].isin(chosen)].sort_values(["model", "video_id", number], ignore_index=True)
 
 
 def read_groups(out: str, model: str | None = None) -> pd.DataFrame:
@@ -68,6 +85,11 @@ def read_groups(out: str, model: str | None = None) -> pd.DataFrame:
         )
         rows += [{"model": name, **row} for row in group_metrics(columns)]
     return pd.DataFrame(rows)
+
+
+def _model_names(directory: RunDirectory) -> list[str]:
+    names = storage.names_in(directory.path(PREDICTIONS_FOLDER))
+    return [name.removeprefix(_MODEL_FOLDER) for name in names if name.startswith(_MODEL_FOLDER)]
 
 
 def _finished(out: str) -> RunDirectory:

@@ -30,6 +30,8 @@ BEFORE_RUN_FILE = frozenset({MANIFEST_FOLDER, ADAPTATION_FOLDER})
 
 PREDICTIONS_FOLDER = "predictions"
 VIDEOS_FOLDER = "videos"
+EVENTS_FOLDER = "events"
+STILLS_FOLDER = "stills"
 SHARDS_FOLDER = "shards"
 _SHARD = re.compile(r"(?P<shard>[0-9]{9})\.parquet")
 
@@ -122,13 +124,22 @@ class ScoringRun:
         """Return the file of a part's videos, all models."""
         return self.directory.path(VIDEOS_FOLDER, part_name(part))
 
+    def events_path(self, part: int) -> str:
+        """Return the file of a part's page turns, all models."""
+        return self.directory.path(EVENTS_FOLDER, part_name(part))
+
+    def stills_path(self, part: int) -> str:
+        """Return the file of a part's stills, all models."""
+        return self.directory.path(STILLS_FOLDER, part_name(part))
+
     def table_folders(self) -> dict[str, set[str]]:
         """Return the folders of a finished run's tables, each with the names that it must have."""
         parts = {part_name(part) for part in self.plan.parts}
         folders = {self.predictions_folder(model): parts for model in self.models}
         models = {_model_folder(model) for model in self.models}
-        predictions, videos = map(self.directory.path, (PREDICTIONS_FOLDER, VIDEOS_FOLDER))
-        return {videos: parts, predictions: models, **folders}
+        of_all_models = (VIDEOS_FOLDER, EVENTS_FOLDER, STILLS_FOLDER)
+        folders |= {self.directory.path(folder): parts for folder in of_all_models}
+        return {self.directory.path(PREDICTIONS_FOLDER): models, **folders}
 
     def misnamed_path(self) -> str:
         """Return the manifest's list of misnamed files."""

@@ -13,18 +13,19 @@ import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from flipbatch import storage
+from flipbatch.frames.appearance import appearance_of
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.isolation import Decoder, isolated, time_limited
 from flipbatch.frames.load import LoadedFrames, Source, load_frames, start_reading
 from flipbatch.models.predictor import Predictor
-from flipbatch.schema import PREDICTIONS, TRANSIENT, Status
+from flipbatch.schema import FRAME_FACTS, PREDICTIONS, TRANSIENT, Status
 from flipbatch.scoring.append import carried_rows
 from flipbatch.scoring.engines import engine_text, engines_metadata, engines_of
 from flipbatch.scoring.manifest_parts import read_shard
@@ -33,7 +34,16 @@ from flipbatch.scoring.run import ScoringRun
 from flipbatch.storage.parquet import create_table, read_table, write_table
 
 SHARD_COLUMNS = ["video_id", "frame_number", "uri", "label", "status", "error"]
-"""Of `schema.PREDICTIONS`. A shard file also has `group`, and a column of probabilities for each model."""
+"""Of `schema.PREDICTIONS`. A shard file also has `group`, `schema.FRAME_FACTS`, and a column of probabilities
+for each model."""
+
+
+def with_frame_facts(shard: pa.Table) -> pa.Table:
+    """Return a shard with `schema.FRAME_FACTS`, null where an older version wrote it."""
+    none = {field.name: pa.nulls(shard.num_rows, field.type) for field in FRAME_FACTS}
+    for name in none.keys() - set(shard.column_names):
+        shard = shard.append_column(name, none[name])
+    return shard
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,8 @@ class CommittedRows:
         places = np.empty(len(self.missing), np.int64)
         places[~self.missing] = np.arange(self.rows.num_rows)
         places[self.missing] = self.rows.num_rows + np.arange(read.num_rows)
-        return pa.concat_tables([self.rows.replace_schema_metadata(None), read]).take(pa.array(places))
+        rows = with_frame_facts(self.rows.replace_schema_metadata(None))
+        return pa.concat_tables([rows.select(read.column_names), read]).take(pa.array(places))
 
 
 @dataclass(frozen=True)
@@ -101,7 +112,7 @@ class PredictedShard:
     ----------
     shard : int
     rows : pyarrow.Table
-        `SHARD_COLUMNS`, `group` and one column per model: all rows of the shard.
+        `SHARD_COLUMNS`, `group`, `schema.FRAME_FACTS` and one column per model: all rows of the shard.
     engines : frozenset of str
         `engines.engine_text` of the engines that the rows come from.
     replaces : bool
@@ -229,6 +240,7 @@ def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: Dec
     columns = {name: decoded.rows[name] for name in SHARD_COLUMNS[:4]}
     columns |= {"status": pa.array(status, pa.string()), "error": pa.array(error, pa.string())}
     columns["group"] = decoded.rows["group"]
+    columns |= _frame_facts(decoded, ok)
     offsets = _offsets(run, [predictor.name for predictor in predictors], decoded.rows)
     for predictor in predictors:
         pixels = decoded.frames[predictor.input_size].pixels
@@ -257,6 +269,19 @@ def _outcomes(decoded: DecodedShard) -> tuple[list[Status], list[str | None]]:
             if status[row] is Status.OK and one is not Status.OK:
                 status[row], error[row] = one, frames.error[row]
     return status, error
+
+
+def _frame_facts(decoded: DecodedShard, ok: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """Return `FRAME_FACTS`; of several input sizes, the largest is looked at."""
+    largest = max(decoded.frames, key=lambda size: size.height * size.width)
+    looks = appearance_of(decoded.frames[largest].pixels)
+    kind, seen = FRAME_FACTS.field("thumbnail").type, pa.array(np.arange(len(ok)), mask=~ok)
+    thumbnails = pa.Array.from_buffers(kind, len(ok), [None, pa.py_buffer(looks.thumbnails)])
+    return {
+        "seconds": decoded.rows["seconds"],
+        "sharpness": pa.array(looks.sharpness).take(seen),
+        "thumbnail": thumbnails.take(seen),
+    }
 
 
 def _offsets(run: ScoringRun, models: Sequence[str], rows: pa.Table) -> dict[str, npt.NDArray[np.float64]]:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from flipbatch.evaluation.event_tally import EventTally
 from flipbatch.evaluation.tally import ModelTally
 from flipbatch.evaluation.videos import tally
 from flipbatch.scoring.figures import (
@@ -25,6 +26,8 @@ from flipbatch.scoring.figures import (
     video_figures,
 )
 
+_NO_TURNS = EventTally()
+
 
 @dataclass(frozen=True, eq=False)
 class ModelTotals:
@@ -36,22 +39,31 @@ class ModelTotals:
     histogram : ndarray
         int64 [3, BINS]: frames by label and probability, rows as `figures.LABELS`.
     videos : VideoFigures
+    turns : EventTally
     """
 
     tally: ModelTally = field(default_factory=ModelTally)
     histogram: NDArray[np.int64] = field(default_factory=no_histogram)
     videos: VideoFigures = field(default_factory=VideoFigures)
+    turns: EventTally = _NO_TURNS
 
     @classmethod
-    def of(cls, predictions: pa.Table, videos: pa.Table, by_wrong_frames: bool) -> ModelTotals:
+    def of(
+        cls,
+        predictions: pa.Table,
+        videos: pa.Table,
+        by_wrong_frames: bool,
+        turns: EventTally = _NO_TURNS,
+    ) -> ModelTotals:
         """Sum up whole videos: rows of `schema.PREDICTIONS` and `schema.VIDEOS` of one model."""
-        return cls(tally(videos), histogram(predictions), video_figures(videos, by_wrong_frames))
+        return cls(tally(videos), histogram(predictions), video_figures(videos, by_wrong_frames), turns)
 
     def __add__(self, other: ModelTotals) -> ModelTotals:
         return ModelTotals(
             tally=self.tally + other.tally,
             histogram=self.histogram + other.histogram,
             videos=self.videos + other.videos,
+            turns=self.turns + other.turns,
         )
 
 

@@ -44,6 +44,8 @@ def _verify_part(run: ScoringRun, part: int) -> None:
     manifest = open_table(part_path(run.manifest, part))
     videos = open_table(run.videos_path(part))
     _require_own(run, run.videos_path(part), videos, run.models)
+    for path in (run.events_path(part), run.stills_path(part)):
+        _require_own(run, path, open_table(path), run.models)
     for name in run.models:
         path = run.predictions_path(name, part)
         predictions = open_table(path)

@@ -28,6 +28,14 @@ PIXEL_SPREAD = 1.5
 """Side of the square, in pixels, from which a pixel gets its light: a lens and a downscaled film blur so."""
 PIXELS_PER_PICTURE = 2.2
 """Largest movement in pixels, of a frame of 240 rows, between two of the averaged pictures."""
+SHAKE_SPEEDS = (1.3, 0.9)
+"""Periods of the hand shake to the right and down in a clip."""
+
+
+def followed_point(sheet: Sheet, grasp: float) -> np.ndarray:
+    """Return the contact point, in cm, of a hand that holds a page in the air by its outer edge."""
+    tip = sheet.outer_edge(grasp)
+    return tip + np.array([-0.8 * np.sign(tip[0]), 0.0, 0.3])
 
 
 class SceneRenderer:
@@ -165,8 +173,7 @@ class SceneRenderer:
     def _hand_place(self, hand: Hand, time: float) -> np.ndarray:
         """Return the position of the hand's contact point, in cm."""
         if hand.motion == "follow":
-            tip = turning_sheet(self._scene.book, self._scene.turns[0], time).outer_edge(hand.grasp)
-            return tip + np.array([-0.8 * np.sign(tip[0]), 0.0, 0.3])
+            return followed_point(turning_sheet(self._scene.book, self._scene.turns[0], time), hand.grasp)
         share = time * time * (3 - 2 * time)
         start, end = np.array(hand.start), np.array(hand.end)
         rise = np.array([0, 0, 3.0 * np.sin(np.pi * min(share, 1.0))]) if hand.motion == "cross" else 0.0
@@ -205,7 +212,7 @@ class SceneRenderer:
         reach = camera.shake * max(self._width, self._height)
         x, y = (
             reach * np.sin(2 * np.pi * speed * time + phase)
-            for speed, phase in zip((1.3, 0.9), camera.phases, strict=True)
+            for speed, phase in zip(SHAKE_SPEEDS, camera.phases, strict=True)
         )
         # The golden ratios of one and two dimensions spread any number of points evenly.
         across, down = (index * 0.7549) % 1 - 0.5, (index * 0.5698) % 1 - 0.5

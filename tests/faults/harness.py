@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 ROOT = Path(__file__).parents[2]
 INJECTION = Path(__file__).parent / "injection"
-RESULTS = ("predictions", "videos", "metrics.json", "misnamed.parquet", "_SUCCESS")
+RESULTS = ("predictions", "videos", "events", "stills", "metrics.json", "misnamed.parquet", "_SUCCESS")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ STEPS = {
     "last shard": r"/shards/\.?000000009",
     "predictions": r"/predictions/model=cnn_model/\.?part",
     "videos": r"/videos/\.?part",
+    "events": r"/events/\.?part",
+    "stills": r"/stills/\.?part",
     "misnamed": r"/out/\.?misnamed",
     "metrics": r"/out/\.?metrics",
     "report": r"/out/\.?report",

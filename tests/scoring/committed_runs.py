@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flipbatch import storage
+from flipbatch.schema import FRAME_FACTS
 from flipbatch.scoring.engines import engines_metadata
 from flipbatch.scoring.finish import finish_run
 from flipbatch.scoring.manifest_parts import read_shard
@@ -40,6 +41,14 @@ def frames_of(videos: Videos) -> tuple[Frames, dict[str, float | None]]:
     return frames, known
 
 
+def facts_of(values: Sequence[float | None]) -> dict[str, pa.Array]:
+    """Return `schema.FRAME_FACTS` of frames: a frame is as sharp as it is unlike a flip."""
+    sharpness = [None if value is None else 1 - value for value in values]
+    thumbnail = FRAME_FACTS.field("thumbnail").type
+    thumbnails = [None if value is None else bytes(thumbnail.byte_width) for value in values]
+    return {"sharpness": pa.array(sharpness, pa.float32()), "thumbnail": pa.array(thumbnails, thumbnail)}
+
+
 def commit(run: ScoringRun, known: Mapping[str, float | None], engine: str = ENGINE) -> None:
     """Commit every shard of a run, with the same probabilities for each model."""
     for shard in range(run.plan.shards):
@@ -49,6 +58,7 @@ def commit(run: ScoringRun, known: Mapping[str, float | None], engine: str = ENG
         columns["status"] = pa.array(["corrupt" if value is None else "ok" for value in values])
         columns["error"] = pa.array(["cut off" if value is None else None for value in values], pa.string())
         columns["group"] = rows["group"]
+        columns |= {"seconds": rows["seconds"]} | facts_of(values)
         columns |= {name: pa.array(values, pa.float32()) for name in run.models}
         metadata = run.metadata() | engines_metadata([engine])
         write_table(pa.table(columns), run.shard_path(shard), metadata)

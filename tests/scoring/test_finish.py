@@ -51,6 +51,15 @@ def test_metrics_of_a_model_are_those_of_its_decisions(run):
     assert metrics["per_video"]["defined_for"] == 2
 
 
+def test_without_labels_of_both_kinds_in_a_video_there_is_no_metric_of_turns(run):
+    metrics = finished(run)["models"]["cnn_model"]
+    assert metrics["events"] is None
+    assert set(metrics["frames_smoothed"]) == set(metrics["frames"]) - {
+        "f1_interval",
+        "balanced_accuracy_interval",
+    }
+
+
 def test_metrics_are_returned_as_they_are_written(run):
     assert finished(run) == run.directory.read_json("metrics.json")
 
@@ -61,6 +70,7 @@ def test_without_labels_metrics_are_null_and_say_so(tmp_path):
     assert metrics["note"] == "No frame has a label: precision, recall and F1 can't be measured."
     assert set(model["frames"].values()) == set(model["videos"].values()) == {None}
     assert model["per_video"] == {"mean_f1": None, "defined_for": None}
+    assert (model["events"], model["frames_smoothed"]) == (None, None)
     assert metrics["frames"]["scored"] == 2
 
 

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from flipbatch import storage
 from flipbatch.errors import OutputError
-from flipbatch.schema import PREDICTIONS, VIDEOS
+from flipbatch.schema import EVENTS, FRAME_FACTS, PREDICTIONS, STILLS, VIDEOS
 from flipbatch.scoring import merge, shards
 from flipbatch.scoring.committed_shards import failed_frames
 from flipbatch.storage.parquet import write_table
-from tests.scoring.committed_runs import MODELS, TWO_VIDEOS, finished, scored, table_of, totals_of
+from tests.scoring.committed_runs import MODELS, TWO_VIDEOS, Videos, finished, scored, table_of, totals_of
 
 labels = st.sampled_from(["flip", "notflip", None])
 probabilities = st.none() | st.floats(0, 1, width=32)
@@ -75,8 +75,9 @@ def test_every_file_carries_the_fingerprints_of_run_and_bundle(run):
         assert metadata[f"flipbatch.bundle.{name}".encode()].decode() == f"bundle of {name}"
         assert metadata[b"flipbatch.schema_version"] == b"2"
         assert sum(key.startswith(b"flipbatch.bundle.") for key in metadata) == 1
-    metadata = pq.read_schema(run.directory.path("videos", "part-00000.parquet")).metadata
-    assert sum(key.startswith(b"flipbatch.bundle.") for key in metadata) == 2
+    for folder in ("videos", "events", "stills"):
+        metadata = pq.read_schema(run.directory.path(folder, "part-00000.parquet")).metadata
+        assert sum(key.startswith(b"flipbatch.bundle.") for key in metadata) == 2
 
 
 # ---------------------------------------------------------------------------------------- videos
@@ -99,7 +100,45 @@ def test_a_video_of_notflip_that_is_called_so_has_no_f1(tmp_path):
     assert (row["f1"], row["precision"], row["recall"], row["tn"]) == (None, None, None, 2)
 
 
+# ---------------------------------------------------------------------------------------- page turns
+
+TURN_AND_CLIP: Videos = [(None, [0.1] * 40 + [0.9] * 20 + [0.1] * 40), (None, [0.9])]
+
+
+def test_page_turns_and_stills_have_their_schemas_for_each_model(tmp_path):
+    run = scored(tmp_path, TURN_AND_CLIP)
+    totals_of(run)
+    for folder, schema, rows in (("events", EVENTS, 1), ("stills", STILLS, 2)):
+        table = table_of(run, folder)
+        assert table.schema.equals(schema, check_metadata=False)
+        assert Counter(table["model"].to_pylist()) == dict.fromkeys(MODELS, rows)
+        assert set(table["video_id"].to_pylist()) == {"v0"}
+
+
+def test_a_turn_is_between_two_stills(tmp_path):
+    run = scored(tmp_path, TURN_AND_CLIP, {"cnn_model": 0.5})
+    totals_of(run)
+    (turn,), (before, after) = (table_of(run, name).to_pylist() for name in ("events", "stills"))
+    assert (turn["first_frame"], turn["last_frame"], turn["first_seconds"]) == (40, 59, None)
+    assert (before["first_frame"], before["last_frame"]) == (0, 39)
+    assert (after["first_frame"], after["last_frame"]) == (60, 99)
+
+
+def test_shards_of_an_older_version_give_stills_without_sharpness(tmp_path):
+    run = scored(tmp_path, TURN_AND_CLIP)
+    for shard in range(run.plan.shards):
+        rows = pq.read_table(run.shard_path(shard))
+        pq.write_table(rows.drop_columns(FRAME_FACTS.names), run.shard_path(shard))
+    totals_of(run)
+    assert table_of(run, "events").num_rows == 2
+    assert table_of(run, "stills")["sharpness"].null_count == 4
+    assert table_of(run, "stills")["uri"].null_count == 0
+
+
 # ---------------------------------------------------------------------------------------- cuts
+
+
+ORDER = [(column, "ascending") for column in ("model", "video_id", "first_frame")]
 
 
 def outcome(videos, per_shard, per_group, per_part):
@@ -117,9 +156,10 @@ def outcome(videos, per_shard, per_group, per_part):
     of_videos = (
         table_of(run, "videos").sort_by([("model", "ascending"), ("video_id", "ascending")]).to_pylist()
     )
+    turns = [table_of(run, name).sort_by(ORDER).to_pylist() for name in ("events", "stills")]
     shutil.rmtree(folder)
     figures = totals.video_figures, totals.errors, totals.engines
-    return metrics, predictions, of_videos, figures, str(totals.histograms)
+    return metrics, predictions, of_videos, turns, figures, str(totals.histograms)
 
 
 @given(videos, st.integers(1, 12), st.integers(1, 20), st.integers(1, 20))

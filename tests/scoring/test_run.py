@@ -147,6 +147,8 @@ def test_the_tables_of_a_run_are_in_one_place(start_at):
     assert run.videos_path(3) == f"{run.directory.uri}/videos/part-00003.parquet"
     assert run.table_folders() == {
         f"{run.directory.uri}/videos": {"part-00000.parquet"},
+        f"{run.directory.uri}/events": {"part-00000.parquet"},
+        f"{run.directory.uri}/stills": {"part-00000.parquet"},
         f"{run.directory.uri}/predictions": {"model=cnn_model"},
         f"{run.directory.uri}/predictions/model=cnn_model": {"part-00000.parquet"},
     }

@@ -122,7 +122,8 @@ def test_pyarrow_pandas_and_duckdb_read_the_same_tables(scored: Path) -> None:
 def test_every_table_carries_the_fingerprints(scored: Path, bundles: tuple[str, str]) -> None:
     run = json.loads((scored / "run.json").read_text())["fingerprint"].encode()
     bundle = load_bundle(bundles[0])[1].encode()
-    for file in [*(scored / "predictions" / "model=cnn_model").iterdir(), *(scored / "videos").iterdir()]:
+    folders = ("predictions/model=cnn_model", "videos", "events", "stills")
+    for file in (file for folder in folders for file in (scored / folder).iterdir()):
         metadata = pq.read_schema(file).metadata
         assert (metadata[b"flipbatch.run"], metadata[b"flipbatch.bundle.cnn_model"]) == (run, bundle)
 
@@ -392,4 +393,5 @@ def test_a_run_on_s3_has_the_results_of_a_local_one_and_is_left_as_it_is(
     assert metrics == score(dataclasses.replace(options, out=str(tmp_path / "out")))
     assert score(options) == metrics
     kept = {"_SUCCESS", "engine.json", "manifest", "metrics.json", "misnamed.parquet", "predictions"}
-    assert set(storage.names_in("s3://scored/out")) == kept | {"report.html", "run.json", "shards", "videos"}
+    kept |= {"report.html", "run.json", "shards", "videos", "events", "stills"}
+    assert set(storage.names_in("s3://scored/out")) == kept

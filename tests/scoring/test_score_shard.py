@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from flipbatch.frames.appearance import appearance_of
 from flipbatch.frames.decode import InputSize, decode
 from flipbatch.frames.load import LoadedFrames
 from flipbatch.models.cpu_engine import CpuEngine
 from flipbatch.models.predictor import Predictor
-from flipbatch.schema import PREDICTIONS, Status
+from flipbatch.schema import FRAME_FACTS, PREDICTIONS, THUMBNAIL, Status
 from flipbatch.scoring.engines import engine_text, engines_of
 from flipbatch.scoring.score_shard import (
     SHARD_COLUMNS,
@@ -25,6 +26,7 @@ from flipbatch.scoring.score_shard import (
     commit_shard,
     decode_shards,
     predict_shard,
+    with_frame_facts,
 )
 from tests.conftest import jpeg
 from tests.scoring.conftest import manifest_of, start
@@ -67,7 +69,7 @@ def committed_rows(run, shard=0):
 def test_a_shard_has_one_row_a_frame_in_the_manifests_order(run, frames, predictor):
     score_shard(run, [predictor], decode_shard(run, [SIZE], 0))
     table = committed_rows(run)
-    assert table.schema.names == [*SHARD_COLUMNS, "group", "cnn_model"]
+    assert table.schema.names == [*SHARD_COLUMNS, "group", *FRAME_FACTS.names, "cnn_model"]
     assert table["uri"].to_pylist() == [uri for *_, uri, _ in frames]
     assert table["label"].to_pylist() == ["flip"] * 4
 
@@ -197,9 +199,28 @@ print({"torch", "torchvision", "duckdb"} & sys.modules.keys())
     assert done.stdout == "set()\n"
 
 
+def test_a_shard_says_what_its_frames_look_like(run, predictor):
+    decoded = decode_shard(run, [SIZE], 0)
+    score_shard(run, [predictor], decoded)
+    looks, rows = appearance_of(decoded.frames[SIZE].pixels), committed_rows(run).to_pylist()
+    assert [row["sharpness"] is None for row in rows] == [False, True, True, False]
+    assert [row["thumbnail"] is None for row in rows] == [False, True, True, False]
+    for row in (0, 3):
+        assert rows[row]["sharpness"] == looks.sharpness[row]
+        assert rows[row]["thumbnail"] == looks.thumbnails[row].tobytes()
+    assert looks.thumbnails[0].shape == THUMBNAIL
+
+
+def test_a_shard_of_an_older_version_has_facts_that_are_null():
+    shard = with_frame_facts(pa.table({"uri": ["a", "b"]}))
+    assert shard.select(FRAME_FACTS.names).schema == FRAME_FACTS
+    assert with_frame_facts(shard).equals(shard)
+    assert shard["thumbnail"].null_count == 2
+
+
 def test_retried_rows_stay_in_their_places():
     rows = pa.table({"uri": list("abcd"), "status": ["ok", "missing", "ok", "unreadable"]})
     committed = CommittedRows(rows.take([0, 2]), np.array([False, True, False, True]), replaces=True)
-    retried = pa.table({"uri": ["b", "d"], "status": ["ok", "corrupt"]})
+    retried = with_frame_facts(pa.table({"uri": ["b", "d"], "status": ["ok", "corrupt"]}))
     assert committed.merged(retried)["status"].to_pylist() == ["ok", "ok", "ok", "corrupt"]
     assert committed.merged(retried)["uri"].to_pylist() == list("abcd")

@@ -63,10 +63,11 @@ def test_a_video_that_is_lost_or_out_of_order_is_noticed(run, how):
         verify_part(run, 0)
 
 
-def test_a_file_of_another_run_is_noticed(run, tmp_path):
+@pytest.mark.parametrize("folder", ["videos", "events", "stills"])
+def test_a_file_of_another_run_is_noticed(run, tmp_path, folder):
     other = scored(tmp_path / "other", [*TWO_VIDEOS, ("flip", [0.5])])
     merge_part(other, 0)
-    path = ("videos", "part-00000.parquet")
+    path = (folder, "part-00000.parquet")
     Path(run.directory.path(*path)).write_bytes(Path(other.directory.path(*path)).read_bytes())
     with pytest.raises(OutputError, match="is a file of another run"):
         verify_part(run, 0)
@@ -82,6 +83,13 @@ def test_a_damaged_or_missing_file_is_noticed(run):
         verify_part(run, 0)
 
 
+@pytest.mark.parametrize("folder", ["events", "stills"])
+def test_page_turns_and_stills_that_are_missing_are_noticed(run, folder):
+    Path(run.directory.path(folder, "part-00000.parquet")).unlink()
+    with pytest.raises(OutputError, match=rf"{folder}/part-00000\.parquet.*there is no such file"):
+        verify_part(run, 0)
+
+
 def test_damage_behind_a_whole_footer_is_noticed(run):
     file = Path(run.directory.path("predictions", "model=cnn_model", "part-00000.parquet"))
     data = file.read_bytes()
@@ -91,7 +99,14 @@ def test_damage_behind_a_whole_footer_is_noticed(run):
 
 
 @pytest.mark.parametrize(
-    "name", ["videos/part-00001", "predictions/other", "predictions/model=other/part-00000"]
+    "name",
+    [
+        "videos/part-00001",
+        "events/part-00001",
+        "stills/other",
+        "predictions/other",
+        "predictions/model=other/part-00000",
+    ],
 )
 def test_a_file_too_many_is_noticed(run, name):
     file = Path(run.directory.path(*f"{name}.parquet".split("/")))
