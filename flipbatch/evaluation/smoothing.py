@@ -111,7 +111,7 @@ def _known_before(stays: NDArray[np.float64], evidence: States, share: float) ->
     rests, turns = list[float](), list[float]()
     forgotten = 1 - stays
     columns = (stays, forgotten * rest, forgotten * turn, evidence[:, 0], evidence[:, 1])
-    # A loop over numbers takes some microseconds a frame, and no film changes the last bits of another one.
+    # A loop over numbers takes half a microsecond a frame, and no film changes the last bits of another one.
     for stay, again_rest, again_turn, fits_rest, fits_turn in zip(
         *map(np.ndarray.tolist, columns), strict=True
     ):
