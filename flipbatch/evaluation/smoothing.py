@@ -24,8 +24,11 @@ from numpy.typing import NDArray
 States = NDArray[np.float64]
 """(N, 2): of each frame, a number for a page that rests and one for a page that turns."""
 
-_LEAST_PROBABILITY = 1e-3
+_LEAST_EVIDENCE = 3e-3
 """One frame is never certain: a single wrong one must not split a turn, whatever its probability says."""
+
+_ALMOST_0 = 1e-9
+"""Nearer to 0 or 1, a probability or a threshold has no odds to compute with."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +103,9 @@ def smoothed(
 def _evidence(probabilities: NDArray[np.float64], threshold: float) -> States:
     """Return how well each frame fits each state, up to a factor; the better one has 1."""
     known = np.where(np.isnan(probabilities), threshold, probabilities)
-    known, neutral = (np.clip(one, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY) for one in (known, threshold))
+    known, neutral = (np.clip(one, _ALMOST_0, 1 - _ALMOST_0) for one in (known, threshold))
     found = np.stack([(1 - known) * neutral, known * (1 - neutral)], axis=1)
-    return found / found.max(axis=1, keepdims=True)
+    return np.maximum(found / found.max(axis=1, keepdims=True), _LEAST_EVIDENCE)
 
 
 def _known_before(stays: NDArray[np.float64], evidence: States, share: float) -> States:
