@@ -12,17 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 from numpy.typing import NDArray
 
 from flipbatch.evaluation.smoothing import TurnRates, smoothed
 from flipbatch.schema import EVENTS
-
-pc: Any = pyarrow.compute  # its functions are made at import: type checkers know none
 
 FRAMES_PER_SECOND = 30
 
@@ -103,18 +99,12 @@ class FilmFrames:
     smoothed: NDArray[np.float32]
 
     @classmethod
-    def of(
-        cls,
-        rows: pa.Table,
-        probabilities: pa.ChunkedArray,
-        threshold: float,
-        rates: TurnRates = TURN_RATES,
-    ) -> FilmFrames:
-        """Smooth a model's probabilities, (N,), float32, null where a frame has none."""
+    def of(cls, rows: pa.Table, probabilities: pa.ChunkedArray, threshold: float) -> FilmFrames:
+        """Smooth a model's probabilities: (N,), float32, null where a frame has none."""
         own = probabilities.to_numpy().astype(np.float32)
         starts = _starts(rows["video_id"])
         times = _times(rows, starts)
-        found = smoothed(own.astype(np.float64), times, starts, rates, threshold).astype(np.float32)
+        found = smoothed(own.astype(np.float64), times, starts, TURN_RATES, threshold).astype(np.float32)
         found[starts & np.roll(starts, -1)] = np.nan  # one frame alone
         return cls(rows, own, starts, times, found)
 

@@ -21,6 +21,9 @@ from flipbatch.schema import STILLS
 EDGE = 6
 """Thirtieths of a second beside a turn in which a page may still move."""
 
+MOST_COMPARED = 4096
+"""Frames of a stretch that are compared, evenly spaced in a longer one: this bounds the memory."""
+
 
 def still_table(frames: FilmFrames, model: str) -> pa.Table:
     """Return the stretches between page turns as `schema.STILLS`, in the order of the rows."""
@@ -55,9 +58,10 @@ def _kept_rows(frames: FilmFrames) -> list[int | None]:
 
 def _thumbnails(column: pa.ChunkedArray) -> NDArray[np.uint8]:
     """Return thumbnails, (N, cells); zeros where there is none."""
-    none = bytes(column.type.byte_width)
-    filled = column.fill_null(none).combine_chunks()
-    return np.frombuffer(b"".join(filled.to_pylist()), np.uint8).reshape(len(column), -1)
+    width = column.type.byte_width
+    filled = column.fill_null(bytes(width)).combine_chunks()
+    cells = np.frombuffer(filled.buffers()[1] or b"", np.uint8).reshape(-1, width)
+    return cells[filled.offset : filled.offset + len(filled)]
 
 
 def _away_from_turns(
@@ -79,6 +83,7 @@ def _best(
     seen = rows[~np.isnan(sharpness[rows])]
     if not len(seen):
         return int(rows[np.argmin(own[rows])])
+    seen = seen[:: -(-len(seen) // MOST_COMPARED)]
     uncovered = seen[_near_the_median(thumbnails[seen])]
     return int(uncovered[np.argmax(sharpness[uncovered])])
 

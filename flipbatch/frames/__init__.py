@@ -9,5 +9,5 @@ what users should know, `short_uris` shortens examples, `external_sort` sorts an
 For the pixels, `load` reads files and calls `decode`, in `isolation` if it must be. `decode` chooses `jpeg`
 or `pillow_formats` (with `completeness`), and `fitting` places the picture. `jpeg` decodes a refused file
 again as `jpeg_plain` rewrites it, by `jpeg_segments`, `jpeg_code` and `jpeg_blocks`. A `rejection` is the
-reason for no pixels. Does not know models or metrics.
+reason for no pixels. `appearance` says how sharp a frame is. Does not know models or metrics.
 """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -52,15 +53,11 @@ def appearance_of(pixels: npt.NDArray[np.uint8]) -> Appearance:
 
 
 def _gradient_energy(green: npt.NDArray[np.uint8]) -> float:
-    import cv2  # it takes a tenth of a second, which most commands need not spend
-
     across = cv2.norm(green[:, 1:], green[:, :-1], cv2.NORM_L2SQR)
     down = cv2.norm(green[1:], green[:-1], cv2.NORM_L2SQR)
     return (across + down) / green.size
 
 
 def _thumbnail(green: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    import cv2
-
     every_second = green[::2]  # enough for a mean, at half the cost
     return np.asarray(cv2.resize(every_second, THUMBNAIL[::-1], interpolation=cv2.INTER_AREA), np.uint8)

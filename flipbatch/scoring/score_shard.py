@@ -40,9 +40,9 @@ for each model."""
 
 def with_frame_facts(shard: pa.Table) -> pa.Table:
     """Return a shard with `schema.FRAME_FACTS`, null where an older version wrote it."""
-    none = {field.name: pa.nulls(shard.num_rows, field.type) for field in FRAME_FACTS}
-    for name in none.keys() - set(shard.column_names):
-        shard = shard.append_column(name, none[name])
+    for field in FRAME_FACTS:
+        if field.name not in shard.column_names:
+            shard = shard.append_column(field, pa.nulls(shard.num_rows, field.type))
     return shard
 
 
@@ -272,7 +272,7 @@ def _outcomes(decoded: DecodedShard) -> tuple[list[Status], list[str | None]]:
 
 
 def _frame_facts(decoded: DecodedShard, ok: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """Return `FRAME_FACTS`; of several input sizes, the largest is looked at."""
+    """Return `schema.FRAME_FACTS`; of several input sizes, the largest is looked at."""
     largest = max(decoded.frames, key=lambda size: size.height * size.width)
     looks = appearance_of(decoded.frames[largest].pixels)
     kind, seen = FRAME_FACTS.field("thumbnail").type, pa.array(np.arange(len(ok)), mask=~ok)

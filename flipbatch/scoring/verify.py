@@ -5,6 +5,7 @@ Knows the files of a run. Does not know Ray, or how the files were made.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -44,16 +45,21 @@ def _verify_part(run: ScoringRun, part: int) -> None:
     manifest = open_table(part_path(run.manifest, part))
     videos = open_table(run.videos_path(part))
     _require_own(run, run.videos_path(part), videos, run.models)
-    for path in (run.events_path(part), run.stills_path(part)):
-        _require_own(run, path, open_table(path), run.models)
+    turns, stills = open_table(run.events_path(part)), open_table(run.stills_path(part))
+    _require_own(run, run.events_path(part), turns, run.models)
+    _require_own(run, run.stills_path(part), stills, run.models)
     for name in run.models:
         path = run.predictions_path(name, part)
         predictions = open_table(path)
         _require_own(run, path, predictions, [name])
         if not _same_rows(_rows(manifest, FRAME_KEYS), _rows(predictions, FRAME_KEYS)):
             raise _damaged(run, f"{path} does not hold each frame of the manifest once")
-        if _frames_by_video(videos, name) != _runs(_rows(predictions, ["video_id"])):
+        counted = _frames_by_video(videos, name)
+        if counted != _runs(_rows(predictions, ["video_id"])):
             raise _damaged(run, f"{run.videos_path(part)} does not count the frames of {path}")
+        if _covered(turns, stills, name) != {video: frames for video, frames in counted if frames > 1}:
+            paths = f"{run.events_path(part)} and {run.stills_path(part)}"
+            raise _damaged(run, f"{paths} do not count the frames of {path}")
 
 
 def require_only_parts(run: ScoringRun) -> None:
@@ -119,6 +125,15 @@ def _same_rows(some: Iterator[pa.RecordBatch], others: Iterator[pa.RecordBatch])
 def _frames_by_video(videos: OpenTable, model: str) -> list[tuple[str, int]]:
     of_model = videos.read(["model", "video_id", "frames"]).filter(pc.field("model") == model)
     return list(zip(of_model["video_id"].to_pylist(), of_model["frames"].to_pylist(), strict=True))
+
+
+def _covered(turns: OpenTable, stills: OpenTable, model: str) -> Counter[str]:
+    """Return how many frames of each video are in a page turn or a still: each frame is in one of them."""
+    covered = Counter[str]()
+    for table in (turns, stills):
+        for video, frames in _frames_by_video(table, model):
+            covered[video] += frames
+    return covered
 
 
 def _runs(batches: Iterator[pa.RecordBatch]) -> list[tuple[str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,11 @@ COLUMNS = pa.schema(
     ]
 )
 
-TURN = [0.1] * 40 + [0.9] * 20 + [0.1] * 40
+TURN: Sequence[float | None] = [0.1] * 40 + [0.9] * 20 + [0.1] * 40
 """A page rests, turns and rests: 100 probabilities."""
 
 
-def film(video_id: str, probabilities: list[float | None], **columns: Any) -> pa.Table:
+def film(video_id: str, probabilities: Sequence[float | None], **columns: Any) -> pa.Table:
     """Return the rows of a video, numbered from 0; other columns are null or given."""
     count = len(probabilities)
     rows: dict[str, Any] = {name: [None] * count for name in COLUMNS.names}
@@ -43,7 +44,7 @@ def smooth(*films: pa.Table, threshold: float = 0.5) -> FilmFrames:
     return FilmFrames.of(rows, rows["model"], threshold)
 
 
-def thumbnails(levels: list[int]) -> list[bytes]:
+def thumbnails(levels: Sequence[int]) -> list[bytes]:
     """Return thumbnails of one grey level each."""
     return [
         np.full(FRAME_FACTS.field("thumbnail").type.byte_width, level, np.uint8).tobytes() for level in levels

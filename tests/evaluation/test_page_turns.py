@@ -24,7 +24,7 @@ def test_a_run_of_probable_flips_is_a_turn():
 
 
 def test_turns_are_numbered_within_their_video():
-    turns = events_of(film("a", TURN + TURN), film("b", TURN))
+    turns = events_of(film("a", [*TURN, *TURN]), film("b", TURN))
     assert [(turn["video_id"], turn["event"]) for turn in turns] == [("a", 0), ("a", 1), ("b", 0)]
     assert event_table(smooth(film("a", TURN)), "m").schema == EVENTS
 

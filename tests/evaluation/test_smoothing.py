@@ -27,8 +27,9 @@ def smoothed_alone(probabilities, times=None, rates=RATES, threshold=0.5):
 
 def by_all_paths(probabilities, times, rates, threshold):
     """Return the same as `smoothed` for one film, as the sum over all sequences of states."""
-    seen = np.clip(np.where(np.isnan(probabilities), threshold, probabilities), 1e-3, 1 - 1e-3)
-    evidence = np.stack([(1 - seen) / (1 - threshold), seen / threshold], axis=1)
+    seen = np.where(np.isnan(probabilities), threshold, probabilities)
+    fits = np.stack([(1 - seen) / (1 - threshold), seen / threshold], axis=1)
+    evidence = np.maximum(fits / fits.max(axis=1, keepdims=True), 3e-3)
     stays, anyway = rates.stays(np.diff(times, prepend=times[0])), np.array([1 - rates.share, rates.share])
     moves = stays[:, None, None] * np.eye(2) + (1 - stays)[:, None, None] * anyway
     weights, turning = 0.0, np.zeros(len(times))
@@ -62,10 +63,12 @@ def test_a_film_has_the_same_bits_beside_any_other(film, other):
     np.testing.assert_array_equal(both[len(two) :], smoothed_alone(one, times))
 
 
-def test_one_wrong_frame_within_a_turn_does_not_split_it():
-    probabilities = np.full(30, 0.9)
-    probabilities[15] = 0.001
-    assert smoothed_alone(probabilities).min() > 0.5
+@pytest.mark.parametrize("threshold", [0.1, 0.5, 0.8])
+def test_one_wrong_frame_neither_splits_a_turn_nor_makes_one(threshold):
+    turn, rest = np.full(30, 0.95), np.full(30, 0.05)
+    turn[15], rest[15] = 0.0, 1.0
+    assert smoothed_alone(turn, threshold=threshold).min() > 0.5
+    assert smoothed_alone(rest, threshold=threshold).max() < 0.5
 
 
 def test_a_frame_without_a_probability_takes_that_of_its_neighbours():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flipbatch.evaluation.stills import EDGE, still_table
+from flipbatch.evaluation.stills import EDGE, MOST_COMPARED, still_table
 from flipbatch.schema import STILLS
 from tests.evaluation.films import TURN, film, smooth, thumbnails
 
@@ -74,6 +74,13 @@ def test_a_stretch_without_a_decoded_frame_has_no_frame_to_keep():
     kept = ("frame_number", "uri", "seconds", "sharpness", "flip_probability")
     assert {still[name] for name in kept} == {None}
     assert (still["first_frame"], still["last_frame"]) == (0, 1)
+
+
+def test_of_a_long_stretch_evenly_spaced_frames_are_compared():
+    sharpness = [1.0] * (2 * MOST_COMPARED)
+    sharpness[3001], sharpness[3000 + EDGE] = 9.0, 2.0
+    (still,) = stills_of(rest(sharpness))
+    assert still["frame_number"] == 3000 + EDGE
 
 
 def test_without_sharpness_the_least_probable_flip_is_kept():

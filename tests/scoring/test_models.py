@@ -66,7 +66,22 @@ def test_a_name_that_is_given_twice_is_refused_with_its_uri(saved):
         load_models([f"x={saved('a')}", f"x={saved('a')}"], None)
 
 
-@pytest.mark.parametrize("name", ["status", "label", "uri", "a/b", "two words", "line\nbreak", ""])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "status",
+        "label",
+        "uri",
+        "group",
+        "seconds",
+        "sharpness",
+        "thumbnail",
+        "a/b",
+        "two words",
+        "line\nbreak",
+        "",
+    ],
+)
 def test_a_name_that_no_column_or_folder_can_have_is_refused(saved, name):
     with pytest.raises(InputError, match=r"A model can't be called .*: rename it with --model NAME=/.*/a,"):
         load_models([saved("a", name=name)], None)

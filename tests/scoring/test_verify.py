@@ -90,6 +90,15 @@ def test_page_turns_and_stills_that_are_missing_are_noticed(run, folder):
         verify_part(run, 0)
 
 
+@pytest.mark.parametrize("folder", ["events", "stills"])
+def test_page_turns_and_stills_that_do_not_cover_a_video_are_noticed(tmp_path, folder):
+    run = scored(tmp_path, [(None, [0.9] * 20 + [0.1] * 40), (None, [0.5])])
+    merge_part(run, 0)
+    change(run, folder, lambda rows: rows.slice(1))
+    with pytest.raises(OutputError, match=r"stills/part-00000\.parquet do not count the frames of"):
+        verify_part(run, 0)
+
+
 def test_damage_behind_a_whole_footer_is_noticed(run):
     file = Path(run.directory.path("predictions", "model=cnn_model", "part-00000.parquet"))
     data = file.read_bytes()
