@@ -34,6 +34,7 @@ EPILOG = (
     "comparison.json. "
     "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments."
 )
+GO_ON = "The same command with --resume continues after the last finished epoch."
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

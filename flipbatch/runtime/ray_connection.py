@@ -16,6 +16,7 @@ from ray.exceptions import RayError
 
 from flipbatch.errors import FlipbatchError, JobError
 from flipbatch.runtime.error_text import one_line
+from flipbatch.runtime.interruption import install_handlers
 from flipbatch.runtime.ray_address import check_answer
 from flipbatch.runtime.ray_start_errors import check_directory, start_error
 
@@ -62,6 +63,7 @@ def _connect() -> None:
     except Exception as error:
         ray.shutdown()  # of what Ray has started before the error
         raise start_error(error, running) from error
+    install_handlers()  # Ray has replaced that of SIGTERM by one that prints a trace
 
 
 @contextmanager
