@@ -12,6 +12,7 @@ from typing import Any
 
 import ray
 import ray.data
+from ray._private.utils import get_num_cpus
 from ray.exceptions import RayError
 
 from flipbatch.errors import FlipbatchError, JobError
@@ -64,6 +65,20 @@ def _connect() -> None:
         ray.shutdown()  # of what Ray has started before the error
         raise start_error(error, running) from error
     install_handlers()  # Ray has replaced that of SIGTERM by one that prints a trace
+
+
+def cpus_of_a_job() -> int:
+    """Return how many CPUs a job would get: those of the running Ray, or of the one that it would start.
+
+    Raises
+    ------
+    JobError
+        If a Ray should run, but can't be reached.
+    """
+    if not ray.is_initialized() and not check_answer():
+        return max(1, int(get_num_cpus()))
+    with connected():
+        return max(1, int(ray.cluster_resources().get("CPU", 0)))
 
 
 @contextmanager
