@@ -83,6 +83,7 @@ def started_head(folder: Path, cpus: int, **environment: str) -> Iterator[Head]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "AWS_"))}
     environment = kept | {
         "HOME": str(folder),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "RAY_AUTH_MODE": "token",
         "RAY_TMPDIR": f"/tmp/ray-{os.getpid()}",
         "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",

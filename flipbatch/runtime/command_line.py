@@ -11,7 +11,7 @@ import math
 import sys
 from collections.abc import Sequence
 
-from flipbatch.errors import FlipbatchError, redacted
+from flipbatch.errors import FlipbatchError, printable, redacted
 from flipbatch.runtime.config_file import add_config, parse_with_config
 from flipbatch.runtime.error_text import one_line
 from flipbatch.runtime.interruption import Interruption
@@ -153,13 +153,13 @@ def _exit_code(parsed: argparse.Namespace, interruption: Interruption) -> int:
     try:
         return parsed.main(parsed)
     except (Exception, KeyboardInterrupt, SystemExit) as error:
-        log.debug("%s", error, exc_info=True)
+        log.debug("The traceback of the error:", exc_info=True)
         if isinstance(error, KeyboardInterrupt) or interruption.has_come():
             interruption.say_last_words()
         elif isinstance(error, SystemExit):
             raise
         else:
-            print_error(str(error) if isinstance(error, FlipbatchError) else _fault(error, parsed.verbose))
+            print_error(_sentence(error, parsed.verbose))
         return FAILED
 
 
@@ -169,11 +169,15 @@ def _print_interrupted(go_on: str) -> None:
     print_error(f"Interrupted. {go_on}")
 
 
-def _fault(error: Exception, traceback_shown: bool) -> str:
-    """Return the sentence for an error that no user can have caused."""
+def _sentence(error: BaseException, traceback_shown: bool) -> str:
+    """Return the sentence for an error: for the user's, its own."""
+    if isinstance(error, FlipbatchError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.msg} for {sys.executable}: install flipbatch there, by `uv sync` or `pip install .`."
     traceback = "the traceback is above" if traceback_shown else "-v shows the traceback"
     what = ": ".join(filter(None, [type(error).__name__, one_line(error)]))
-    return f"{what}. This is a fault of flipbatch: please report it; {traceback}."
+    return printable(redacted(f"{what}. This is a fault of flipbatch: please report it; {traceback}."))
 
 
 def print_error(sentence: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import pty
@@ -117,9 +118,15 @@ def test_an_error_for_the_user_is_one_line_and_exit_code_1(parser, started_with,
 
 def test_an_internal_error_is_one_sentence_that_calls_it_a_fault(parser, started_with, capsys):
     started_with("--frames", "/frames")
-    assert run_main(parser, fails_with(ValueError("bad\nvalue"))) == FAILED
-    said = "ValueError: bad; value. This is a fault of flipbatch: please report it; -v shows the traceback."
-    assert capsys.readouterr().err == f"error: {said}\n"
+    assert run_main(parser, fails_with(ValueError("bad\nftp://me:pass@host \x1b[2J"))) == FAILED
+    fault = "This is a fault of flipbatch: please report it; -v shows the traceback."
+    assert capsys.readouterr().err == f"error: ValueError: bad; ftp://***@host \\x1b[2J. {fault}\n"
+
+
+def test_a_package_that_is_missing_is_no_fault_but_an_installation(parser, started_with, capsys):
+    started_with("--frames", "/frames")
+    assert run_main(parser, lambda _: importlib.import_module("no_such_package")) == FAILED
+    assert f"No module named 'no_such_package' for {sys.executable}: install" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), OutputError("Stop.")])
