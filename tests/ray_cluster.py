@@ -50,10 +50,13 @@ class Head:
     environment: dict[str, str]
     folder: Path
 
-    def submit(self, name: str, *command: str) -> Job:
-        """Submit a job from the checkout."""
+    def submit(self, name: str, *command: str, copy: bool = True) -> Job:
+        """Submit a job that runs in a copy of the checkout, or else with the installed package.
+
+        The nodes of one machine have one folder for copies, and disturb each other when they unpack them.
+        """
         output = self.folder / name
-        options = ["--address", self.address, "--working-dir", str(CHECKOUT)]
+        options = ["--address", self.address, *(["--working-dir", str(CHECKOUT)] if copy else [])]
         with output.open("wb") as file:
             client = subprocess.Popen(
                 [RAY, "job", "submit", *options, "--", *command],

@@ -17,7 +17,7 @@ import pytest
 
 from flipbatch.scoring.job import ScoreOptions
 from tests.conftest import jpeg
-from tests.faults.harness import TALLY, command_line, descendants, results, workers_of
+from tests.faults.harness import ROOT, TALLY, command_line, descendants, results, workers_of
 from tests.ray_cluster import Head, free_port, started_head, started_node
 from tests.scoring.conftest import score
 
@@ -90,7 +90,7 @@ def test_a_submitted_job_goes_on_without_one_of_three_nodes(
 ) -> None:
     undisturbed = tmp_path / "undisturbed"
     options = ("--frames", f"{bucket}/frames", "--model", bundle, "--out", f"{bucket}/out")
-    job = head.submit("job", "python", "jobs/score.py", *options)
+    job = head.submit("job", "python", str(ROOT / "jobs" / "score.py"), *options, copy=False)
     while not objects(s3_server, "out/shards/"):
         assert job.client.poll() is None, job.output.read_text()
         time.sleep(0.05)
