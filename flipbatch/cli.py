@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 from flipbatch import __version__
 from flipbatch.commands import benchmark, demo, extract, pretrain, score, train
-from flipbatch.runtime.command_line import add_logging, run
+from flipbatch.runtime.command_line import add_common, run
+from flipbatch.runtime.completion import INSTALLATION, add_completion
 from flipbatch.runtime.native_decoder import NATIVE_DECODER
 
 COMMANDS = {
@@ -34,17 +35,18 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="flipbatch",
         description="Predict from a single video frame whether a page is being flipped.",
-        epilog="`flipbatch COMMAND --help` lists the arguments of a command.",
+        epilog=f"`flipbatch COMMAND --help` lists the arguments of a command. {INSTALLATION}",
     )
     top.add_argument("--version", action="version", version=f"flipbatch {__version__}, {_decoder()}")
+    add_completion(top)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
         command = commands.add_parser(
             name, help=module.SUMMARY, description=module.DESCRIPTION, epilog=f"{module.EPILOG} {_RAY}"
         )
         module.add_arguments(command)
-        add_logging(command)
-        command.set_defaults(main=module.main)
+        add_common(command)
+        command.set_defaults(main=module.main, go_on=module.GO_ON)
     return top
 
 

@@ -16,6 +16,7 @@ DESCRIPTION = (
     "if the name says so). Nothing else should run on the machine."
 )
 EPILOG = "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments."
+GO_ON = "Nothing was written: the same command measures again."
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -36,6 +36,7 @@ DESCRIPTION = (
     "data. Uses ImageNet weights for mobilenet_v2 if it can download them, else trains it from scratch."
 )
 EPILOG = "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments."
+GO_ON = "The demo can't be continued: remove its directory, or choose another --out."
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -21,6 +21,7 @@ EPILOG = (
     "Writes run.json, checkpoints/, stops/STEP/NAME/ (bundles of each report), models/NAME/, _SUCCESS last. "
     "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments."
 )
+GO_ON = "The same command with --resume continues from the last checkpoint."
 MODELS = ("cnn_model", "mobilenet_v2")
 
 

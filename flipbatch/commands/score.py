@@ -31,6 +31,7 @@ EPILOG = (
     "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments, 3 finished, "
     "but more frames failed than --max-error-rate allows."
 )
+GO_ON = "The same command resumes the run."
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:

@@ -34,6 +34,7 @@ EPILOG = (
     "comparison.json. "
     "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments."
 )
+GO_ON = "The same command with --resume continues after the last finished epoch."
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -48,6 +49,11 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     _add_folds(command)
     _add_execution(command)
     command.add_argument("--resume", action="store_true", help="resume the run in --out")
+    command.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the splits, the settings and what is doubtful about them, and write nothing",
+    )
 
 
 def _add_models(command: argparse.ArgumentParser) -> None:
@@ -160,9 +166,12 @@ def main(arguments: argparse.Namespace) -> int:
     from flipbatch.errors import redacted
     from flipbatch.report.terminal import comparison_lines, folds_lines
     from flipbatch.runtime.standard_streams import show
-    from flipbatch.training.job import train
+    from flipbatch.training.job import dry_run, train
 
     options = _options(arguments)
+    if arguments.dry_run:
+        show(dry_run(options))
+        return 0
     result = train(options)
     lines = comparison_lines(result) if options.folds is None else folds_lines(result)
     show([*lines, f"written to {redacted(arguments.out)}"])

@@ -11,8 +11,13 @@ import math
 import sys
 from collections.abc import Sequence
 
-from flipbatch.errors import FlipbatchError, redacted
+from flipbatch.errors import FlipbatchError, printable, redacted
+from flipbatch.runtime.config_file import add_config, parse_with_config
+from flipbatch.runtime.error_text import one_line
+from flipbatch.runtime.interruption import Interruption
 from flipbatch.runtime.standard_streams import fitted, secure_standard_streams
+
+log = logging.getLogger(__name__)
 
 DONE, FAILED, WRONG_ARGUMENTS, TOO_MANY_ERRORS = 0, 1, 2, 3
 
@@ -111,10 +116,13 @@ class RedactingFormatter(logging.Formatter):
         return fitted(redacted(super().format(record)), sys.stderr)
 
 
-def add_logging(command: argparse.ArgumentParser) -> None:
-    """Add ``-v`` and ``-q``, which say how much a command logs."""
+def add_common(command: argparse.ArgumentParser) -> None:
+    """Add ``--config``, and ``-v`` and ``-q``, which say how much a command logs."""
+    add_config(command)
     amount = command.add_mutually_exclusive_group()
-    amount.add_argument("-v", "--verbose", action="store_true", help="log more details")
+    amount.add_argument(
+        "-v", "--verbose", action="store_true", help="log more details, and tracebacks of errors"
+    )
     amount.add_argument("-q", "--quiet", action="store_true", help="log warnings and errors only")
 
 
@@ -124,22 +132,52 @@ def run(parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None)
     Parameters
     ----------
     parser : ArgumentParser
-        Its subcommands set ``main``, a function that takes the parsed arguments and returns the exit code,
-        and have the arguments of `add_logging`.
+        Its subcommands have the arguments of `add_common`, and set ``main``, a function that takes the parsed
+        arguments and returns the exit code, and ``go_on``, a sentence for somebody who has interrupted it.
     arguments : sequence of str, optional
         Default: those of the process.
     """
     secure_standard_streams()
-    parsed = parser.parse_args(arguments)
-    _start_logging(parsed)
     try:
-        return parsed.main(parsed)
+        parsed = parse_with_config(parser, sys.argv[1:] if arguments is None else arguments)
     except FlipbatchError as error:
         print_error(str(error))
+        return WRONG_ARGUMENTS
+    _start_logging(parsed)
+    with Interruption(lambda: _print_interrupted(parsed.go_on), FAILED) as interruption:
+        return _exit_code(parsed, interruption)
+
+
+def _exit_code(parsed: argparse.Namespace, interruption: Interruption) -> int:
+    """Call ``main``; print an error as one sentence, and log its traceback as a detail."""
+    try:
+        return parsed.main(parsed)
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        log.debug("The traceback of the error:", exc_info=True)
+        if isinstance(error, KeyboardInterrupt) or interruption.has_come():
+            interruption.say_last_words()
+        elif isinstance(error, SystemExit):
+            raise
+        else:
+            print_error(_sentence(error, parsed.verbose))
         return FAILED
-    except KeyboardInterrupt:
-        print_error("Interrupted: finished work is kept.")
-        return FAILED
+
+
+def _print_interrupted(go_on: str) -> None:
+    if sys.stderr.isatty():
+        print(file=sys.stderr)  # the line has a progress bar, or ^C
+    print_error(f"Interrupted. {go_on}")
+
+
+def _sentence(error: BaseException, traceback_shown: bool) -> str:
+    """Return the sentence for an error: for the user's, its own."""
+    if isinstance(error, FlipbatchError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.msg} for {sys.executable}: install flipbatch there, by `uv sync` or `pip install .`."
+    traceback = "the traceback is above" if traceback_shown else "-v shows the traceback"
+    what = ": ".join(filter(None, [type(error).__name__, one_line(error)]))
+    return printable(redacted(f"{what}. This is a fault of flipbatch: please report it; {traceback}."))
 
 
 def print_error(sentence: str) -> None:

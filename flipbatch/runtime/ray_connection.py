@@ -12,10 +12,12 @@ from typing import Any
 
 import ray
 import ray.data
+from ray._private.utils import get_num_cpus
 from ray.exceptions import RayError
 
 from flipbatch.errors import FlipbatchError, JobError
 from flipbatch.runtime.error_text import one_line
+from flipbatch.runtime.interruption import install_handlers
 from flipbatch.runtime.ray_address import check_answer
 from flipbatch.runtime.ray_start_errors import check_directory, start_error
 
@@ -62,6 +64,21 @@ def _connect() -> None:
     except Exception as error:
         ray.shutdown()  # of what Ray has started before the error
         raise start_error(error, running) from error
+    install_handlers()  # Ray has replaced that of SIGTERM by one that prints a trace
+
+
+def cpus_of_a_job() -> int:
+    """Return how many CPUs a job would get: those of the running Ray, or of the one that it would start.
+
+    Raises
+    ------
+    JobError
+        If a Ray should run, but can't be reached.
+    """
+    if not ray.is_initialized() and not check_answer():
+        return max(1, int(get_num_cpus()))
+    with connected():
+        return max(1, int(ray.cluster_resources().get("CPU", 0)))
 
 
 @contextmanager

@@ -32,3 +32,11 @@ def plural(count: int, one: str) -> str:
 def counted(count: int, one: str) -> str:
     """Return a count and its noun, such as ``1 frame`` or ``1,234 frames``."""
     return f"{count:,} {plural(count, one)}"
+
+
+def about(seconds: float) -> str:
+    """Return a duration in the largest unit that is at least two long: ``90 s``, ``3 min``, ``12 days``."""
+    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{round(seconds / length):,} {unit}"
+    return f"{max(1, round(seconds))} s"

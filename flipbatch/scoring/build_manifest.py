@@ -32,6 +32,7 @@ from flipbatch.storage.parquet import write_batches
 
 MANIFEST_FOLDER = "manifest"
 MISNAMED_FILE = "misnamed.parquet"
+ROWS_OF_SAMPLE = 1024
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class BuiltManifest:
         Its folder, relative to the run's directory.
     notes : tuple of str
         What users should know about it, a sentence each.
+    sample : pyarrow.Table
+        Its first rows, `schema.MANIFEST`, at most `ROWS_OF_SAMPLE`.
     """
 
     manifest_fingerprint: str
@@ -62,6 +65,7 @@ class BuiltManifest:
     plan: Plan
     folder: str
     notes: tuple[str, ...]
+    sample: pa.Table
 
     @property
     def labelled(self) -> int:
@@ -168,6 +172,7 @@ def build_from(
         plan,
         own_folder,
         tuple(notes.lines()),
+        pa.Table.from_batches(_first(min(ROWS_OF_SAMPLE, count), frames.sorted()), MANIFEST),
     )
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
+import pyarrow as pa
+
 from flipbatch.errors import OutputError
 from flipbatch.frames.film_rows import ALL_FRAMES, Thinning
 from flipbatch.frames.manifest import source
@@ -30,10 +32,12 @@ from flipbatch.scoring.build_manifest import (
 )
 from flipbatch.scoring.committed_shards import failed_frames
 from flipbatch.scoring.engines import require_engine_of_driver
+from flipbatch.scoring.estimate import START_SECONDS, estimate_line, measure_rate
 from flipbatch.scoring.executor import Executor, Work, score_with_progress
 from flipbatch.scoring.finish import METRICS_FILE, finish_run
 from flipbatch.scoring.first_pass import estimate_places, require_priors, use_engine_of_first_pass
 from flipbatch.scoring.local_executor import LocalExecutor
+from flipbatch.scoring.manifest_parts import read_shard
 from flipbatch.scoring.merge import merge_part
 from flipbatch.scoring.models import ScoringModel, load_models
 from flipbatch.scoring.place_sample import FRAMES_PER_PLACE, count_places, sample_size
@@ -320,16 +324,16 @@ def dry_run(options: ScoreOptions) -> list[str]:
     found = directory.read_identity(BEFORE_RUN_FILE)
     models = _models(options, found)
     if found is None:
-        lines = _would_start(options, directory)
+        lines = _would_start(options, directory, models)
     else:
         require_same_identity(directory.uri, found, _identity(options, models))
         directory.require_resumable()
-        lines = _would_resume(options, read_run(directory))
+        lines = _would_resume(options, read_run(directory), models)
     names = ", ".join(f"{model.name} at threshold {model.threshold:.3f}" for model in models)
     return [*lines, f"models: {names}"]
 
 
-def _would_start(options: ScoreOptions, directory: RunDirectory) -> list[str]:
+def _would_start(options: ScoreOptions, directory: RunDirectory, models: Sequence[ScoringModel]) -> list[str]:
     with (
         tempfile.TemporaryDirectory(prefix="flipbatch-") as scratch,
         _building_for_dry_run(options, scratch) as building,
@@ -344,6 +348,7 @@ def _would_start(options: ScoreOptions, directory: RunDirectory) -> list[str]:
         *manifest.notes,
         *first_pass,
         f"shards: {manifest.plan.shards}",
+        _time(manifest.frames, manifest.sample, models, options),
     ]
 
 
@@ -365,10 +370,27 @@ def _labels(manifest: BuiltManifest) -> str:
     )
 
 
-def _would_resume(options: ScoreOptions, run: ScoringRun) -> list[str]:
+def _time(frames: int, sample: pa.Table, models: Sequence[ScoringModel], options: ScoreOptions) -> str:
+    """Return a line that says how long scoring would take."""
+    if options.gpu:
+        return "time: no estimate with --gpu"
+    cores = 1
+    if options.executor == "ray":
+        from flipbatch.runtime.ray_connection import cpus_of_a_job
+
+        cores = cpus_of_a_job()
+    rate = measure_rate(sample, [model.bundle for model in models])
+    return estimate_line(frames, rate, cores, START_SECONDS[options.executor])
+
+
+def _would_resume(options: ScoreOptions, run: ScoringRun, models: Sequence[ScoringModel]) -> list[str]:
     act = "has finished" if run.directory.is_finished else "would resume"
-    committed = len(run.committed())
+    missing = run.missing_shards()
+    committed = run.plan.shards - len(missing)
     lines = [f"{act} {run.directory.uri}", *run.notes, f"shards: {run.plan.shards}, {committed} committed"]
+    if missing:
+        frames = round(run.frames * len(missing) / run.plan.shards)
+        lines.append(_time(frames, read_shard(run.manifest, run.plan, missing[0]), models, options))
     if options.retry_errors:
         failed = _all_failed_frames(LocalExecutor(), run)
         lines.append(f"frames to read again: {sum(failed.values())}")

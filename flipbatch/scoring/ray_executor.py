@@ -19,6 +19,7 @@ import ray
 import ray.data
 
 from flipbatch.models.predictor import Predictor
+from flipbatch.runtime.ray_actor_arguments import pass_arguments_as_bytes
 from flipbatch.runtime.ray_connection import connected, data_context, user_errors, warn_without_gpu
 from flipbatch.scoring.attempts import Attempt, OpenAttempts
 from flipbatch.scoring.executor import RESUME, Result, Shards, Work
@@ -101,7 +102,8 @@ def pipeline(work: Work, shards: Shards, gpu: bool) -> ray.data.Dataset:
     # A pandas block keeps an object as it is; in an Arrow table its pixels would be copied three times.
     with data_context(
         enable_progress_bars=False, target_max_block_size=_BLOCK_BYTES, batch_to_block_arrow_format=False
-    ):
+    ) as context:
+        pass_arguments_as_bytes(context)
         dataset = ray.data.range(len(chunks), override_num_blocks=len(chunks))
         dataset = dataset.map_batches(_decoding(shared), batch_size=None, num_cpus=1)
         place = _predict_on_gpus if gpu else _predict_and_commit_on_cpus

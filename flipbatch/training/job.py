@@ -9,11 +9,13 @@ import logging
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import pyarrow as pa
+
 from flipbatch.errors import OutputError
 from flipbatch.frames.manifest import Manifest, load_manifest
 from flipbatch.frames.manifest_fingerprint import manifest_fingerprint
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
-from flipbatch.runtime.wording import plural
+from flipbatch.runtime.wording import counted, plural
 from flipbatch.schema import COLUMNS, Label, Split
 from flipbatch.storage.hive_folders import column_notes
 from flipbatch.storage.parquet import write_table
@@ -22,7 +24,7 @@ from flipbatch.training.fold_results import summarise_folds
 from flipbatch.training.folds import ignored_splits, split_folds
 from flipbatch.training.options import TrainOptions
 from flipbatch.training.splits import SplitFrames, split_frames
-from flipbatch.training.start import starts
+from flipbatch.training.start import starts, weights_source
 from flipbatch.training.train_models import ModelTrainer, model_provenance, model_tally
 from flipbatch.training.trainer import Trainer
 
@@ -137,10 +139,7 @@ def _start(
 ) -> None:
     """Write ``run.json``, or check that the run found is this one; log what is in it."""
     identity = options.identity(manifest_fingerprint(splits[0].frames))
-    warnings = list(dict.fromkeys(warning for one in splits for warning in one.warnings))
-    if options.folds is not None:
-        warnings += ignored_splits(manifest.frames)
-    warnings += column_notes(directory.uri, COLUMNS)
+    warnings = _warnings(directory, options, manifest, splits)
     if found is None:
         write_table(manifest.misnamed, directory.path(MISNAMED_FILE))
         if options.folds is None:
@@ -150,21 +149,81 @@ def _start(
     else:
         require_same_identity(directory.uri, found, identity)
     if options.folds is None:
-        _log_splits(splits[0])
+        for line in _split_lines(splits[0]):
+            log.info("%s", line)
     for warning in [*manifest.notes, *warnings]:
         log.warning("%s", warning)
 
 
-def _log_splits(splits: SplitFrames) -> None:
-    for split in Split:
-        frames = splits.of(split)
-        flips = frames["label"].to_pylist().count(Label.FLIP)
-        videos, groups = (len(frames[column].unique()) for column in ("video_id", "group"))
-        log.info(
-            "%-5s %7d %s of %5d %s in %5d %s, %d flip",
-            split,
-            *(frames.num_rows, plural(frames.num_rows, "frame")),
-            *(videos, plural(videos, "video")),
-            *(groups, plural(groups, "group")),
-            flips,
-        )
+def _warnings(
+    directory: RunDirectory, options: TrainOptions, manifest: Manifest, splits: list[SplitFrames]
+) -> list[str]:
+    """Return what is doubtful about the splits and the output."""
+    warnings = list(dict.fromkeys(warning for one in splits for warning in one.warnings))
+    if options.folds is not None:
+        warnings += ignored_splits(manifest.frames)
+    return warnings + column_notes(directory.uri, COLUMNS)
+
+
+def _split_lines(splits: SplitFrames) -> list[str]:
+    """Return a line for each split: frames, videos, groups, and frames of each label."""
+    return [_split_line(split, splits.of(split)) for split in Split]
+
+
+def _split_line(split: Split, frames: pa.Table) -> str:
+    flips = frames["label"].to_pylist().count(Label.FLIP)
+    videos, groups = (len(frames[column].unique()) for column in ("video_id", "group"))
+    return (
+        f"{split:<5} {frames.num_rows:7d} {plural(frames.num_rows, 'frame')} of {videos:5d} "
+        f"{plural(videos, 'video')} in {groups:5d} {plural(groups, 'group')}, {flips} flip, "
+        f"{frames.num_rows - flips} notflip"
+    )
+
+
+# ---------------------------------------------------------------------------------------- dry run
+
+
+def dry_run(options: TrainOptions) -> list[str]:
+    """Return what `train` would do, as lines: splits, settings and warnings; write nothing.
+
+    Raises
+    ------
+    FlipbatchError
+        As `train` raises it before its work.
+    """
+    directory = RunDirectory.at(options.out)
+    found = _found_run(directory, options)
+    manifest = load_manifest(options.frames, options.manifest)
+    splits = _splits(manifest, options)
+    if found is not None:
+        identity = options.identity(manifest_fingerprint(splits[0].frames))
+        require_same_identity(directory.uri, found, identity)
+    return [
+        f"{_act(directory, found)} {directory.uri}",
+        *_lines_of_all(splits, options),
+        f"models: {', '.join(options.models)}, from weights {weights_source(options.weights)}",
+        _settings_line(options),
+        *manifest.notes,
+        *_warnings(directory, options, manifest, splits),
+    ]
+
+
+def _act(directory: RunDirectory, found: dict[str, Any] | None) -> str:
+    if found is None:
+        return "would write to"
+    return "has finished" if directory.is_finished else "would resume"
+
+
+def _lines_of_all(splits: list[SplitFrames], options: TrainOptions) -> list[str]:
+    if options.folds is None:
+        return _split_lines(splits[0])
+    return [f"fold {number} {line}" for number, one in enumerate(splits, 1) for line in _split_lines(one)]
+
+
+def _settings_line(options: TrainOptions) -> str:
+    settings = options.settings
+    workers = "in this process" if options.executor == "local" else counted(options.workers, "worker")
+    return (
+        f"settings: at most {counted(settings.epochs, 'epoch')}, patience {settings.patience}, min-delta "
+        f"{settings.min_delta:g}, seed {settings.seed}, {workers}{' with GPUs' if options.gpu else ''}"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import pty
@@ -18,8 +19,8 @@ from flipbatch.runtime.command_line import (
     FAILED,
     TOO_MANY_ERRORS,
     WRONG_ARGUMENTS,
+    add_common,
     add_frames,
-    add_logging,
     fraction,
     non_negative_integer,
     non_negative_number,
@@ -35,7 +36,8 @@ def parser():
     command.add_argument("--limit", type=positive_integer)
     command.add_argument("--min-delta", type=non_negative_number)
     command.add_argument("--threshold", type=fraction)
-    add_logging(command)
+    add_common(command)
+    command.set_defaults(go_on="The same command goes on.")
     return command
 
 
@@ -114,10 +116,26 @@ def test_an_error_for_the_user_is_one_line_and_exit_code_1(parser, started_with,
     assert capsys.readouterr().err == "error: Stop.\n"
 
 
-def test_an_internal_error_keeps_its_traceback(parser, started_with):
+def test_an_internal_error_is_one_sentence_that_calls_it_a_fault(parser, started_with, capsys):
     started_with("--frames", "/frames")
-    with pytest.raises(ZeroDivisionError):
-        run_main(parser, fails_with(ZeroDivisionError()))
+    assert run_main(parser, fails_with(ValueError("bad\nftp://me:pass@host \x1b[2J"))) == FAILED
+    fault = "This is a fault of flipbatch: please report it; -v shows the traceback."
+    assert capsys.readouterr().err == f"error: ValueError: bad; ftp://***@host \\x1b[2J. {fault}\n"
+
+
+def test_a_package_that_is_missing_is_no_fault_but_an_installation(parser, started_with, capsys):
+    started_with("--frames", "/frames")
+    assert run_main(parser, lambda _: importlib.import_module("no_such_package")) == FAILED
+    assert f"No module named 'no_such_package' for {sys.executable}: install" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), OutputError("Stop.")])
+def test_the_traceback_of_an_error_is_a_detail_of_the_log(parser, started_with, caplog, error):
+    for flags, shown in ([], False), (["-v"], True):
+        caplog.clear()
+        started_with("--frames", "/frames", *flags)
+        run_main(parser, fails_with(error))
+        assert ("Traceback" in caplog.text) is shown
 
 
 @pytest.mark.parametrize(
@@ -156,7 +174,7 @@ def test_an_interruption_is_one_line_and_exit_code_1(parser, started_with, capsy
         raise KeyboardInterrupt
 
     assert run_main(parser, interrupted) == FAILED
-    assert "Interrupted: finished work is kept." in capsys.readouterr().err
+    assert capsys.readouterr().err == "error: Interrupted. The same command goes on.\n"
 
 
 # ---------------------------------------------------------------------------------------- logging
@@ -190,10 +208,11 @@ def test_verbose_and_quiet_exclude_each_other(parser, started_with, capsys):
 
 LOGS_ONE_LINE = """
 import argparse, logging
-from flipbatch.runtime.command_line import add_logging, run
+from flipbatch.runtime.command_line import add_common, run
 parser = argparse.ArgumentParser()
-add_logging(parser)
-parser.set_defaults(main=lambda _: logging.getLogger("flipbatch.a").info("from ftp://me:pass@host") or 0)
+add_common(parser)
+log = logging.getLogger("flipbatch.a")
+parser.set_defaults(go_on="", main=lambda _: log.info("from ftp://me:pass@host") or 0)
 run(parser)
 """
 
