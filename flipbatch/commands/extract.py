@@ -29,6 +29,8 @@ EPILOG = (
     "frames failed than --max-error-rate allows."
 )
 
+GO_ON = "Files that were written are kept: the same command goes on where it stopped."
+
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
