@@ -17,39 +17,48 @@ from contextlib import suppress
 from flipbatch.runtime.command_line import add_common, run
 from flipbatch.runtime.interruption import install_handlers
 
-def polite(): time.sleep(60)
-def deaf():
-    while True:
-        with suppress(BaseException): time.sleep(60)
+def wait(*words):
+    print("ready", *words, flush=True)
+    time.sleep(60)
+def polite(): wait()
+def deaf(*words):
+    with suppress(BaseException): wait(*words)
+    deaf()
 def slow():
-    try: time.sleep(60)
+    try: wait()
     finally: time.sleep(60)
 def parent():
-    print(subprocess.Popen(["sleep", "60"], start_new_session=True).pid, flush=True)
-    deaf()
+    nowhere = subprocess.DEVNULL
+    deaf(subprocess.Popen(["sleep", "60"], start_new_session=True, stdout=nowhere, stderr=nowhere).pid)
 def exits():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(15))
-    time.sleep(60)
+    wait()
 def replaced():
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     install_handlers()
-    time.sleep(60)
+    wait()
 
 parser = argparse.ArgumentParser()
 add_common(parser)
 main = globals()[sys.argv.pop()]
-parser.set_defaults(go_on="Go on.", main=lambda _: print("ready", flush=True) or main())
+parser.set_defaults(go_on="Go on.", main=lambda _: main())
 sys.exit(run(parser))
 """
 
 
 def start(what: str) -> subprocess.Popen[str]:
     """Start a command that never ends, and wait until it runs."""
+    return announced(what)[0]
+
+
+def announced(what: str) -> tuple[subprocess.Popen[str], list[str]]:
+    """Start a command; return it with what it says of itself when it runs."""
     command = [sys.executable, "-c", PROGRAM, what]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+    ready, *words = process.stdout.readline().split()
+    assert ready == "ready"
+    return process, words
 
 
 def end(process: subprocess.Popen[str], *signals: signal.Signals) -> float:
@@ -92,11 +101,9 @@ def runs(process: int) -> bool:
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="only Linux names processes for sure")
 def test_processes_that_a_command_has_started_end_with_it() -> None:
-    process = start("parent")
-    assert process.stdout is not None
-    child = int(process.stdout.readline())
+    process, (child,) = announced("parent")
     end(process, signal.SIGINT, signal.SIGINT)
-    assert not runs(child)
+    assert not runs(int(child))
 
 
 def test_ctrl_c_that_nohup_ignores_stays_ignored() -> None:
