@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from flipbatch import __version__
-from flipbatch.commands import benchmark, demo, extract, pretrain, score, train
+from flipbatch.commands import benchmark, demo, export, extract, pretrain, score, train
 from flipbatch.runtime.command_line import add_common, run
 from flipbatch.runtime.completion import INSTALLATION, add_completion
 from flipbatch.runtime.native_decoder import NATIVE_DECODER
@@ -19,6 +19,7 @@ COMMANDS = {
     "train": train,
     "score": score,
     "extract": extract,
+    "export": export,
     "demo": demo,
     "pretrain": pretrain,
     "benchmark": benchmark,
