@@ -21,9 +21,7 @@ GO_ON = "Nothing was written: the same command exports again."
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Add the command's arguments to its parser."""
-    command.add_argument(
-        "bundle", metavar="BUNDLE", help="a model bundle, OUT/models/NAME, or pretrained:NAME"
-    )
+    command.add_argument("bundle", metavar="BUNDLE", help="a bundle, OUT/models/NAME, or pretrained:NAME")
     command.add_argument("--format", choices=["onnx"], default="onnx", help="of the file (default: onnx)")
     command.add_argument("--out", required=True, metavar="URI", help="the file that is written")
 

@@ -91,9 +91,8 @@ def _require_onnx() -> None:
         import onnxruntime
         import onnxscript
     except ImportError as error:
-        raise InputError(
-            f"{error.name} is not installed: pip install onnx onnxruntime onnxscript."
-        ) from error
+        install = "pip install onnx onnxruntime onnxscript"
+        raise InputError(f"{error.name} is not installed: {install}.") from error
     del onnx, onnxruntime, onnxscript
 
 
