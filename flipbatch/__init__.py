@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from flipbatch.runtime.versions import VERSION
@@ -148,6 +149,7 @@ def score(
     every: int | None = None,
     fps: float | None = None,
     append: bool = False,
+    report_thumbnails: int = 24,
     executor: Executor = "local",
 ) -> dict[str, Any]:
     """Predict every frame of a directory or manifest with one or more models, into Parquet.
@@ -178,6 +180,8 @@ def score(
         Of films, read at most so many frames per second; above 0. Not together with `every`.
     append : bool
         List the frames of a finished run anew, and score only those that it does not have.
+    report_thumbnails : int
+        Number of frames per model that ``report.html`` shows; 0 shows none.
     executor : {"local", "ray"}
         Where to score. Both give the same tables.
 
@@ -209,7 +213,7 @@ def score(
         thinning=Thinning(every, fps),
         append=append,
     )
-    return run(options, write_report)
+    return run(options, partial(write_report, number_of_thumbnails=report_thumbnails))
 
 
 def read_predictions(out: str, model: str | None = None) -> pd.DataFrame:

@@ -91,9 +91,7 @@ class FrameExamples:
         )
 
 
-def _first(
-    rows: pa.Table, chosen: NDArray[np.bool_], rank: NDArray[np.float64]
-) -> tuple[FrameExample, ...]:
+def _first(rows: pa.Table, chosen: NDArray[np.bool_], rank: NDArray[np.float64]) -> tuple[FrameExample, ...]:
     """Return the chosen rows of the lowest ranks; of equal ranks the first rows."""
     found = np.flatnonzero(chosen)
     first = found[np.argsort(rank[found], kind="stable")[:MOST_EXAMPLES]]
@@ -101,9 +99,7 @@ def _first(
     return tuple(map(FrameExample._make, zip(rank[first].tolist(), *columns, strict=True)))
 
 
-def _merged(
-    first: tuple[FrameExample, ...], second: tuple[FrameExample, ...]
-) -> tuple[FrameExample, ...]:
+def _merged(first: tuple[FrameExample, ...], second: tuple[FrameExample, ...]) -> tuple[FrameExample, ...]:
     return tuple(sorted((*first, *second), key=_order)[:MOST_EXAMPLES])
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flipbatch.evaluation.threshold import is_flip
 from flipbatch.report.contents import Json, look
 from flipbatch.report.pictures import Picture, data_uri
 from flipbatch.runtime.wording import counted
@@ -22,12 +23,19 @@ if TYPE_CHECKING:
 _INCHES = (4.4, 2.9)
 
 _THEMES = {
-    "light": {"ink": "#1d1f22", "soft": "#63676d", "line": "#e2e2de", "first": "#2b6cb0", "second": "#b7661b"},
+    "light": {
+        "ink": "#1d1f22",
+        "soft": "#63676d",
+        "line": "#e2e2de",
+        "first": "#2b6cb0",
+        "second": "#b7661b",
+    },
     "dark": {"ink": "#e4e4e1", "soft": "#9a9fa6", "line": "#30343a", "first": "#6aa9ea", "second": "#e2a25f"},
 }
 """As in ``report.css``; ``first`` and ``second`` are the colours of curves."""
 
 Colours = dict[str, str]
+Draw = Callable[["Axes", Colours], None]
 
 
 def learning_curve(history: Sequence[Json], key: str, title: str, kept: int) -> Picture:
@@ -43,6 +51,8 @@ def learning_curve(history: Sequence[Json], key: str, title: str, kept: int) -> 
     kept : int
         The best epoch, counted from 0.
     """
+    from matplotlib.ticker import MaxNLocator
+
     epochs = [entry["epoch"] + 1 for entry in history]
     passes = {name: _values(history, name, key) for name in ("train", "val")}
 
@@ -50,11 +60,11 @@ def learning_curve(history: Sequence[Json], key: str, title: str, kept: int) -> 
         axes.plot(epochs, passes["train"], color=colours["second"], label="training", marker=_dot(epochs))
         axes.plot(epochs, passes["val"], color=colours["first"], label="validation", marker=_dot(epochs))
         axes.axvline(kept + 1, color=colours["soft"], linestyle=":", label="epoch kept")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
 
-    last = passes["val"][kept]
-    text = f"{title} over {counted(len(epochs), 'epoch')}; {last:.3f} on validation in epoch {kept + 1}, which was kept"
+    at_kept = f"{passes['val'][kept]:.3f} on validation in epoch {kept + 1}, which was kept"
+    text = f"{title} over {counted(len(epochs), 'epoch')}; {at_kept}"
     return _picture(draw, text, "epoch", title)
 
 
@@ -80,22 +90,29 @@ def precision_recall_curve(
         (N,), whether the frame is a flip; at least one is.
     threshold : float
     """
-    from sklearn.metrics import precision_recall_curve as all_thresholds
-    from sklearn.metrics import precision_score, recall_score
+    from sklearn.metrics import precision_recall_curve as at_all_thresholds
 
-    precision, recall, _ = all_thresholds(truth, probability)
-    predicted = probability >= threshold
-    at = recall_score(truth, predicted), precision_score(truth, predicted, zero_division=1.0)
+    precision, recall, _ = at_all_thresholds(truth, probability)
+    predicted = is_flip(probability, threshold)
+    found = int((predicted & truth).sum())
+    at = found / int(truth.sum()), found / max(1, int(predicted.sum()))
 
     def draw(axes: Axes, colours: Colours) -> None:
         axes.step(recall, precision, color=colours["first"], where="post")
-        axes.axhline(truth.mean(), color=colours["soft"], linestyle=":", label="all flip")
-        axes.plot(*at, "o", color=colours["second"], label=f"threshold {threshold:.3f}", clip_on=False)
+        axes.axhline(float(truth.mean()), color=colours["soft"], linestyle=":", label="all flip")
+        axes.plot(
+            *at,
+            marker="o",
+            linestyle="",
+            color=colours["second"],
+            label=f"threshold {threshold:.3f}",
+            clip_on=False,
+        )
         axes.set(xlim=(0, 1.01), ylim=(0, 1.03))
         axes.legend(loc="lower left")
 
-    text = f"Precision against recall; at the threshold {threshold:.3f}, precision {at[1]:.3f} and recall {at[0]:.3f}"
-    return _picture(draw, text, "recall", "precision")
+    text = f"precision {at[1]:.3f} and recall {at[0]:.3f} at the threshold {threshold:.3f}"
+    return _picture(draw, f"Precision against recall; {text}", "recall", "precision")
 
 
 def reliability_curve(model_card: Json) -> Picture | None:
@@ -114,7 +131,8 @@ def reliability_curve(model_card: Json) -> Picture | None:
         axes.scatter(predicted, flips, 12 + 90 * frames / frames.max(), colours["first"], clip_on=False)
         axes.set(xlim=(0, 1), ylim=(0, 1))
 
-    text = f"Share of flips against mean predicted probability, of {counted(int(frames.sum()), 'validation frame')}"
+    of_frames = counted(int(frames.sum()), "validation frame")
+    text = f"Share of flips against mean predicted probability, of {of_frames}"
     return _picture(draw, text, "mean probability", "share of flips")
 
 
@@ -126,11 +144,11 @@ def _has_frames(entry: Any) -> bool:
 # ---------------------------------------------------------------------------------------- drawing
 
 
-def _picture(draw: Callable[[Axes, Colours], None], text: str, x: str, y: str) -> Picture:
-    return Picture(*(_svg(draw, colours, x, y) for colours in _THEMES.values()), text)
+def _picture(draw: Draw, text: str, x: str, y: str) -> Picture:
+    return Picture(_svg(draw, _THEMES["light"], x, y), _svg(draw, _THEMES["dark"], x, y), text)
 
 
-def _svg(draw: Callable[[Axes, Colours], None], colours: Colours, x: str, y: str) -> str:
+def _svg(draw: Draw, colours: Colours, x: str, y: str) -> str:
     """Draw in one theme; the same values give the same bytes."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -145,7 +163,7 @@ def _svg(draw: Callable[[Axes, Colours], None], colours: Colours, x: str, y: str
     return data_uri(file.getvalue(), "image/svg+xml")
 
 
-def _style(colours: Colours) -> dict[str, Any]:
+def _style(colours: Colours) -> dict[Any, Any]:
     return {
         "svg.hashsalt": "flipbatch",
         "font.size": 10,

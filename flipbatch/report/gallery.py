@@ -94,7 +94,6 @@ def _gallery(title: str, frames: Sequence[FrameExample], pictures: Mapping[str, 
 
 
 def _shot(frame: FrameExample, picture: Thumbnail) -> Shot:
-    caption = f"frame {frame.frame_number}: {frame.probability:.3f}"
-    label = frame.label or "without label"
-    text = f"Frame {frame.frame_number} of video {frame.video_id}, {label}, flip probability {frame.probability:.3f}"
-    return Shot(picture, text, frame.video_id, caption)
+    of_video = f"Frame {frame.frame_number} of video {frame.video_id}, {frame.label or 'without label'}"
+    text = f"{of_video}, flip probability {frame.probability:.3f}"
+    return Shot(picture, text, frame.video_id, f"frame {frame.frame_number}: {frame.probability:.3f}")

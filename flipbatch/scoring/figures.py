@@ -109,7 +109,7 @@ def _label_codes(labels: pa.ChunkedArray) -> NDArray[np.int64]:
 
 
 def video_figures(
-    predictions: pa.Table, videos: pa.Table, by_wrong_frames: bool, events: pa.Table | None = None
+    predictions: pa.Table, videos: pa.Table, by_wrong_frames: bool, turning: NDArray[np.bool_] | None = None
 ) -> VideoFigures:
     """Sum up the videos of one model.
 
@@ -119,12 +119,12 @@ def video_figures(
         `schema.PREDICTIONS` and `schema.VIDEOS` of the same videos in the same order.
     by_wrong_frames : bool
         Whether the run has labels: videos are ranked by their wrong frames, else by those predicted ``flip``.
-    events : pyarrow.Table, optional
-        `schema.EVENTS`: the page turns that were found in these videos.
+    turning : ndarray, optional
+        (N,), bool: whether each row of the predictions is in a page turn that was found.
     """
     wrong = videos["fp"].to_numpy() + videos["fn"].to_numpy()
     flips = videos["predicted_flip_frames"].to_numpy()
-    columns = [*videos.columns, *timelines(predictions, events).columns]
+    columns = [*videos.columns, *timelines(predictions, turning).columns]
     ranked = pa.table([*columns, pa.array(wrong if by_wrong_frames else flips)], schema=RANKED_VIDEOS)
     return VideoFigures(
         videos=videos.num_rows,

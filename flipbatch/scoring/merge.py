@@ -81,12 +81,11 @@ class _PartWriter:
         self._writers[name].write(predictions, row_group_size=ROWS_PER_GROUP)
         videos = videos_of(predictions.append_column("group", rows["group"]), name, threshold)
         film = FilmFrames.of(rows, rows[name], threshold)
-        events = event_table(film, name)
         self._tables[VIDEOS, name].append(videos)
-        self._tables[EVENTS, name].append(events)
+        self._tables[EVENTS, name].append(event_table(film, name))
         self._tables[STILLS, name].append(still_table(film, name))
         labelled = self._run.labelled > 0
-        return ModelTotals.of(predictions, videos, labelled, threshold, events, tally_turns(film))
+        return ModelTotals.of(predictions, videos, labelled, threshold, tally_turns(film), film.turning)
 
     def write(self, part: int) -> None:
         for name, writer in self._writers.items():

@@ -33,15 +33,15 @@ TIMELINES = pa.schema(
 that was found."""
 
 
-def timelines(predictions: pa.Table, events: pa.Table | None = None) -> pa.Table:
+def timelines(predictions: pa.Table, turning: NDArray[np.bool_] | None = None) -> pa.Table:
     """Return the timeline of each video.
 
     Parameters
     ----------
     predictions : pyarrow.Table
         `schema.PREDICTIONS` of one model and whole videos, sorted.
-    events : pyarrow.Table, optional
-        `schema.EVENTS`: the page turns that were found in these videos.
+    turning : ndarray, optional
+        (N,), bool: whether each row is in a page turn that was found.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def timelines(predictions: pa.Table, events: pa.Table | None = None) -> pa.Table
     starts, per_video = _stretches(firsts, ends)
     probability = predictions["flip_probability"].to_numpy().astype(np.float32)
     flips = equals(predictions["label"], Label.FLIP)
-    found = _in_turns(predictions, firsts, ends, events)
+    found = np.zeros_like(flips) if turning is None else turning
     offsets = np.append(0, np.cumsum(per_video)).astype(np.int32)
     values = [
         _levels(np.fmax.reduceat(probability, starts)),
@@ -87,21 +87,3 @@ def _levels(probability: NDArray[np.float32]) -> pa.Array:
     levels = np.full(len(probability), NO_LEVEL, dtype=np.uint8)
     levels[known] = np.round(probability[known] * LEVELS).astype(np.uint8)
     return pa.array(levels)
-
-
-def _in_turns(
-    predictions: pa.Table, firsts: NDArray[np.int64], ends: NDArray[np.int64], events: pa.Table | None
-) -> NDArray[np.bool_]:
-    """Return whether each row is in a page turn."""
-    found = np.zeros(predictions.num_rows, dtype=bool)
-    if events is None:
-        return found
-    numbers = predictions["frame_number"].to_numpy()
-    ids = predictions["video_id"].take(pa.array(firsts)).to_pylist()
-    rows = dict(zip(ids, zip(firsts.tolist(), ends.tolist(), strict=True), strict=True))
-    turns = (events[name].to_pylist() for name in ("video_id", "first_frame", "last_frame"))
-    for video_id, first, last in zip(*turns, strict=True):
-        start, end = rows[video_id]
-        within = numbers[start:end]
-        found[start + np.searchsorted(within, first) : start + np.searchsorted(within, last, "right")] = True
-    return found

@@ -49,7 +49,9 @@ class Timing:
     def __add__(self, other: Timing) -> Timing:
         return Timing(
             frames=self.frames + other.frames,
-            first=min(self.first, other.first) if self.workers and other.workers else self.first + other.first,
+            first=min(self.first, other.first)
+            if self.workers and other.workers
+            else self.first + other.first,
             last=max(self.last, other.last),
             decoding=self.decoding + other.decoding,
             predicting=self.predicting + other.predicting,

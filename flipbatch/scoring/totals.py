@@ -57,24 +57,24 @@ class ModelTotals:
         videos: pa.Table,
         by_wrong_frames: bool,
         threshold: float,
-        events: pa.Table | None = None,
         turns: EventTally = _NO_TURNS,
+        turning: NDArray[np.bool_] | None = None,
     ) -> ModelTotals:
         """Sum up whole videos of one model.
 
         Parameters
         ----------
-        predictions, videos, events : pyarrow.Table
-            `schema.PREDICTIONS`, `schema.VIDEOS` and `schema.EVENTS`.
-        by_wrong_frames : bool
-            See `figures.video_figures`.
+        predictions, videos : pyarrow.Table
+            `schema.PREDICTIONS` and `schema.VIDEOS`.
+        by_wrong_frames, turning
+            Of `figures.video_figures`.
         threshold : float
         turns : EventTally
         """
         return cls(
             tally(videos),
             histogram(predictions),
-            video_figures(predictions, videos, by_wrong_frames, events),
+            video_figures(predictions, videos, by_wrong_frames, turning),
             turns,
             FrameExamples.of(predictions, threshold),
         )

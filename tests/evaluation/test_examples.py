@@ -40,7 +40,7 @@ def test_the_most_confident_mistakes_come_first():
 def test_of_frames_without_label_those_nearest_to_the_threshold_come_first():
     found = FrameExamples.of(rows_of((None, 0.9), (None, 0.31), (None, 0.2), (None, None)), 0.3)
     assert numbers(found.uncertain) == [1, 2, 0]
-    assert not found.missed and not found.false
+    assert (found.missed, found.false) == ((), ())
 
 
 def test_examples_of_parts_add_up_to_those_of_the_whole():

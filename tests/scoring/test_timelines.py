@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
+import numpy as np
 
 from flipbatch.scoring.timelines import NO_LEVEL, STRETCHES, TIMELINES, timelines
 from tests.scoring.test_totals import rows_of
@@ -30,11 +30,12 @@ def test_one_flip_of_a_long_video_is_seen():
     assert row["truth"] == [False] * (STRETCHES - 1) + [True]
 
 
-def test_page_turns_are_between_their_frame_numbers():
-    rows = rows_of({"a": [(None, 0.5)] * 5, "b": [(None, 0.5)] * 3})
-    turns = pa.table({"video_id": ["a", "b"], "first_frame": [1, 2], "last_frame": [2, 9]})
-    found = timelines(rows, turns)["turns"].to_pylist()
-    assert found == [[False, True, True, False, False], [False, False, True]]
+def test_a_stretch_is_in_a_page_turn_if_a_frame_of_it_is():
+    rows = rows_of({"a": [(None, 0.5)] * 3, "b": [(None, 0.5)] * 80})
+    turning = np.isin(np.arange(83), [1, 2, 82])
+    first, second = timelines(rows, turning)["turns"].to_pylist()
+    assert first == [False, True, True]
+    assert second == [False] * 39 + [True]
 
 
 def test_no_frames_have_no_timelines():
