@@ -90,6 +90,7 @@ def train(
     folds: int | None = None,
     leave_one_out: bool = False,
     resume: bool = False,
+    report_thumbnails: int = 24,
     executor: Executor = "local",
 ) -> dict[str, Any]:
     """Train models on labelled frames and compare them.
@@ -114,6 +115,8 @@ def train(
         Cross-validate with this number of folds of groups, at least 2; or hold out one group at a time.
     resume : bool
         Continue the run in `out`.
+    report_thumbnails : int
+        Number of test frames per model that ``report.html`` shows; 0 shows none.
     executor : {"local", "ray"}
         Where to train.
 
@@ -127,13 +130,15 @@ def train(
     flipbatch.errors.FlipbatchError
         Its message says what to do.
     """
+    from flipbatch.report.training_page import write_training_report
     from flipbatch.training.job import train as run
     from flipbatch.training.options import FoldPlan, Settings, TrainOptions
 
     settings = Settings(epochs, patience, min_delta, seed, rendered_share)
     plan = FoldPlan(folds) if folds or leave_one_out else None
     names = tuple(models)
-    return run(TrainOptions(out, frames, manifest, names, weights, settings, plan, executor, resume=resume))
+    options = TrainOptions(out, frames, manifest, names, weights, settings, plan, executor, resume=resume)
+    return run(options, write_report=partial(write_training_report, number_of_thumbnails=report_thumbnails))
 
 
 def score(

@@ -1,4 +1,4 @@
-"""Frames to look at: the most confident mistakes of a model, or without labels the frames it is least sure of.
+"""Frames to look at: the most confident mistakes of a model; without labels, the least certain frames.
 
 Knows the columns of predictions. Does not know files, pixels or markup. Examples of disjoint sets of frames
 add, in memory that does not grow with the number of frames.

@@ -30,8 +30,8 @@ def load_thumbnails(uris: Sequence[str], side: int) -> Iterator[npt.NDArray[np.u
     Yields
     ------
     ndarray or None
-        (height, width, 3), uint8, RGB. None if the frame can't be read or decoded. After the first frames that
-        the storage does not deliver, no others are tried: a storage that fails is not asked again and again.
+        (height, width, 3), uint8, RGB. None if the frame can't be read or decoded. After the first frames
+        that the storage does not deliver, no others are tried: it is not asked again and again.
     """
     size = InputSize(side, side)
     failing = False
