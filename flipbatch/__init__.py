@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from flipbatch.runtime.versions import VERSION
@@ -89,6 +90,7 @@ def train(
     folds: int | None = None,
     leave_one_out: bool = False,
     resume: bool = False,
+    report_thumbnails: int = 24,
     executor: Executor = "local",
 ) -> dict[str, Any]:
     """Train models on labelled frames and compare them.
@@ -113,6 +115,8 @@ def train(
         Cross-validate with this number of folds of groups, at least 2; or hold out one group at a time.
     resume : bool
         Continue the run in `out`.
+    report_thumbnails : int
+        Number of test frames per model that ``report.html`` shows; 0 shows none.
     executor : {"local", "ray"}
         Where to train.
 
@@ -126,13 +130,15 @@ def train(
     flipbatch.errors.FlipbatchError
         Its message says what to do.
     """
+    from flipbatch.report.training_page import write_training_report
     from flipbatch.training.job import train as run
     from flipbatch.training.options import FoldPlan, Settings, TrainOptions
 
     settings = Settings(epochs, patience, min_delta, seed, rendered_share)
     plan = FoldPlan(folds) if folds or leave_one_out else None
     names = tuple(models)
-    return run(TrainOptions(out, frames, manifest, names, weights, settings, plan, executor, resume=resume))
+    options = TrainOptions(out, frames, manifest, names, weights, settings, plan, executor, resume=resume)
+    return run(options, write_report=partial(write_training_report, number_of_thumbnails=report_thumbnails))
 
 
 def score(
@@ -148,6 +154,7 @@ def score(
     every: int | None = None,
     fps: float | None = None,
     append: bool = False,
+    report_thumbnails: int = 24,
     executor: Executor = "local",
 ) -> dict[str, Any]:
     """Predict every frame of a directory or manifest with one or more models, into Parquet.
@@ -178,6 +185,8 @@ def score(
         Of films, read at most so many frames per second; above 0. Not together with `every`.
     append : bool
         List the frames of a finished run anew, and score only those that it does not have.
+    report_thumbnails : int
+        Number of frames per model that ``report.html`` shows; 0 shows none.
     executor : {"local", "ray"}
         Where to score. Both give the same tables.
 
@@ -209,7 +218,7 @@ def score(
         thinning=Thinning(every, fps),
         append=append,
     )
-    return run(options, write_report)
+    return run(options, partial(write_report, number_of_thumbnails=report_thumbnails))
 
 
 def read_predictions(out: str, model: str | None = None) -> pd.DataFrame:

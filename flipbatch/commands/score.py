@@ -6,6 +6,7 @@ Parses, calls the library and sets the exit code.
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flipbatch.runtime.command_line import (
@@ -13,6 +14,7 @@ from flipbatch.runtime.command_line import (
     TOO_MANY_ERRORS,
     add_frames,
     add_thinning,
+    add_thumbnails,
     fraction,
     positive_integer,
     print_error,
@@ -97,6 +99,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         help="resume a run even if its other frames were scored with another device, precision or version; "
         "probabilities differ by some thousandths (default: refuse)",
     )
+    add_thumbnails(command)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -111,7 +114,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         show(dry_run(options))
         return DONE
-    metrics = score(options, write_report)
+    metrics = score(options, partial(write_report, number_of_thumbnails=arguments.report_thumbnails))
     show([*summary_lines(metrics), f"written to {redacted(arguments.out)}"])
     return _exit_code(metrics, arguments.max_error_rate)
 

@@ -6,10 +6,12 @@ Parses, calls the library and sets the exit code.
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flipbatch.runtime.command_line import (
     add_frames,
+    add_thumbnails,
     fraction,
     non_negative_integer,
     non_negative_number,
@@ -28,10 +30,10 @@ DESCRIPTION = (
     "made here never divide a group. The best model is chosen on validation."
 )
 EPILOG = (
-    "Writes run.json, models/NAME/, test_videos/NAME.parquet, comparison.json, splits.parquet, "
-    "misnamed.parquet, failures.parquet if some frames can't be decoded, and _SUCCESS last. With --folds or "
-    "--leave-one-out, models/, test_videos/ and splits.parquet are below folds/NN/, and folds.json replaces "
-    "comparison.json. "
+    "Writes run.json, models/NAME/, test_videos/NAME.parquet, test_frames/NAME.parquet, comparison.json, "
+    "report.html, splits.parquet, misnamed.parquet, failures.parquet if some frames can't be decoded, and "
+    "_SUCCESS last. With --folds or --leave-one-out, models/, test_videos/, test_frames/ and splits.parquet "
+    "are below folds/NN/, and folds.json replaces comparison.json and report.html. "
     "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments."
 )
 GO_ON = "The same command with --resume continues after the last finished epoch."
@@ -48,6 +50,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     _add_early_stopping(command)
     _add_folds(command)
     _add_execution(command)
+    add_thumbnails(command)
     command.add_argument("--resume", action="store_true", help="resume the run in --out")
     command.add_argument(
         "--dry-run",
@@ -165,6 +168,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Train; return the exit code."""
     from flipbatch.errors import redacted
     from flipbatch.report.terminal import comparison_lines, folds_lines
+    from flipbatch.report.training_page import write_training_report
     from flipbatch.runtime.standard_streams import show
     from flipbatch.training.job import dry_run, train
 
@@ -172,7 +176,8 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         show(dry_run(options))
         return 0
-    result = train(options)
+    write_report = partial(write_training_report, number_of_thumbnails=arguments.report_thumbnails)
+    result = train(options, write_report=write_report)
     lines = comparison_lines(result) if options.folds is None else folds_lines(result)
     show([*lines, f"written to {redacted(arguments.out)}"])
     return 0

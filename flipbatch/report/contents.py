@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flipbatch.evaluation.examples import FrameExamples
 from flipbatch.runtime.run_directory import RUN_FILE
 from flipbatch.scoring.figures import FrameError, VideoFigures
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.totals import PartTotals
 
 Json = Mapping[str, Any]
+JsonByName = Mapping[str, Json]
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,18 @@ class Report:
         Frames by label and probability of each model: int64 [3, BINS], rows as `scoring.figures.LABELS`.
     videos : mapping of str to VideoFigures
         By model.
+    examples : mapping of str to FrameExamples
+        The frames to look at, by model.
     errors : tuple of FrameError
-        The first frames without a probability, in the order of the manifest.
+        The first frames of each status but ``ok``, in the order of the manifest.
     """
 
     run: Json
     metrics: Json
-    model_cards: Mapping[str, Json]
+    model_cards: JsonByName
     histograms: Mapping[str, NDArray[np.int64]]
     videos: Mapping[str, VideoFigures]
+    examples: Mapping[str, FrameExamples]
     errors: tuple[FrameError, ...]
 
     @property
@@ -53,7 +58,7 @@ class Report:
         return [str(note) for note in look(self.run, "manifest", "notes") or ()]
 
 
-def gather(run: ScoringRun, metrics: Json, model_cards: Mapping[str, Json], totals: PartTotals) -> Report:
+def gather(run: ScoringRun, metrics: Json, model_cards: JsonByName, totals: PartTotals) -> Report:
     """Return the contents of a run's report.
 
     Parameters
@@ -77,6 +82,7 @@ def gather(run: ScoringRun, metrics: Json, model_cards: Mapping[str, Json], tota
         model_cards=model_cards,
         histograms=totals.histograms,
         videos=totals.video_figures,
+        examples=totals.examples,
         errors=totals.errors,
     )
 

@@ -1,4 +1,4 @@
-"""Plots of the report as shapes of SVG: intervals, histograms, reliability.
+"""Small plots within a table or a row as shapes of SVG: intervals and histograms.
 
 Knows numbers and geometry. Does not know markup or colours: the template draws the shapes, the stylesheet
 colours them.
@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from flipbatch.report.contents import Json, look
 from flipbatch.runtime.wording import counted
 from flipbatch.scoring.figures import BINS, LABELS
 
@@ -23,9 +21,8 @@ _TALLEST_BAR = 58
 
 @dataclass(frozen=True)
 class Shape:
-    """One element of SVG: ``rect``, ``line`` or ``circle``, its class, its numbers, and a tooltip."""
+    """A ``rect`` of SVG: its class, its numbers, and a tooltip."""
 
-    element: str
     css_class: str
     numbers: Mapping[str, float]
     title: str = ""
@@ -39,15 +36,12 @@ class Plot:
     ----------
     css_class, view_box, label : str
     shapes : sequence of Shape
-    aspect : str
-        ``none`` stretches both axes apart; ``xMidYMid`` keeps the aspect.
     """
 
     css_class: str
     view_box: str
     label: str
     shapes: Sequence[Shape]
-    aspect: str = "none"
 
 
 @dataclass(frozen=True)
@@ -109,37 +103,5 @@ def _bar(bin_: int, count: int, height: float, kind: str) -> Shape:
     return _rect(f"bar-{kind}", bin_ * width + 0.3, _PANEL_HEIGHT - tall, width - 0.6, tall, title)
 
 
-def reliability(model_card: Json) -> Plot | None:
-    """Draw the reliability curve of a model card; None if it has none."""
-    curve = look(model_card, "calibration", "reliability")
-    entries = [entry for entry in curve if _has_frames(entry)] if isinstance(curve, list) else []
-    if not entries:
-        return None
-    most = max(entry["frames"] for entry in entries)
-    diagonal = Shape("line", "diagonal", {"x1": 0, "y1": 100, "x2": 100, "y2": 0})
-    dots = [_dot(entry, most) for entry in entries]
-    frames = sum(entry["frames"] for entry in entries)
-    label = f"Reliability of {counted(frames, 'validation frame')}"
-    return Plot("reliability", "-4 -4 108 108", label, [diagonal, *dots], aspect="xMidYMid")
-
-
-def _has_frames(entry: Any) -> bool:
-    numbers = [look(entry, key) for key in ("frames", "mean_probability", "share_of_flips")]
-    return all(isinstance(number, int | float) for number in numbers) and numbers[0] > 0
-
-
-def _dot(entry: Json, most: int) -> Shape:
-    title = (
-        f"{counted(entry['frames'], 'frame')}: mean probability {entry['mean_probability']:.3f}, "
-        f"share of flips {entry['share_of_flips']:.3f}"
-    )
-    numbers = {
-        "cx": 100 * entry["mean_probability"],
-        "cy": 100 - 100 * entry["share_of_flips"],
-        "r": 1.2 + 2.8 * (entry["frames"] / most) ** 0.5,
-    }
-    return Shape("circle", "dot", numbers, title)
-
-
 def _rect(css_class: str, x: float, y: float, width: float, height: float, title: str = "") -> Shape:
-    return Shape("rect", css_class, {"x": x, "y": y, "width": width, "height": height}, title)
+    return Shape(css_class, {"x": x, "y": y, "width": width, "height": height}, title)

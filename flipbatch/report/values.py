@@ -14,6 +14,21 @@ def decimals(value: float | None, missing: str) -> str:
     return missing if value is None else f"{value:.3f}"
 
 
+def count(value: int | None) -> str:
+    """Return an integer with thousands separators, a dash for None."""
+    return "–" if value is None else f"{value:,}"
+
+
+def signed(value: float) -> str:
+    """Return a difference with its sign and three decimals."""
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def number(value: float | None) -> str:
+    """Return a number with three decimals, or ``undefined``."""
+    return decimals(value, "undefined")
+
+
 def shortened(text: str, width: int) -> str:
     """Return a text of at most `width` characters; an ellipsis stands for a missing end."""
     return text if len(text) <= width else text[: width - 1] + "…"

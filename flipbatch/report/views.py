@@ -12,7 +12,7 @@ from typing import Any
 from flipbatch.evaluation.counts import Counts
 from flipbatch.report.contents import Json, Report, look
 from flipbatch.report.plots import Plot, interval
-from flipbatch.report.values import decimals, unseen_f1
+from flipbatch.report.values import count, number, unseen_f1
 from flipbatch.report.warnings import call_all_flip
 from flipbatch.runtime.wording import counted
 
@@ -52,21 +52,6 @@ class Section:
     columns: int
 
 
-def count(value: int | None) -> str:
-    """Return an integer with thousands separators, a dash for None."""
-    return "–" if value is None else f"{value:,}"
-
-
-def signed(value: float) -> str:
-    """Return a difference with its sign and three decimals."""
-    return f"{value:+.3f}".replace("-", "−")
-
-
-def number(value: float | None) -> str:
-    """Return a number with three decimals, or ``undefined``."""
-    return decimals(value, "undefined")
-
-
 def source(report: Report) -> str:
     """Return the URI that the frames come from."""
     identity = report.run["identity"]
@@ -91,33 +76,56 @@ def facts(report: Report) -> dict[str, int]:
     }
 
 
+def failed(report: Report) -> dict[str, int]:
+    """Return how many frames have each status but ``ok``, the most frequent first."""
+    counts = report.metrics["frames"]["errors"]
+    return {
+        status.replace("_", " "): counts[status]
+        for status in sorted(counts, key=lambda status: -counts[status])
+        if counts[status]
+    }
+
+
 # ---------------------------------------------------------------------------------------- comparison
 
 
-def model_heads(report: Report) -> list[tuple[str, bool]]:
-    """Return each model's name, and whether its F1 is the largest of several."""
+def best_f1(report: Report) -> set[str]:
+    """Return the names of the models whose F1 is the largest of several."""
     scores = {name: model["frames"]["f1"] for name, model in report.metrics["models"].items()}
     best = max((score for score in scores.values() if score is not None), default=None)
-    return [(name, len(scores) > 1 and best is not None and score == best) for name, score in scores.items()]
+    return {name for name, score in scores.items() if len(scores) > 1 and best is not None and score == best}
 
 
 def comparison(report: Report) -> list[Section]:
     """Return the sections of the comparison; without labels, only the predictions."""
-    models = list(report.metrics["models"].values())
     if report.metrics["note"]:
         return [_predictions(report, None)]
+    models = list(report.metrics["models"].values())
+    *before, last = measured_sections(models, report.metrics["videos"])
+    return [*before, _predictions(report, ""), last]
+
+
+def measured_sections(models: Sequence[Json], videos: int) -> list[Section]:
+    """Return the sections of measures: of videos, of frames, and of the frames of each video.
+
+    Parameters
+    ----------
+    models : sequence of mapping
+        Of each model ``frames``, ``videos`` and ``per_video``, as in ``metrics.json``.
+    videos : int
+        How many videos there are.
+    """
     columns = len(models) + 2
-    frames, videos = [model["frames"] for model in models], [model["videos"] for model in models]
+    frames, of_videos = [model["frames"] for model in models], [model["videos"] for model in models]
     return [
-        Section("Per video (one prediction each)", _measured(videos), columns),
-        Section("Per frame (one prediction each)", [*_measured(frames), *_details(frames)], columns),
-        _predictions(report, ""),
-        Section("F1 of each video's frames", _per_video(models, report), columns),
+        Section("Per video (one prediction each)", measured_rows(of_videos), columns),
+        Section("Per frame (one prediction each)", [*measured_rows(frames), *_details(frames)], columns),
+        Section("F1 of each video's frames", _per_video(models, videos), columns),
     ]
 
 
-def _measured(measured: Sequence[Json]) -> list[Row]:
-    """Balanced accuracy first, then F1, each with its interval."""
+def measured_rows(measured: Sequence[Json]) -> list[Row]:
+    """Return balanced accuracy first, then F1, each with its interval."""
     floor = call_all_flip(measured[0])
     rows = []
     for key, title in (("balanced_accuracy", "balanced accuracy"), ("f1", "F1")):
@@ -152,9 +160,9 @@ def _rows_of(
     ]
 
 
-def _per_video(models: Sequence[Json], report: Report) -> list[Row]:
-    videos = counted(report.metrics["videos"], "video")
-    defined = [f"{model['per_video']['defined_for'] or 0:,} of {videos}" for model in models]
+def _per_video(models: Sequence[Json], videos: int) -> list[Row]:
+    of_all = counted(videos, "video")
+    defined = [f"{model['per_video']['defined_for'] or 0:,} of {of_all}" for model in models]
     means = [Cell(number(model["per_video"]["mean_f1"])) for model in models]
     return [Row("mean", means), Row("defined for", [Cell(text) for text in defined])]
 
@@ -201,21 +209,6 @@ def _rounded(value: Any) -> str | None:
     return f"{value:.3f}" if isinstance(value, int | float) else None
 
 
-def video_heads(report: Report) -> list[str]:
-    """Return the titles of the table of videos."""
-    more = ["label", "tp", "fp", "fn", "tn", "F1"] if labelled(report) else ["predicted flip"]
-    return ["video", "frames", "mean probability", "prediction", *more]
-
-
-def video_cells(report: Report, row: Json) -> list[str]:
-    """Return the texts of a video's row after its name."""
-    cells = [count(row["frames"]), decimals(row["mean_probability"], "–"), row["prediction"] or "–"]
-    if not labelled(report):
-        return [*cells, count(row["predicted_flip_frames"])]
-    counts = [count(row[key]) for key in ("tp", "fp", "fn", "tn")]
-    return [*cells, row["label"] or "–", *counts, number(row["f1"])]
-
-
 # ---------------------------------------------------------------------------------------- footer
 
 
@@ -227,6 +220,6 @@ def fingerprints(report: Report) -> str:
     return " · ".join(f"{name} {value[:12]}" for name, value in prints.items())
 
 
-def versions(report: Report) -> str:
-    """Return the versions that the run was started with."""
-    return " · ".join(f"{name} {version}" for name, version in report.run["versions"].items())
+def versions(run: Json) -> str:
+    """Return the versions that a run was started with."""
+    return " · ".join(f"{name} {version}" for name, version in run["versions"].items())

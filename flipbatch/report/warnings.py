@@ -39,7 +39,7 @@ def warnings(
     """
     found: dict[str, list[str]] = {sentence: [] for sentence in [*_about_run(metrics), *notes]}
     for name, model in metrics["models"].items():
-        for sentence in [*_about_model_card(model_cards.get(name, {})), *_about_result(model)]:
+        for sentence in [*_about_model_card(model_cards.get(name, {})), *about_result(model)]:
             found.setdefault(sentence, []).append(name)
     return found
 
@@ -96,9 +96,20 @@ def _by_status(errors: Mapping[str, int]) -> str:
 
 
 def _about_model_card(model_card: Json) -> Iterator[str]:
-    notes = look(model_card, "data", "warnings")
-    notes = [str(note) for note in notes] if isinstance(notes, list) else []
+    notes = notes_of_training(model_card)
     yield from (f"In training: {note}" for note in notes)
+    yield from about_fit(model_card)
+
+
+def notes_of_training(model_card: Json) -> list[str]:
+    """Return what a model card says of its frames, a sentence each."""
+    notes = look(model_card, "data", "warnings")
+    return [str(note) for note in notes] if isinstance(notes, list) else []
+
+
+def about_fit(model_card: Json) -> Iterator[str]:
+    """Say what is doubtful about the weights and the calibration of a model."""
+    notes = notes_of_training(model_card)
     if _trained_from_scratch(model_card) and not any("scratch" in note for note in notes):
         yield "Trained from scratch: ImageNet weights usually give a much better model."
     # The fitted temperature comes near its bound, not exactly onto it.
@@ -109,7 +120,8 @@ def _about_model_card(model_card: Json) -> Iterator[str]:
         )
 
 
-def _about_result(model: Json) -> Iterator[str]:
+def about_result(model: Json) -> Iterator[str]:
+    """Say that a model is no better than a constant; `model` has ``frames`` as in ``metrics.json``."""
     f1, floor = model["frames"]["f1"], call_all_flip(model["frames"])
     if f1 is not None and floor.f1 is not None and _has_both(floor) and f1 <= floor.f1:
         yield f"No better than predicting flip for every frame, which has F1 {floor.f1:.3f} on these frames."

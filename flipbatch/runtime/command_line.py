@@ -40,6 +40,18 @@ def add_frames(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_thumbnails(command: argparse.ArgumentParser) -> None:
+    """Add the argument that says how many frames a report shows."""
+    command.add_argument(
+        "--report-thumbnails",
+        type=non_negative_integer,
+        default=24,
+        metavar="N",
+        help="number of frames per model that report.html shows, half of them missed flips and half false "
+        "ones, read again at the end; all models together show at most 100; 0 shows none (default: 24)",
+    )
+
+
 def add_thinning(command: argparse.ArgumentParser) -> None:
     """Add ``--every`` and ``--fps``, of which at most one may be given."""
     thinning = command.add_mutually_exclusive_group()

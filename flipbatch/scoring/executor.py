@@ -21,6 +21,7 @@ from flipbatch.scoring.engines import require_engine
 from flipbatch.scoring.progress import Progress
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.score_shard import CommittedShard, DecodedShard, decode_shards
+from flipbatch.scoring.timing import Timing
 
 Result = TypeVar("Result")
 
@@ -77,13 +78,16 @@ class Work:
         return decode_shards(self.run, sizes, attempt.shards, attempt.quarantined, self.retry)
 
 
-def score_with_progress(executor: Executor, work: Work, shards: Sequence[int], progress: Progress) -> None:
-    """Score shards, and report each after its commit."""
+def score_with_progress(executor: Executor, work: Work, shards: Sequence[int], progress: Progress) -> Timing:
+    """Score shards, and report each after its commit; return how long they took."""
+    timing = Timing()
     if not shards:
-        return
+        return timing
     with closing(progress):
         for shard in executor.score_shards(work, np.array(shards, dtype=np.int64)):
             progress.add(shard.frames, shard.errors, shard.retries)
+            timing += Timing.of(shard)
+    return timing
 
 
 class Executor(Protocol):

@@ -6,9 +6,8 @@ not depend on the number of frames and videos.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections import Counter
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -16,16 +15,21 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from flipbatch.evaluation.columns import equals
-from flipbatch.schema import Label, Status
-
-Row = Mapping[str, Any]
+from flipbatch.schema import VIDEOS, Label, Status
+from flipbatch.scoring.timelines import TIMELINES, timelines
 
 BINS = 20
-TOP_VIDEOS = 20
+TOP_VIDEOS = 10_000
 FIRST_ERRORS = 20
+"""Of each status."""
 
 LABELS = (str(Label.FLIP), str(Label.NOTFLIP), "no label")
 """The rows of a histogram."""
+
+RANKED_VIDEOS = pa.schema([*VIDEOS, *TIMELINES, pa.field("rank", pa.int64(), nullable=False)])
+"""``rank`` is the number of wrong frames; in a run without labels, that of frames predicted ``flip``."""
+
+_BY_RANK = [("rank", "descending"), ("video_id", "ascending")]
 
 
 @dataclass(frozen=True)
@@ -52,16 +56,15 @@ class VideoFigures:
         All videos; videos with a wrong frame; videos whose prediction is ``flip``.
     flip_frames : int
         Frames whose prediction is ``flip``.
-    top : tuple of dict
-        At most `TOP_VIDEOS` rows, `schema.VIDEOS`, sorted by number of wrong frames; in a run without labels,
-        by number of frames predicted ``flip``.
+    top : pyarrow.Table
+        The `TOP_VIDEOS` videos of the highest ranks, `RANKED_VIDEOS`.
     """
 
     videos: int = 0
     wrong_videos: int = 0
     flip_videos: int = 0
     flip_frames: int = 0
-    top: tuple[Row, ...] = ()
+    top: pa.Table = field(default_factory=RANKED_VIDEOS.empty_table)
 
     def __add__(self, other: VideoFigures) -> VideoFigures:
         return VideoFigures(
@@ -69,14 +72,8 @@ class VideoFigures:
             wrong_videos=self.wrong_videos + other.wrong_videos,
             flip_videos=self.flip_videos + other.flip_videos,
             flip_frames=self.flip_frames + other.flip_frames,
-            top=tuple(sorted((*self.top, *other.top), key=_rank)[:TOP_VIDEOS]),
+            top=_first_by_rank(pa.concat_tables([self.top, other.top])),
         )
-
-
-def _rank(video: Row) -> tuple[int, str]:
-    """Return the sort key of a top video. One without a wrong frame is of a run without labels."""
-    wrong = video["fp"] + video["fn"]
-    return -(wrong or video["predicted_flip_frames"]), video["video_id"]
 
 
 def no_histogram() -> NDArray[np.int64]:
@@ -111,36 +108,39 @@ def _label_codes(labels: pa.ChunkedArray) -> NDArray[np.int64]:
     return pc.fill_null(codes, len(known)).to_numpy().astype(np.int64)
 
 
-def video_figures(videos: pa.Table, by_wrong_frames: bool) -> VideoFigures:
+def video_figures(
+    predictions: pa.Table, videos: pa.Table, by_wrong_frames: bool, turning: NDArray[np.bool_] | None = None
+) -> VideoFigures:
     """Sum up the videos of one model.
 
     Parameters
     ----------
-    videos : pyarrow.Table
-        `schema.VIDEOS`.
+    predictions, videos : pyarrow.Table
+        `schema.PREDICTIONS` and `schema.VIDEOS` of the same videos in the same order.
     by_wrong_frames : bool
         Whether the run has labels: videos are ranked by their wrong frames, else by those predicted ``flip``.
+    turning : ndarray, optional
+        (N,), bool: whether each row of the predictions is in a page turn that was found.
     """
     wrong = videos["fp"].to_numpy() + videos["fn"].to_numpy()
     flips = videos["predicted_flip_frames"].to_numpy()
+    columns = [*videos.columns, *timelines(predictions, turning).columns]
+    ranked = pa.table([*columns, pa.array(wrong if by_wrong_frames else flips)], schema=RANKED_VIDEOS)
     return VideoFigures(
         videos=videos.num_rows,
         wrong_videos=int(np.count_nonzero(wrong)),
         flip_videos=int(np.count_nonzero(equals(videos["prediction"], Label.FLIP))),
         flip_frames=int(flips.sum()),
-        top=_top(videos, wrong if by_wrong_frames else flips),
+        top=_first_by_rank(ranked),
     )
 
 
-def _top(videos: pa.Table, rank: NDArray[np.int64]) -> tuple[Row, ...]:
-    # A stable sort: of videos with the same rank, the first by video_id come first.
-    first = np.argsort(-rank, kind="stable")[:TOP_VIDEOS]
-    rows = videos.take(pa.array(first[rank[first] > 0])).to_pylist()
-    return tuple(sorted(rows, key=_rank))
+def _first_by_rank(videos: pa.Table) -> pa.Table:
+    return videos.sort_by(_BY_RANK).slice(0, TOP_VIDEOS).combine_chunks()
 
 
 def first_errors(rows: pa.Table) -> tuple[FrameError, ...]:
-    """Return the first frames without a probability, in the order of the rows.
+    """Return the first frames without a probability of each status, in the order of the rows.
 
     Parameters
     ----------
@@ -148,4 +148,17 @@ def first_errors(rows: pa.Table) -> tuple[FrameError, ...]:
         Columns ``uri``, ``status`` and ``error``.
     """
     failed = rows.select(["uri", "status", "error"]).filter(pa.array(~equals(rows["status"], Status.OK)))
-    return tuple(FrameError(**row) for row in failed.slice(0, FIRST_ERRORS).to_pylist())
+    statuses = failed["status"].unique().to_pylist()
+    of_status = [np.flatnonzero(equals(failed["status"], status))[:FIRST_ERRORS] for status in statuses]
+    first = np.sort(np.concatenate([np.empty(0, np.int64), *of_status]))
+    return tuple(FrameError(**row) for row in failed.take(pa.array(first)).to_pylist())
+
+
+def merged_errors(first: tuple[FrameError, ...], second: tuple[FrameError, ...]) -> tuple[FrameError, ...]:
+    """Return the first frames of each status of two tuples, one after the other."""
+    kept, counts = [], Counter[str]()
+    for error in (*first, *second):
+        counts[error.status] += 1
+        if counts[error.status] <= FIRST_ERRORS:
+            kept.append(error)
+    return tuple(kept)

@@ -43,6 +43,7 @@ from flipbatch.scoring.models import ScoringModel, load_models
 from flipbatch.scoring.place_sample import FRAMES_PER_PLACE, count_places, sample_size
 from flipbatch.scoring.progress import Progress
 from flipbatch.scoring.run import BEFORE_RUN_FILE, ScoringRun, model_names, read_run, run_identity, start_run
+from flipbatch.scoring.timing import Timing
 from flipbatch.scoring.totals import PartTotals
 from flipbatch.scoring.verify import require_only_parts
 from flipbatch.storage.hive_folders import column_notes
@@ -104,8 +105,11 @@ class ScoreOptions:
         return "cuda" if self.gpu else "cpu"
 
 
-WriteReport = Callable[[ScoringRun, Mapping[str, Any], Mapping[str, Mapping[str, Any]], PartTotals], None]
-"""Writes a report: gets the run, its metrics, the model card of each model, and the run's totals."""
+Json = Mapping[str, Any]
+
+WriteReport = Callable[[ScoringRun, Json, Mapping[str, Json], PartTotals, Timing], None]
+"""Writes a report: gets the run, its metrics, the model card of each model, the run's totals, and how long
+the frames took that this command scored."""
 
 
 def score(options: ScoreOptions, write_report: WriteReport) -> dict[str, Any]:
@@ -265,13 +269,15 @@ def _complete(
     require_only_parts(run)  # before any work, and before a finished run is reopened
     use_engine_of_first_pass(run)
     work = _work(run, models, options)
-    _score_missing_shards(executor, work)
+    timing = _score_missing_shards(executor, work)
     if options.retry_errors:
-        _score_failed_frames(executor, work)
+        timing += _score_failed_frames(executor, work)
     # Another command may have finished the run meanwhile. Merging again gives the same bytes.
     totals = sum(executor.map_parts(merge_part, run), start=PartTotals())
     cards = {model.name: model.bundle.model_card() for model in models}
-    metrics = finish_run(run, totals, lambda run, metrics, totals: write_report(run, metrics, cards, totals))
+    metrics = finish_run(
+        run, totals, lambda run, metrics, totals: write_report(run, metrics, cards, totals, timing)
+    )
     remove_previous(run)
     return metrics
 
@@ -279,12 +285,12 @@ def _complete(
 # ---------------------------------------------------------------------------------------- score
 
 
-def _score_missing_shards(executor: Executor, work: Work) -> None:
+def _score_missing_shards(executor: Executor, work: Work) -> Timing:
     run = work.run
     missing = run.missing_shards()
     if run.directory.is_finished:
         if not missing:
-            return
+            return Timing()
         run.directory.reopen()  # a damaged shard of a finished run was deleted
     committed = run.plan.shards - len(missing)
     if committed:
@@ -292,19 +298,19 @@ def _score_missing_shards(executor: Executor, work: Work) -> None:
         log.info("Resuming: %d of %s %s committed.", committed, shards, are)
     frames = run.frames if run.previous is None else run.previous.to_score
     done = round(frames * committed / run.plan.shards)
-    score_with_progress(executor, work, missing, Progress(frames, done))
+    return score_with_progress(executor, work, missing, Progress(frames, done))
 
 
-def _score_failed_frames(executor: Executor, work: Work) -> None:
+def _score_failed_frames(executor: Executor, work: Work) -> Timing:
     """Read the frames again whose storage failed. The predictions of all others stay as they are."""
     failed = _all_failed_frames(executor, work.run)
     if not failed:
         log.info("No frame is missing or unreadable: no frame is read again.")
-        return
+        return Timing()
     frames = sum(failed.values())
     log.info("Frames whose storage failed, which are read again: %d", frames)
     work.run.directory.reopen()  # merged again, whatever another command has merged meanwhile
-    score_with_progress(executor, replace(work, retry=True), sorted(failed), Progress(frames))
+    return score_with_progress(executor, replace(work, retry=True), sorted(failed), Progress(frames))
 
 
 def _all_failed_frames(executor: Executor, run: ScoringRun) -> dict[int, int]:

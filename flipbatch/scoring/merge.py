@@ -84,7 +84,8 @@ class _PartWriter:
         self._tables[VIDEOS, name].append(videos)
         self._tables[EVENTS, name].append(event_table(film, name))
         self._tables[STILLS, name].append(still_table(film, name))
-        return ModelTotals.of(predictions, videos, self._run.labelled > 0, tally_turns(film))
+        labelled = self._run.labelled > 0
+        return ModelTotals.of(predictions, videos, labelled, threshold, tally_turns(film), film.turning)
 
     def write(self, part: int) -> None:
         for name, writer in self._writers.items():

@@ -14,14 +14,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from flipbatch.evaluation.event_tally import EventTally
+from flipbatch.evaluation.examples import FrameExamples
 from flipbatch.evaluation.tally import ModelTally
 from flipbatch.evaluation.videos import tally
 from flipbatch.scoring.figures import (
-    FIRST_ERRORS,
     FrameError,
     VideoFigures,
     first_errors,
     histogram,
+    merged_errors,
     no_histogram,
     video_figures,
 )
@@ -40,12 +41,14 @@ class ModelTotals:
         int64 [3, BINS]: frames by label and probability, rows as `figures.LABELS`.
     videos : VideoFigures
     turns : EventTally
+    examples : FrameExamples
     """
 
     tally: ModelTally = field(default_factory=ModelTally)
     histogram: NDArray[np.int64] = field(default_factory=no_histogram)
     videos: VideoFigures = field(default_factory=VideoFigures)
     turns: EventTally = _NO_TURNS
+    examples: FrameExamples = field(default_factory=FrameExamples)
 
     @classmethod
     def of(
@@ -53,10 +56,28 @@ class ModelTotals:
         predictions: pa.Table,
         videos: pa.Table,
         by_wrong_frames: bool,
+        threshold: float,
         turns: EventTally = _NO_TURNS,
+        turning: NDArray[np.bool_] | None = None,
     ) -> ModelTotals:
-        """Sum up whole videos: rows of `schema.PREDICTIONS` and `schema.VIDEOS` of one model."""
-        return cls(tally(videos), histogram(predictions), video_figures(videos, by_wrong_frames), turns)
+        """Sum up whole videos of one model.
+
+        Parameters
+        ----------
+        predictions, videos : pyarrow.Table
+            `schema.PREDICTIONS` and `schema.VIDEOS`.
+        by_wrong_frames, turning
+            Of `figures.video_figures`.
+        threshold : float
+        turns : EventTally
+        """
+        return cls(
+            tally(videos),
+            histogram(predictions),
+            video_figures(predictions, videos, by_wrong_frames, turning),
+            turns,
+            FrameExamples.of(predictions, threshold),
+        )
 
     def __add__(self, other: ModelTotals) -> ModelTotals:
         return ModelTotals(
@@ -64,6 +85,7 @@ class ModelTotals:
             histogram=self.histogram + other.histogram,
             videos=self.videos + other.videos,
             turns=self.turns + other.turns,
+            examples=self.examples + other.examples,
         )
 
 
@@ -80,7 +102,7 @@ class PartTotals:
         Frames of each status.
     models : dict of str to ModelTotals
     errors : tuple of FrameError
-        The first `FIRST_ERRORS` frames without a probability, in the order of the manifest.
+        The first `figures.FIRST_ERRORS` frames of each status but ``ok``, in the order of the manifest.
     engines : frozenset of str
         `engines.engine_text` of the engines that the rows come from.
     """
@@ -116,7 +138,7 @@ class PartTotals:
             labelled=self.labelled + other.labelled,
             status=self.status + other.status,
             models={name: self.models.get(name, none) + other.models.get(name, none) for name in names},
-            errors=(self.errors + other.errors)[:FIRST_ERRORS],
+            errors=merged_errors(self.errors, other.errors),
             engines=self.engines | other.engines,
         )
 
@@ -129,3 +151,8 @@ class PartTotals:
     def video_figures(self) -> dict[str, VideoFigures]:
         """The figures of each model's videos."""
         return {name: model.videos for name, model in self.models.items()}
+
+    @property
+    def examples(self) -> dict[str, FrameExamples]:
+        """The frames of each model to look at."""
+        return {name: model.examples for name, model in self.models.items()}

@@ -31,6 +31,7 @@ class ScoredFrame(NamedTuple):
     positive: bool
     logit: float
     group: str
+    uri: str
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,15 @@ class Assessment:
     metrics : dict
         ``validation``, ``test``, ``test_unseen_videos`` and ``test_unseen_groups``, each as in metrics.json
         or None.
-    test_videos : pyarrow.Table
-        `schema.VIDEOS` of the test split.
+    test_videos, test_frames : pyarrow.Table
+        `schema.VIDEOS` and `schema.PREDICTIONS` of the test split.
     """
 
     calibration: Calibration
     calibration_report: dict[str, Any]
     metrics: dict[str, Any]
     test_videos: pa.Table
+    test_frames: pa.Table
 
 
 def scored_frames(cache: FrameCache, logits: Tensor) -> list[ScoredFrame]:
@@ -72,6 +74,7 @@ def scored_frames(cache: FrameCache, logits: Tensor) -> list[ScoredFrame]:
         cache.positive.tolist(),
         logits.tolist(),
         cache.group.tolist(),
+        cache.uri.tolist(),
     )
     return sorted(gather_rows([ScoredFrame(*row) for row in zip(*columns, strict=True)]))
 
@@ -102,7 +105,8 @@ def assess(
         "test_unseen_groups": measure([one for one in test if one.group not in groups], calibration),
     }
     report = calibration_report(_logits(val), _truth(val), calibration)
-    return Assessment(calibration, report, metrics, video_rows(test, calibration, name))
+    videos_of_test, frames_of_test = video_rows(test, calibration, name), _predictions(test, calibration)
+    return Assessment(calibration, report, metrics, videos_of_test, frames_of_test.select(PREDICTIONS.names))
 
 
 def calibrate(frames: Sequence[ScoredFrame]) -> Calibration:
@@ -136,7 +140,7 @@ def _predictions(frames: Sequence[ScoredFrame], calibration: Calibration) -> pa.
     columns = {
         "video_id": [frame.video_id for frame in frames],
         "frame_number": [frame.frame_number for frame in frames],
-        "uri": [""] * len(frames),
+        "uri": [frame.uri for frame in frames],
         "label": [Label.FLIP if frame.positive else Label.NOTFLIP for frame in frames],
         "status": [Status.OK] * len(frames),
         "error": [None] * len(frames),

@@ -67,7 +67,7 @@ class DecodeOnce:
 
 
 def decoded_counts(outcomes: pa.Table, splits: SplitFrames) -> dict[str, dict[str, int]]:
-    """Return how many frames each split has (``frames``) and lacks (``failed``).
+    """Return how many frames each split has (``frames``; ``flips`` of them are flips) and lacks (``failed``).
 
     Parameters
     ----------
@@ -88,6 +88,7 @@ def decoded_counts(outcomes: pa.Table, splits: SplitFrames) -> dict[str, dict[st
                 raise InputError(f"No {label} frame of the {name} split can be decoded: see {FAILURES_FILE}.")
     return {
         "frames": {split: int((ok & (names == split)).sum()) for split in Split},
+        "flips": {split: int((ok & (names == split) & (labels == Label.FLIP)).sum()) for split in Split},
         "failed": {split: int((~ok & (names == split)).sum()) for split in Split},
     }
 

@@ -29,7 +29,8 @@ from flipbatch.training.recipes import recipe_for
 from flipbatch.training.rendered_share import with_rendered
 from flipbatch.training.start import Start
 
-MODELS_FOLDER, TEST_VIDEOS_FOLDER, CHECKPOINTS_FOLDER = "models", "test_videos", "checkpoints"
+MODELS_FOLDER, CHECKPOINTS_FOLDER = "models", "checkpoints"
+TEST_VIDEOS_FOLDER, TEST_FRAMES_FOLDER = "test_videos", "test_frames"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class FitTask:
     splits : ndarray
         (frames,), str: the split of each decoded frame by its row, empty where it is left out.
     out : str
-        URI of the directory for ``models/``, ``test_videos/`` and ``checkpoints/``.
+        URI of the directory for ``models/``, ``test_videos/``, ``test_frames/`` and ``checkpoints/``.
     data : dict
         What the model card says of the frames.
     """
@@ -79,7 +80,7 @@ def fit_model(
     report: Report,
     checkpoint: Checkpoint | None = None,
 ) -> None:
-    """Fit one model, assess it, and write its bundle and its test videos.
+    """Fit one model, assess it, and write its bundle and what it predicts on the test split.
 
     Parameters
     ----------
@@ -132,9 +133,10 @@ def _loss(train: FrameCache, device: torch.device) -> Loss:
 
 
 def _write(task: FitTask, fitted: Fitted, training: Mapping[str, Any], assessment: Assessment) -> None:
-    """Write the test videos, then the bundle: a model with a bundle is finished."""
-    videos = storage.join(task.out, TEST_VIDEOS_FOLDER, f"{task.name}.parquet")
-    write_table(assessment.test_videos, videos)
+    """Write the tables of the test split, then the bundle: a model with a bundle is finished."""
+    file = f"{task.name}.parquet"
+    write_table(assessment.test_videos, storage.join(task.out, TEST_VIDEOS_FOLDER, file))
+    write_table(assessment.test_frames, storage.join(task.out, TEST_FRAMES_FOLDER, file))
     outcome = {
         "best_epoch": fitted.best_epoch,
         "epochs_run": len(fitted.history),

@@ -111,6 +111,8 @@ class FrameCache:
         (N,), str: the book, place or recording.
     frame_number : ndarray
         (N,), int64.
+    uri : ndarray
+        (N,), str: the frame's file, or the frame of a film.
     """
 
     pixels: Tensor
@@ -118,6 +120,7 @@ class FrameCache:
     video_id: npt.NDArray[Any]
     group: npt.NDArray[Any]
     frame_number: npt.NDArray[np.int64]
+    uri: npt.NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -130,6 +133,7 @@ class FrameCache:
             self.video_id[rows],
             self.group[rows],
             self.frame_number[rows],
+            self.uri[rows],
         )
 
     def halved(self) -> FrameCache:
@@ -172,6 +176,7 @@ class FrameCache:
             video_id=whole["video_id"][order],
             group=whole["group"][order],
             frame_number=whole["frame_number"][order],
+            uri=whole["uri"][order],
         )
 
 

@@ -6,6 +6,7 @@ Knows the order of steps and what makes a resume the same run; knows no Ray: an 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -35,7 +36,13 @@ COMPARISON_FILE, FOLDS_FILE = "comparison.json", "folds.json"
 _BEFORE_RUN_FILE = frozenset({SPLITS_FILE, MISNAMED_FILE})
 
 
-def train(options: TrainOptions, trainer: Trainer | None = None) -> dict[str, Any]:
+WriteReport = Callable[[RunDirectory, Mapping[str, Any]], None]
+"""Writes a report: gets the run's directory and the content of ``comparison.json``."""
+
+
+def train(
+    options: TrainOptions, trainer: Trainer | None = None, write_report: WriteReport | None = None
+) -> dict[str, Any]:
     """Train each model and compare them; with `options.folds`, cross-validate them instead.
 
     Parameters
@@ -43,6 +50,8 @@ def train(options: TrainOptions, trainer: Trainer | None = None) -> dict[str, An
     options : TrainOptions
     trainer : Trainer, optional
         By default the executor that the options name.
+    write_report : callable, optional
+        Called with a comparison; a cross-validation has no report.
 
     Returns
     -------
@@ -63,7 +72,8 @@ def train(options: TrainOptions, trainer: Trainer | None = None) -> dict[str, An
         first = {} if finished else starts(options.models, options.weights, options.networks)
         _start(directory, options, found, manifest, splits)
         if not finished:
-            _finish(options, splits, directory, ModelTrainer(options, splits, first, directory, trainer))
+            models = ModelTrainer(options, splits, first, directory, trainer)
+            _finish(options, splits, directory, models, write_report)
         return directory.read_json(_result_file(options))
 
 
@@ -81,11 +91,18 @@ def _result_file(options: TrainOptions) -> str:
 
 
 def _finish(
-    options: TrainOptions, splits: list[SplitFrames], directory: RunDirectory, models: ModelTrainer
+    options: TrainOptions,
+    splits: list[SplitFrames],
+    directory: RunDirectory,
+    models: ModelTrainer,
+    write_report: WriteReport | None,
 ) -> None:
     """Train the models that are still to be trained, and write the result."""
-    result = _compared if options.folds is None else _cross_validated
-    directory.write_json(_result_file(options), result(models, splits, options, directory))
+    train_all = _compared if options.folds is None else _cross_validated
+    result = train_all(models, splits, options, directory)
+    directory.write_json(_result_file(options), result)
+    if write_report is not None and options.folds is None:
+        write_report(directory, result)
     directory.finish()
 
 

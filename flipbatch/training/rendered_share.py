@@ -49,6 +49,7 @@ def with_rendered(
         video_id=np.concatenate([cache.video_id, names]),
         group=np.concatenate([cache.group, names]),
         frame_number=np.concatenate([cache.frame_number, np.arange(wanted)]),
+        uri=np.concatenate([cache.uri, names]),
     )
 
 

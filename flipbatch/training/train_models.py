@@ -64,7 +64,7 @@ class ModelTrainer:
         splits : SplitFrames
             One of those that the trainer was made with.
         directory : RunDirectory
-            Where ``models/`` and ``test_videos/`` are written.
+            Where ``models/``, ``test_videos/`` and ``test_frames/`` are written.
         prefix : str
             Put before a model's name in log lines.
         """

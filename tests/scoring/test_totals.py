@@ -8,9 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flipbatch.evaluation.examples import MOST_EXAMPLES
 from flipbatch.evaluation.videos import videos_of
 from flipbatch.schema import PREDICTIONS
-from flipbatch.scoring.figures import BINS, FIRST_ERRORS, TOP_VIDEOS, histogram
+from flipbatch.scoring.figures import (
+    BINS,
+    FIRST_ERRORS,
+    TOP_VIDEOS,
+    FrameError,
+    histogram,
+    merged_errors,
+)
 from flipbatch.scoring.totals import ModelTotals, PartTotals
 
 
@@ -36,7 +44,7 @@ def rows_of(videos, threshold=0.5):
 
 def totals_of(videos, threshold=0.5, labelled=True):
     rows = rows_of(videos, threshold)
-    model = ModelTotals.of(rows, videos_of(rows, "m", threshold), by_wrong_frames=labelled)
+    model = ModelTotals.of(rows, videos_of(rows, "m", threshold), labelled, threshold)
     return PartTotals.of(rows, {"m": model})
 
 
@@ -44,7 +52,7 @@ def comparable(totals):
     """Return totals as values that compare."""
     model = totals.models["m"]
     counts = (totals.frames, totals.videos, totals.labelled, totals.status, totals.errors)
-    return counts, model.tally.to_json(), model.histogram.tolist(), model.videos
+    return counts, model.tally.to_json(), model.histogram.tolist(), model.videos, model.examples
 
 
 def test_totals_of_no_parts_are_nothing():
@@ -84,15 +92,15 @@ def test_probabilities_0_and_1_are_in_the_outer_bins():
 def test_the_videos_with_the_most_wrong_frames_come_first():
     videos = {f"v{i:03d}": [("flip", 0.1)] * (i % 40) + [("flip", 0.9)] for i in range(90)}
     figures = totals_of(videos).video_figures["m"]
-    expected = sorted(videos, key=lambda video: (1 - len(videos[video]), video))[:TOP_VIDEOS]
-    assert [row["video_id"] for row in figures.top] == expected
+    expected = sorted(videos, key=lambda video: (1 - len(videos[video]), video))
+    assert figures.top["video_id"].to_pylist() == expected
     assert (figures.videos, figures.wrong_videos) == (90, 87)
 
 
 def test_without_labels_the_videos_with_the_most_flips_come_first():
     videos = {"a": [(None, 0.9)], "b": [(None, 0.9)] * 3, "c": [(None, 0.1)], "d": [(None, 0.9)]}
     figures = totals_of(videos, labelled=False).video_figures["m"]
-    assert [row["video_id"] for row in figures.top] == ["b", "a", "d"]
+    assert figures.top["video_id"].to_pylist() == ["b", "a", "d", "c"]
     assert (figures.wrong_videos, figures.flip_videos, figures.flip_frames) == (0, 3, 5)
 
 
@@ -103,9 +111,16 @@ def test_the_first_failed_frames_of_all_parts_are_kept():
     assert [error.uri for error in totals.errors] == uris[:FIRST_ERRORS]
 
 
-@pytest.mark.parametrize("videos", [3, 300])
+def test_a_rare_status_is_not_hidden_by_a_frequent_one():
+    frequent = tuple(FrameError(f"a{i}", "corrupt", "cut off") for i in range(FIRST_ERRORS + 1))
+    rare = FrameError("z", "missing", "gone")
+    assert merged_errors(frequent, (rare,)) == (*frequent[:FIRST_ERRORS], rare)
+
+
+@pytest.mark.parametrize("videos", [3, 11_000])
 def test_the_size_of_totals_does_not_depend_on_the_number_of_videos(videos):
     totals = totals_of({f"v{i:04d}": [("flip", 0.1), ("flip", None)] for i in range(videos)})
-    assert len(totals.models["m"].videos.top) <= TOP_VIDEOS
+    assert totals.models["m"].videos.top.num_rows == min(videos, TOP_VIDEOS)
+    assert len(totals.models["m"].examples.missed) == min(videos, MOST_EXAMPLES)
     assert len(totals.errors) <= FIRST_ERRORS
     assert totals.models["m"].histogram.shape == (3, BINS)

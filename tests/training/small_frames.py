@@ -27,4 +27,5 @@ def cache_of(count: int, seed: int = 0, rows: slice = slice(None), noise: float 
         video_id=videos[rows],
         group=videos[rows],
         frame_number=np.arange(count)[rows],
+        uri=videos[rows],
     )

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from flipbatch.evaluation.calibration import Calibration
-from flipbatch.schema import VIDEOS
+from flipbatch.schema import PREDICTIONS, VIDEOS
 from flipbatch.training.assess import ScoredFrame, assess, calibrate, measure, scored_frames
 from flipbatch.training.frame_cache import FrameCache
 
@@ -13,7 +13,7 @@ from flipbatch.training.frame_cache import FrameCache
 def frames(*videos):
     """Return scored frames of (video_id, positive, logits)."""
     return [
-        ScoredFrame(video, number, positive, logit, video)
+        ScoredFrame(video, number, positive, logit, video, f"/{video}_{number}.jpg")
         for video, positive, logits in videos
         for number, logit in enumerate(logits)
     ]
@@ -44,15 +44,19 @@ def test_frames_are_sorted_whatever_order_they_are_cached_in():
         video_id=np.array(["b", "a", "b"], dtype=object),
         group=np.array(["b", "a", "b"], dtype=object),
         frame_number=np.array([7, 3, 2]),
+        uri=np.array(["b7", "a3", "b2"], dtype=object),
     )
     scored = scored_frames(cache, torch.tensor([0.5, -1.0, 2.0]))
-    assert scored == [("a", 3, False, -1.0, "a"), ("b", 2, True, 2.0, "b"), ("b", 7, True, 0.5, "b")]
+    assert scored == [
+        ("a", 3, False, -1.0, "a", "a3"),
+        ("b", 2, True, 2.0, "b", "b2"),
+        ("b", 7, True, 0.5, "b", "b7"),
+    ]
 
 
 def test_logits_must_be_as_many_as_frames():
-    cache = FrameCache(
-        torch.zeros(1, 1, 1, 3), torch.tensor([True]), np.array(["a"]), np.array(["a"]), np.array([1])
-    )
+    names = np.array(["a"])
+    cache = FrameCache(torch.zeros(1, 1, 1, 3), torch.tensor([True]), names, names, np.array([1]), names)
     with pytest.raises(ValueError, match="zip"):
         scored_frames(cache, torch.zeros(2))
 
@@ -118,6 +122,14 @@ def test_the_test_videos_are_rows_of_the_model():
     assert videos["video_id"].to_pylist() == videos["group"].to_pylist() == ["t/a", "t/b", "t/c"]
 
 
+def test_the_test_frames_are_rows_with_their_files():
+    found = assessed(TEST, ("v", "v")).test_frames
+    assert found.schema == PREDICTIONS
+    assert found["uri"].to_pylist()[:2] == ["/t/a_0.jpg", "/t/a_1.jpg"]
+    assert set(found["prediction"].to_pylist()) == {"flip", "notflip"}
+    assert assessed([], ("v", "v")).test_frames.schema == PREDICTIONS
+
+
 def test_without_test_frames_there_are_no_test_videos():
     found = assessed([], ("v", "v"))
     assert found.metrics["test"] is None
@@ -132,5 +144,5 @@ def test_the_calibration_is_reported_on_validation():
 
 
 def test_a_video_of_both_labels_can_be_measured():
-    mixed = sorted([*frames(("m", True, [1.0])), ScoredFrame("m", 1, False, -1.0, "m")])
+    mixed = sorted([*frames(("m", True, [1.0])), ScoredFrame("m", 1, False, -1.0, "m", "")])
     assert counts(measure(mixed, Calibration())) == (1, 0, 0, 1)

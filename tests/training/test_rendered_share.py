@@ -16,7 +16,7 @@ SIZE = InputSize(height=240, width=135)
 def cache(frames: int) -> FrameCache:
     names = np.array(["book"] * frames, dtype=object)
     pixels = torch.zeros((frames, SIZE.height, SIZE.width, 3), dtype=torch.uint8)
-    return FrameCache(pixels, torch.zeros(frames, dtype=torch.bool), names, names, np.arange(frames))
+    return FrameCache(pixels, torch.zeros(frames, dtype=torch.bool), names, names, np.arange(frames), names)
 
 
 def test_the_share_of_rendered_frames_is_the_wanted_one():

@@ -1,0 +1,102 @@
+// Sorts and searches the tables of videos. All rows of a table are in a JSON element behind it; the page has the
+// first ones, and works without this script. Texts become text nodes, never markup.
+"use strict";
+
+const SVG = "http://www.w3.org/2000/svg";
+const MORE_ROWS = 200;
+
+function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+function strip([width, levels, truth, turns], height) {
+  const drawing = document.createElementNS(SVG, "svg");
+  const paths = Object.entries({ turns, levels, truth });
+  drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  drawing.setAttribute("preserveAspectRatio", "none");
+  drawing.setAttribute("class", "strip");
+  drawing.setAttribute("aria-hidden", "true");
+  for (const [name, path] of paths.filter(([, path]) => path)) {
+    const drawn = document.createElementNS(SVG, "path");
+    drawn.setAttribute("class", name);
+    drawn.setAttribute("d", path);
+    drawing.append(drawn);
+  }
+  return drawing;
+}
+
+function tableRow([timeline, name, ...cells], height) {
+  const head = element("th", { scope: "row" }, element("span", { class: "id" }, name));
+  const last = element("td", {}, strip(timeline, height));
+  return element("tr", {}, head, ...cells.map((text) => element("td", {}, text)), last);
+}
+
+// The number that a cell shows; none for texts and for what is undefined.
+const numberOf = (text) => parseFloat(text.replaceAll(",", ""));
+
+// Numbers before texts, whatever the direction: what is undefined is last.
+function compare(a, b, direction) {
+  const [x, y] = [numberOf(a), numberOf(b)];
+  if (isNaN(x) && isNaN(y)) return direction * (a < b ? -1 : a > b ? 1 : 0);
+  if (isNaN(x) || isNaN(y)) return isNaN(x) ? 1 : -1;
+  return direction * (x - y);
+}
+
+function compareNames(a, b, direction) {
+  return direction * (a < b ? -1 : a > b ? 1 : 0);
+}
+
+function sorted(rows, column, direction) {
+  const by = column === 0 ? compareNames : compare;
+  return rows.toSorted((a, b) => by(a[column + 1], b[column + 1], direction));
+}
+
+function activate(section) {
+  const rows = JSON.parse(section.querySelector("script").textContent);
+  const texts = new Map(rows.map((row) => [row, row.slice(1).join("\n").toLowerCase()]));
+  const [table, search, more, status] = ["table", "input", "button.more", "output"].map((one) =>
+    section.querySelector(one));
+  const body = table.tBodies[0];
+  const height = Number(table.dataset.stripHeight);
+  let order = rows;
+  let found = rows;
+  let shown = body.rows.length;
+
+  function show(number) {
+    shown = Math.min(number, found.length);
+    body.replaceChildren(...found.slice(0, shown).map((row) => tableRow(row, height)));
+    more.hidden = shown === found.length;
+    status.textContent = `${shown.toLocaleString("en")} of ${found.length.toLocaleString("en")} videos`;
+  }
+
+  function filter() {
+    const wanted = search.value.trim().toLowerCase();
+    found = order.filter((row) => texts.get(row).includes(wanted));
+    show(MORE_ROWS);
+  }
+
+  function sort(head, column) {
+    const before = head.getAttribute("aria-sort");
+    const direction = before === "descending" || (!before && column === 0) ? 1 : -1;
+    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", direction > 0 ? "ascending" : "descending");
+    order = sorted(rows, column, direction);
+    filter();
+  }
+
+  [...table.tHead.rows[0].cells].slice(0, -1).forEach((head, column) => {
+    const button = element("button", { type: "button" }, ...head.childNodes);
+    button.addEventListener("click", () => sort(head, column));
+    head.replaceChildren(button);
+  });
+  search.addEventListener("input", filter);
+  more.addEventListener("click", () => show(shown + MORE_ROWS));
+  section.querySelector(".controls").hidden = false;
+  status.textContent = `${shown} of ${rows.length.toLocaleString("en")} videos`;
+  more.hidden = shown === rows.length;
+}
+
+document.querySelectorAll(".video-table").forEach(activate);
