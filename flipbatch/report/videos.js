@@ -3,7 +3,7 @@
 "use strict";
 
 const SVG = "http://www.w3.org/2000/svg";
-const MORE_ROWS = 200;
+const MORE_ROWS = 100;
 
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -34,24 +34,22 @@ function tableRow([timeline, name, ...cells], height) {
   return element("tr", {}, head, ...cells.map((text) => element("td", {}, text)), last);
 }
 
-// The number that a cell shows; none for texts and for what is undefined.
-const numberOf = (text) => parseFloat(text.replaceAll(",", ""));
-
-// Numbers before texts, whatever the direction: what is undefined is last.
-function compare(a, b, direction) {
-  const [x, y] = [numberOf(a), numberOf(b)];
-  if (isNaN(x) && isNaN(y)) return direction * (a < b ? -1 : a > b ? 1 : 0);
-  if (isNaN(x) || isNaN(y)) return isNaN(x) ? 1 : -1;
-  return direction * (x - y);
+// What a cell is sorted by: a number where it shows one, else its text. Names are texts, even "0002".
+function sortKey(text, column) {
+  const number = column === 0 ? NaN : parseFloat(text.replaceAll(",", ""));
+  return isNaN(number) ? text : number;
 }
 
-function compareNames(a, b, direction) {
+// Numbers come before texts in both directions: what is undefined is last.
+function compare(a, b, direction) {
+  if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
   return direction * (a < b ? -1 : a > b ? 1 : 0);
 }
 
 function sorted(rows, column, direction) {
-  const by = column === 0 ? compareNames : compare;
-  return rows.toSorted((a, b) => by(a[column + 1], b[column + 1], direction));
+  const keyed = rows.map((row) => [sortKey(row[column + 1], column), row]);
+  keyed.sort(([a], [b]) => compare(a, b, direction));
+  return keyed.map(([, row]) => row);
 }
 
 function activate(section) {
