@@ -9,7 +9,6 @@ from pathlib import Path
 from PIL import Image
 
 from flipbatch.evaluation.examples import FrameExample, FrameExamples
-from flipbatch.frames.thumbnails import load_thumbnails
 from flipbatch.report.gallery import FALSE, MISSED, MOST_THUMBNAILS, UNCERTAIN, galleries
 from tests.conftest import FRAME_HEIGHT, FRAME_WIDTH, jpeg
 
@@ -63,10 +62,3 @@ def test_a_thumbnail_is_a_small_jpeg_without_bars(tmp_path: Path) -> None:
     with Image.open(io.BytesIO(b64decode(picture.data.partition(",")[2]))) as image:
         assert (image.width, image.height) == (picture.width, picture.height) == (126, 224)
     assert picture.width / picture.height == FRAME_WIDTH / FRAME_HEIGHT
-
-
-def test_a_storage_that_fails_is_not_asked_for_the_rest(tmp_path: Path) -> None:
-    frames = [frame.uri for frame in write(tmp_path, 13)]
-    missing = str(tmp_path / "gone.jpg")
-    assert sum(one is not None for one in load_thumbnails([*frames[:11], missing, *frames[11:]], 32)) == 11
-    assert sum(one is not None for one in load_thumbnails(frames, 32)) == 13

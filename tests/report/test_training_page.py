@@ -35,7 +35,7 @@ def report(trained: Path) -> TrainingReport:
 
 def with_card(report: TrainingReport, **changes: Any) -> TrainingReport:
     card = report.model_cards["cnn_model"]
-    return replace(report, model_cards={"cnn_model": card | changes})
+    return replace(report, model_cards={"cnn_model": {**card, **changes}})
 
 
 def with_data(report: TrainingReport, **changes: Any) -> TrainingReport:
