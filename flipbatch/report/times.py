@@ -18,6 +18,6 @@ def time_sentences(timing: Timing) -> list[str]:
     return [
         f"The command that wrote this report scored {counted(timing.frames, 'frame')} in {seconds:,.1f} s: "
         f"{timing.frames / seconds:,.0f} frames/s by {processes}.",
-        f"Of the time of its processes, {timing.decoding / busy:.0%} went into reading and decoding, "
-        f"{timing.predicting / busy:.0%} into prediction and writing.",
+        f"Of the time of its processes, {100 * timing.decoding / busy:.0f} % went into reading and decoding, "
+        f"{100 * timing.predicting / busy:.0f} % into prediction and writing.",
     ]

@@ -50,9 +50,9 @@ class VideoRow:
     strip: Strip
 
     def to_json(self) -> list[Any]:
-        """Return a list for the script: the strip's four values, then the texts."""
+        """Return a list for the script: the name, the strip's four values, and the other texts."""
         strip = self.strip
-        return [[strip.width, strip.levels, strip.truth, strip.turns], self.video_id, *self.cells]
+        return [self.video_id, [strip.width, strip.levels, strip.truth, strip.turns], *self.cells]
 
 
 @dataclass(frozen=True)
@@ -62,12 +62,15 @@ class VideoTable:
     Attributes
     ----------
     heads : list of str
-        The titles of the columns: the first is that of the name, the last that of the timeline.
+        The titles of the columns: name, timeline, and the other cells.
     rows : list of VideoRow
+    threshold : str
+        How far below the top the threshold is in a strip.
     """
 
     heads: Sequence[str]
     rows: Sequence[VideoRow]
+    threshold: str
 
     strip_height: ClassVar[int] = STRIP_HEIGHT
 
@@ -87,8 +90,10 @@ def video_table(report: Report, model: str) -> VideoTable:
     rows = report.videos[model].top.to_pylist()
     labelled = report.metrics["frames"]["labelled"] > 0
     more = ["label", "tp", "fp", "fn", "tn", "F1"] if labelled else ["predicted flip"]
-    heads = ["video", "frames", "mean probability", "prediction", *more, "timeline"]
-    return VideoTable(heads, [VideoRow(row["video_id"], _cells(row, labelled), _strip(row)) for row in rows])
+    heads = ["video", "timeline", "frames", "mean probability", "prediction", *more]
+    threshold = f"{LEVELS * (1 - report.metrics['models'][model]['threshold']):.2f}"
+    found = [VideoRow(row["video_id"], _cells(row, labelled), _strip(row)) for row in rows]
+    return VideoTable(heads, found, threshold)
 
 
 def _cells(row: Json, labelled: bool) -> list[str]:

@@ -3,7 +3,7 @@
 "use strict";
 
 const SVG = "http://www.w3.org/2000/svg";
-const MORE_ROWS = 200;
+const MORE_ROWS = 100;
 
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -12,9 +12,9 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
-function strip([width, levels, truth, turns], height) {
+function strip([width, levels, truth, turns], height, threshold) {
   const drawing = document.createElementNS(SVG, "svg");
-  const paths = Object.entries({ turns, levels, truth });
+  const paths = Object.entries({ turns, levels, threshold: `M0 ${threshold}h${width}`, truth });
   drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
   drawing.setAttribute("preserveAspectRatio", "none");
   drawing.setAttribute("class", "strip");
@@ -28,46 +28,46 @@ function strip([width, levels, truth, turns], height) {
   return drawing;
 }
 
-function tableRow([timeline, name, ...cells], height) {
+function tableRow([name, timeline, ...texts], { stripHeight, threshold }) {
   const head = element("th", { scope: "row" }, element("span", { class: "id" }, name));
-  const last = element("td", {}, strip(timeline, height));
-  return element("tr", {}, head, ...cells.map((text) => element("td", {}, text)), last);
+  const cells = [strip(timeline, stripHeight, threshold), ...texts];
+  return element("tr", {}, head, ...cells.map((content) => element("td", {}, content)));
 }
 
-// The number that a cell shows; none for texts and for what is undefined.
-const numberOf = (text) => parseFloat(text.replaceAll(",", ""));
+// A column holds timelines, which are neither sorted nor searched.
+const TIMELINE = 1;
 
-// Numbers before texts, whatever the direction: what is undefined is last.
+// What a cell is sorted by: a number where it shows one, else its text. Names are texts, even "0002".
+function sortKey(text, column) {
+  const number = column === 0 ? NaN : parseFloat(text.replaceAll(",", ""));
+  return isNaN(number) ? text : number;
+}
+
+// Numbers come before texts in both directions: what is undefined is last.
 function compare(a, b, direction) {
-  const [x, y] = [numberOf(a), numberOf(b)];
-  if (isNaN(x) && isNaN(y)) return direction * (a < b ? -1 : a > b ? 1 : 0);
-  if (isNaN(x) || isNaN(y)) return isNaN(x) ? 1 : -1;
-  return direction * (x - y);
-}
-
-function compareNames(a, b, direction) {
+  if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
   return direction * (a < b ? -1 : a > b ? 1 : 0);
 }
 
 function sorted(rows, column, direction) {
-  const by = column === 0 ? compareNames : compare;
-  return rows.toSorted((a, b) => by(a[column + 1], b[column + 1], direction));
+  const keyed = rows.map((row) => [sortKey(row[column], column), row]);
+  keyed.sort(([a], [b]) => compare(a, b, direction));
+  return keyed.map(([, row]) => row);
 }
 
 function activate(section) {
   const rows = JSON.parse(section.querySelector("script").textContent);
-  const texts = new Map(rows.map((row) => [row, row.slice(1).join("\n").toLowerCase()]));
+  const texts = new Map(rows.map((row) => [row, row.toSpliced(TIMELINE, 1).join("\n").toLowerCase()]));
   const [table, search, more, status] = ["table", "input", "button.more", "output"].map((one) =>
     section.querySelector(one));
   const body = table.tBodies[0];
-  const height = Number(table.dataset.stripHeight);
   let order = rows;
   let found = rows;
   let shown = body.rows.length;
 
   function show(number) {
     shown = Math.min(number, found.length);
-    body.replaceChildren(...found.slice(0, shown).map((row) => tableRow(row, height)));
+    body.replaceChildren(...found.slice(0, shown).map((row) => tableRow(row, table.dataset)));
     more.hidden = shown === found.length;
     status.textContent = `${shown.toLocaleString("en")} of ${found.length.toLocaleString("en")} videos`;
   }
@@ -87,7 +87,8 @@ function activate(section) {
     filter();
   }
 
-  [...table.tHead.rows[0].cells].slice(0, -1).forEach((head, column) => {
+  [...table.tHead.rows[0].cells].forEach((head, column) => {
+    if (column === TIMELINE) return;
     const button = element("button", { type: "button" }, ...head.childNodes);
     button.addEventListener("click", () => sort(head, column));
     head.replaceChildren(button);

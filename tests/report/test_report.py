@@ -30,13 +30,13 @@ EVIL = "<script>alert(1)</script>"
 GOOD = {"flip/a": [(FLIP, 0.9)] * 4, "notflip/b": [(NOTFLIP, 0.2)] * 3, "notflip/c": [(NOTFLIP, 0.7)]}
 
 
-def rows_of(videos, threshold):
+def rows_of(videos, threshold, uri=None):
     """Predictions from {video_id: [(label, probability, or the error's text)]}."""
     rows = [
         {
             "video_id": video_id,
             "frame_number": number,
-            "uri": f"/frames/{video_id}_{number}.jpg",
+            "uri": uri or f"/frames/{video_id}_{number}.jpg",
             "label": label,
             "status": str(Status.CORRUPT if isinstance(p, str) else Status.OK),
             "error": p if isinstance(p, str) else None,
@@ -71,7 +71,7 @@ def metrics_of(videos, models):
     }
 
 
-def make_run(out, videos, models=None, parts=1, frames="/frames", **facts):
+def make_run(out, videos, models=None, parts=1, frames="/frames", uri=None, **facts):
     """A run's directory as scoring leaves it, and its metrics."""
     models = models or {"cnn_model": 0.5}
     directory = RunDirectory.at(str(out))
@@ -80,10 +80,10 @@ def make_run(out, videos, models=None, parts=1, frames="/frames", **facts):
     manifest = {"fingerprint": "c" * 64, "shards": 1, "first_shards": [0], "folder": "manifest/0"}
     counts = {"frames": 1, "videos": 1, "labelled": 1, "misnamed": 0}
     directory.start(identity, manifest=manifest | counts | facts)
-    return read_run(directory), metrics_of(videos, models), totals_of(videos, models, parts)
+    return read_run(directory), metrics_of(videos, models), totals_of(videos, models, parts, uri)
 
 
-def totals_of(videos, models, parts):
+def totals_of(videos, models, parts, uri=None):
     """The sums of a run, merged part by part."""
     ids, totals = sorted(videos), PartTotals()
     labelled = any(label is not None for frames in videos.values() for label, _ in frames)
@@ -91,7 +91,7 @@ def totals_of(videos, models, parts):
         some = {video: videos[video] for video in ids[part::parts]}
         of_models = {}
         for name, threshold in models.items():
-            rows = rows_of(some, threshold)
+            rows = rows_of(some, threshold, uri)
             of_models[name] = ModelTotals.of(rows, videos_of(rows, name, threshold), labelled, threshold)
         totals += PartTotals.of(rows_of(some, 0.5), of_models)
     return totals
