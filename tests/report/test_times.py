@@ -5,7 +5,6 @@ from __future__ import annotations
 from flipbatch.report.times import time_sentences
 from flipbatch.scoring.timing import Timing
 
-
 TIMING = Timing(frames=100, first=10.0, last=14.0, decoding=3.0, predicting=1.0, workers=frozenset({"a"}))
 
 
