@@ -72,7 +72,8 @@ def grainy(file: Path, scale: int) -> None:
 @pytest.fixture(scope="session")
 def score(frames: Path, bundle: str) -> tuple[str, ...]:
     """The command that scores the frames on Ray, without --out."""
-    options = ("--max-error-rate", "1", "--model", bundle)
+    # Thumbnails are read again at the end: without them, each frame is opened once.
+    options = ("--max-error-rate", "1", "--report-thumbnails", "0", "--model", bundle)
     return ("jobs/score.py", "--frames", str(frames), *options)
 
 
