@@ -1,7 +1,7 @@
 """The pictures of both reports in the README: a part of each page, of rendered frames alone.
 
-    uv run jobs/demo.py
-    uv run python -m tests.report.screenshots demo-out/train/report.html demo-out/score/report.html
+uv run jobs/demo.py
+uv run python -m tests.report.screenshots demo-out/train/report.html demo-out/score/report.html
 """
 
 from __future__ import annotations
