@@ -98,6 +98,18 @@ def test_the_torch_module_gives_the_same_probabilities() -> None:
     assert np.allclose(ours, model.predict(pixels)["flip_probability"], atol=0.02)
 
 
+def test_a_report_shows_as_many_frames_as_wanted(tmp_path: Path) -> None:
+    shutil.copytree("frames/flip", tmp_path / "unlabelled")
+    for number in (0, 3):
+        out = tmp_path / f"scored-{number}"
+        flipbatch.score(str(tmp_path / "unlabelled"), models=[MODEL], out=str(out), report_thumbnails=number)
+        assert (out / "report.html").read_text().count("data:image/jpeg") == number
+
+
+def test_training_writes_a_report() -> None:
+    assert "Page flips: training report" in Path("trained/report.html").read_text()
+
+
 def test_a_bundle_that_is_not_there_is_one_sentence() -> None:
     with pytest.raises(BundleError, match="is not a model bundle"):
         flipbatch.load_model("nowhere")

@@ -1,7 +1,8 @@
-"""Reports: metrics and totals of a run become one HTML page and terminal lines.
+"""Reports: metrics, totals and files of a run become one HTML page and terminal lines.
 
-For the page, `contents` gathers what a run has, `warnings` and `differences` derive sentences and results,
-`views` and `plots` make rows and shapes of them, and `page` fills the template and writes the file. For the
-terminal, `terminal` makes lines, with `score_table`. Both format numbers by `values`. Does not know Ray, and
-reads no table.
+`page` writes the page of a scoring run, `training_page` that of a training run. `contents` and
+`training_contents` gather what a run has. `warnings`, `training_warnings` and `differences` derive sentences
+and results. `views` and `video_rows` make rows of them, `plots` shapes, `curves` plots, `gallery` thumbnails.
+`html` fills the templates. For the terminal, `terminal` makes lines, with `score_table`. All format numbers
+by `values`. Does not know Ray.
 """
