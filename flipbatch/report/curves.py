@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from flipbatch.evaluation.threshold import is_flip
 from flipbatch.report.contents import Json, look
 from flipbatch.report.pictures import Picture, data_uri
+from flipbatch.report.values import number
 from flipbatch.runtime.wording import counted
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def learning_curve(history: Sequence[Json], key: str, title: str, kept: int) -> 
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend()
 
-    at_kept = f"{passes['val'][kept]:.3f} on validation in epoch {kept + 1}, which was kept"
+    at_kept = f"{number(history[kept]['val'][key])} on validation in epoch {kept + 1}, which was kept"
     text = f"{title} over {counted(len(epochs), 'epoch')}; {at_kept}"
     return _picture(draw, text, "epoch", title)
 

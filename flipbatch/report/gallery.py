@@ -76,11 +76,11 @@ def galleries(examples: Mapping[str, FrameExamples], number: int) -> dict[str, l
 
 def _chosen(examples: FrameExamples, number: int) -> dict[str, Sequence[FrameExample]]:
     """Return the frames to show of each kind that has any."""
-    kinds = {MISSED: examples.missed, FALSE: examples.false}
-    if not any(kinds.values()):
-        return {UNCERTAIN: examples.uncertain[:number]} if examples.uncertain and number else {}
-    each = (number + 1) // 2
-    return {title: frames[:each] for title, frames in kinds.items() if frames and each}
+    if examples.missed or examples.false:
+        kinds = {MISSED: examples.missed[: (number + 1) // 2], FALSE: examples.false[: number // 2]}
+    else:
+        kinds = {UNCERTAIN: examples.uncertain[:number]}
+    return {title: frames for title, frames in kinds.items() if frames}
 
 
 def _frames(kinds: Mapping[str, Sequence[FrameExample]]) -> Iterable[FrameExample]:

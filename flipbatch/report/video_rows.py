@@ -15,6 +15,7 @@ from markupsafe import Markup
 from flipbatch.report.contents import Json, Report
 from flipbatch.report.html import json_in_html
 from flipbatch.report.values import count, decimals, number
+from flipbatch.report.views import labelled
 from flipbatch.scoring.timelines import LEVELS, NO_LEVEL
 
 ROWS_AT_FIRST = 20
@@ -88,17 +89,17 @@ class VideoTable:
 def video_table(report: Report, model: str) -> VideoTable:
     """Return the table of a model's videos."""
     rows = report.videos[model].top.to_pylist()
-    labelled = report.metrics["frames"]["labelled"] > 0
-    more = ["label", "tp", "fp", "fn", "tn", "F1"] if labelled else ["predicted flip"]
+    has_labels = labelled(report)
+    more = ["label", "tp", "fp", "fn", "tn", "F1"] if has_labels else ["predicted flip"]
     heads = ["video", "timeline", "frames", "mean probability", "prediction", *more]
     threshold = f"{LEVELS * (1 - report.metrics['models'][model]['threshold']):.2f}"
-    found = [VideoRow(row["video_id"], _cells(row, labelled), _strip(row)) for row in rows]
+    found = [VideoRow(row["video_id"], _cells(row, has_labels), _strip(row)) for row in rows]
     return VideoTable(heads, found, threshold)
 
 
-def _cells(row: Json, labelled: bool) -> list[str]:
+def _cells(row: Json, has_labels: bool) -> list[str]:
     cells = [count(row["frames"]), decimals(row["mean_probability"], "–"), row["prediction"] or "–"]
-    if not labelled:
+    if not has_labels:
         return [*cells, count(row["predicted_flip_frames"])]
     counts = [count(row[key]) for key in ("tp", "fp", "fn", "tn")]
     return [*cells, row["label"] or "–", *counts, number(row["f1"])]
