@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,12 @@ import pytest
 
 import flipbatch
 from flipbatch.cli import main
+from flipbatch.commands.export import rendered_frames
+from flipbatch.frames.fitting import InputSize
 from flipbatch.models import onnx_export
 from flipbatch.models.bundle import load_bundle
+from flipbatch.models.precision import has_bfloat16
+from flipbatch.models.predictor import Predictor, reference_engine
 from flipbatch.models.pretrained import locate_bundle
 
 OUTSIDE = """
@@ -36,16 +41,23 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return uri, path
 
 
+def expected_probabilities(uri: str, frames: np.ndarray) -> np.ndarray:
+    """Return what the bundle predicts, in float32: bfloat16 differs by thousandths."""
+    if has_bfloat16():
+        bundle = load_bundle(uri)[0]
+        return Predictor(bundle, reference_engine(bundle)).probabilities(frames)
+    return flipbatch.load_model(uri).predict(list(frames))["flip_probability"].to_numpy()
+
+
 def test_the_file_gives_the_probabilities_of_the_bundle_outside_flipbatch(
     exported: tuple[str, Path], tmp_path: Path
 ) -> None:
     uri, path = exported
-    model = flipbatch.load_model(uri)
-    frames = np.random.default_rng(1).integers(0, 256, (5, 240, 135, 3), np.uint8)
+    frames = rendered_frames(InputSize(240, 135))[:7]
     np.save(tmp_path / "frames.npy", frames)
     files = [str(path), str(tmp_path / "frames.npy"), str(tmp_path / "found.npy")]
     subprocess.run([sys.executable, "-c", OUTSIDE, *files], check=True, cwd=tmp_path)
-    expected = model.predict(list(frames))["flip_probability"].to_numpy()
+    expected = expected_probabilities(uri, frames)
     np.testing.assert_allclose(np.load(tmp_path / "found.npy"), expected, atol=1e-4)
 
 
@@ -56,6 +68,13 @@ def test_the_file_says_what_it_is(exported: tuple[str, Path]) -> None:
     assert said["flipbatch.bundle"] == fingerprint
     assert float(said["flipbatch.threshold"]) == bundle.calibration.threshold
     assert said["flipbatch.input"] == "uint8 RGB (N, 240, 135, 3), values 0 to 255"
+    assert json.loads(said["flipbatch.classes"]) == ["notflip", "flip"]
+    assert json.loads(said["flipbatch.input_size"]) == [240, 135]
+
+
+def test_the_file_has_no_path_of_this_machine(exported: tuple[str, Path]) -> None:
+    folder = Path(onnx_export.__file__).parents[1]
+    assert str(folder).encode() not in exported[1].read_bytes()
 
 
 def test_a_file_that_differs_is_not_written(
