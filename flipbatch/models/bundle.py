@@ -1,7 +1,7 @@
 """A model bundle: one directory with weights and a model card, which contain all that scoring needs.
 
-Knows the two files of a bundle and how to read them without executing anything. Does not know how weights are
-trained or run, and imports torch only to build a network.
+A README for people and model hubs lies beside them. Knows the files of a bundle and how to read them without
+executing anything. Does not know how weights are trained or run, and imports torch only to build a network.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from flipbatch.errors import BundleError
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.frames.decode import InputSize
 from flipbatch.models.architectures import architecture
+from flipbatch.models.bundle_readme import bundle_readme
 from flipbatch.models.network_options import NetworkOptions
 from flipbatch.models.preprocessing import preprocessing
 from flipbatch.models.pretrained import locate_bundle
@@ -43,6 +44,8 @@ LARGEST_INPUT = 4096
 
 WEIGHTS_FILE = "model.safetensors"
 MODEL_CARD_FILE = "model.json"
+README_FILE = "README.md"
+"""Made of the model card: it is never read, and not a part of the bundle fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -149,8 +152,14 @@ def save_bundle(bundle: Bundle, uri: str) -> None:
     data = safetensors.numpy.save({name: np.asarray(w, order="C") for name, w in bundle.weights.items()})
     storage.write(storage.join(uri, WEIGHTS_FILE), data)
     model_card = _finite({**bundle.model_card(), _CHECKSUM: hashlib.sha256(data).hexdigest()})
-    text = json.dumps(model_card, indent=2, sort_keys=True, allow_nan=False)
-    storage.write(storage.join(uri, MODEL_CARD_FILE), (text + "\n").encode())
+    text = json.dumps(model_card, indent=2, sort_keys=True, allow_nan=False) + "\n"
+    readme = bundle_readme(json.loads(text), _fingerprint(text.encode(), data))
+    storage.write(storage.join(uri, README_FILE), readme.encode())
+    storage.write(storage.join(uri, MODEL_CARD_FILE), text.encode())
+
+
+def _fingerprint(model_card: bytes, weights: bytes) -> str:
+    return hashlib.sha256(model_card + weights).hexdigest()
 
 
 def _finite(value: Any) -> Any:
@@ -173,7 +182,8 @@ def load_bundle(uri: str) -> tuple[Bundle, str]:
     Returns
     -------
     tuple of (Bundle, str)
-        The bundle, and the bundle fingerprint: the SHA-256 of its two files as 64 hexadecimal digits.
+        The bundle, and the bundle fingerprint: the SHA-256 of its model card and its weights as 64
+        hexadecimal digits.
 
     Raises
     ------
@@ -186,8 +196,7 @@ def load_bundle(uri: str) -> tuple[Bundle, str]:
     uri = locate_bundle(uri)
     card_bytes, weights_bytes = _read(uri, MODEL_CARD_FILE), _read(uri, WEIGHTS_FILE)
     bundle = _assemble(uri, _parse_model_card(uri, card_bytes), weights_bytes)
-    bundle_fingerprint = hashlib.sha256(card_bytes + weights_bytes).hexdigest()
-    return bundle, bundle_fingerprint
+    return bundle, _fingerprint(card_bytes, weights_bytes)
 
 
 def _read(uri: str, name: str) -> bytes:

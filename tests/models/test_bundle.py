@@ -15,6 +15,7 @@ from flipbatch.models.architectures import EIGHTH
 from flipbatch.models.bundle import (
     FORMAT_VERSION,
     MODEL_CARD_FILE,
+    README_FILE,
     WEIGHTS_FILE,
     Bundle,
     as_arrays,
@@ -210,7 +211,7 @@ def test_the_model_card_is_written_last():
     fsspec.register_implementation("cardless", NoModelCard, clobber=True)
     with pytest.raises(StorageError, match=f"{MODEL_CARD_FILE}.*the disk is full"):
         save_bundle(bundle(), "cardless://mine")
-    assert [path.rpartition("/")[2] for path in NoModelCard.store] == [WEIGHTS_FILE]
+    assert [path.rpartition("/")[2] for path in NoModelCard.store] == [WEIGHTS_FILE, README_FILE]
 
 
 @pytest.mark.parametrize("name", [MODEL_CARD_FILE, WEIGHTS_FILE])

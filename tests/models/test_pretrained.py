@@ -33,7 +33,7 @@ def test_wheels_contain_their_files(tmp_path):
     patterns = project["tool"]["setuptools"]["package-data"]["flipbatch"]
     ship(tmp_path / "pretrained", SMALL)
     files = [file.name for one in patterns for file in tmp_path.glob(one)]
-    assert sorted(files) == ["model.json", "model.safetensors"]
+    assert sorted(files) == ["README.md", "model.json", "model.safetensors"]
 
 
 def test_a_bundle_is_loaded_by_its_name(folder):
