@@ -25,6 +25,8 @@ COMMANDS = {
     "benchmark": benchmark,
 }
 
+_WITHOUT_RAY = {"extract", "export"}
+
 _RAY = (
     "On Ray, a command joins the Ray at RAY_ADDRESS (HOST:PORT), otherwise one that `ray start` started on "
     "this machine, and otherwise starts an own one. RAY_ADDRESS=local always starts an own one."
@@ -43,12 +45,17 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
         command = commands.add_parser(
-            name, help=module.SUMMARY, description=module.DESCRIPTION, epilog=f"{module.EPILOG} {_RAY}"
+            name, help=module.SUMMARY, description=module.DESCRIPTION, epilog=_epilog(name)
         )
         module.add_arguments(command)
         add_common(command)
         command.set_defaults(main=module.main, go_on=module.GO_ON)
     return top
+
+
+def _epilog(name: str) -> str:
+    epilog = COMMANDS[name].EPILOG
+    return epilog if name in _WITHOUT_RAY else f"{epilog} {_RAY}"
 
 
 def _decoder() -> str:

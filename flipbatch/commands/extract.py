@@ -9,12 +9,10 @@ import argparse
 import os
 
 from flipbatch.runtime.command_line import (
-    DONE,
-    TOO_MANY_ERRORS,
     add_thinning,
+    exit_code,
     fraction,
     positive_integer,
-    print_error,
 )
 from flipbatch.runtime.standard_streams import show
 
@@ -74,8 +72,15 @@ def main(arguments: argparse.Namespace) -> int:
     from flipbatch.errors import redacted
     from flipbatch.extraction.job import ExtractOptions, extract
     from flipbatch.frames.film_rows import Thinning
+    from flipbatch.runtime.submitted_job import refuse_relative
     from flipbatch.runtime.wording import counted
 
+    refuse_relative(
+        frames=arguments.frames,
+        manifest=arguments.manifest,
+        stills=arguments.stills,
+        out=arguments.out,
+    )
     options = ExtractOptions(
         out=arguments.out,
         frames=arguments.frames,
@@ -95,10 +100,5 @@ def main(arguments: argparse.Namespace) -> int:
             f"written to {redacted(arguments.out)}",
         ]
     )
-    if len(done.failures) <= arguments.max_error_rate * done.frames:
-        return DONE
-    print_error(
-        f"{len(done.failures) / done.frames:.1%} of the frames failed, more than --max-error-rate "
-        f"{arguments.max_error_rate:.1%}: see .flipbatch/failures.parquet."
-    )
-    return TOO_MANY_ERRORS
+    share = len(done.failures) / max(1, done.frames)
+    return exit_code(share, arguments.max_error_rate, ".flipbatch/failures.parquet")

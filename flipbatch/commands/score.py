@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flipbatch.runtime.command_line import (
     DONE,
-    TOO_MANY_ERRORS,
     add_frames,
     add_thinning,
     add_thumbnails,
+    exit_code,
     fraction,
     positive_integer,
-    print_error,
 )
 from flipbatch.runtime.standard_streams import show
 
@@ -106,7 +105,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Score; return the exit code."""
     from flipbatch.errors import redacted
     from flipbatch.report.page import write_report
-    from flipbatch.report.terminal import summary_lines
+    from flipbatch.report.terminal import error_rate, summary_lines
     from flipbatch.scoring.job import dry_run, score
 
     _refuse_relative_paths(arguments)
@@ -116,7 +115,8 @@ def main(arguments: argparse.Namespace) -> int:
         return DONE
     metrics = score(options, partial(write_report, number_of_thumbnails=arguments.report_thumbnails))
     show([*summary_lines(metrics), f"written to {redacted(arguments.out)}"])
-    return _exit_code(metrics, arguments.max_error_rate)
+    where = "status and error in predictions/"
+    return exit_code(error_rate(metrics), arguments.max_error_rate, where)
 
 
 def _refuse_relative_paths(arguments: argparse.Namespace) -> None:
@@ -149,15 +149,3 @@ def _options(arguments: argparse.Namespace) -> ScoreOptions:
         thinning=Thinning(arguments.every, arguments.fps),
         append=arguments.append,
     )
-
-
-def _exit_code(metrics: dict[str, Any], max_error_rate: float) -> int:
-    from flipbatch.report.terminal import error_rate
-
-    if error_rate(metrics) <= max_error_rate:
-        return DONE
-    print_error(
-        f"{error_rate(metrics):.1%} of the frames failed, more than --max-error-rate "
-        f"{max_error_rate:.1%}: see status and error in predictions/."
-    )
-    return TOO_MANY_ERRORS

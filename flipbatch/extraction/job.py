@@ -6,6 +6,7 @@ on where the last one stopped. Knows the order of the steps. Does not know Ray o
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -24,12 +25,15 @@ from flipbatch.extraction.shard import Extracted, Extraction, extract_shard
 from flipbatch.frames.film_rows import ALL_FRAMES, Thinning, with_films
 from flipbatch.frames.manifest import Rows, manifest_rows, source
 from flipbatch.frames.notes import Notes
+from flipbatch.frames.table_parts import table_digest
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.schema import FAILURES, MANIFEST, MISNAMED
 from flipbatch.scoring.build_manifest import MANIFEST_FOLDER, BuiltManifest, build_from
 from flipbatch.scoring.progress import Progress
 from flipbatch.scoring.shards import Plan
 from flipbatch.storage.parquet import write_table
+
+log = logging.getLogger(__name__)
 
 RUN_FOLDER = ".flipbatch"
 """In the output: the record of the extraction. A folder whose name starts with a dot is not listed."""
@@ -82,6 +86,8 @@ def extract(options: ExtractOptions) -> Extracted:
         _start(directory, identity, _build(options, directory.uri))
     else:
         require_same_identity(options.out, found, identity)
+        if directory.is_finished:
+            log.info("%s was listed before: choose another --out for what was added since.", options.out)
     facts = directory.read_run_file()["manifest"]
     plan = Plan(facts["shards"], tuple(facts["first_shards"]))
     extraction = Extraction(
@@ -98,6 +104,7 @@ def _identity(options: ExtractOptions) -> dict[str, Any]:
         "command": "extract",
         "frames": storage.redacted_uri(options.frames),
         "manifest": storage.redacted_uri(options.manifest),
+        "manifest_digest": options.manifest and table_digest(source(None, options.manifest)),
         "stills": storage.redacted_uri(options.stills),
         "model": options.model,
         "quality": options.quality,

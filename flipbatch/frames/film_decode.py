@@ -63,9 +63,9 @@ def film_picture(frame: FilmFrame) -> VideoFrame:
         As the storage raises it.
     """
     try:
-        return _open_films.picture(frame, _seconds(frame))
+        return _open_film.picture(frame, _seconds(frame))
     except OSError:
-        _open_films.close()  # its position is unknown
+        _open_film.close()  # its position is unknown
         raise
 
 
@@ -74,12 +74,9 @@ def _seconds(frame: FilmFrame) -> float:
         return frame.seconds
     index = film_index(frame.film, frame.version)
     if frame.number >= index.frames:
-        raise RejectedError(*_words(index.missing(frame.number)))
+        missing = index.missing(frame.number)
+        raise RejectedError(missing.status, missing.error)
     return float(index.seconds[frame.number])
-
-
-def _words(rejection: Rejection) -> tuple[Status, str]:
-    return rejection.status, rejection.error
 
 
 class _OpenFilm:
@@ -114,4 +111,4 @@ class _OpenFilm:
         self._key = self._reader = self._why = None
 
 
-_open_films = _OpenFilm()
+_open_film = _OpenFilm()

@@ -104,7 +104,7 @@ def _read(container: InputContainer, stream: VideoStream) -> FilmIndex:
         for packet in container.demux(stream):
             packets.add(packet, stream)
     except FFmpegError as error:
-        why = f"the film is damaged behind its frame {len(packets.times) - 1}: {error.strerror}"
+        why = f"the film is damaged behind {counted(packets.stored, 'frame')}: {error.strerror}"
         return packets.index(stream, why)
     return packets.index(stream, packets.shortfall(container, stream))
 

@@ -192,6 +192,16 @@ def _sentence(error: BaseException, traceback_shown: bool) -> str:
     return printable(redacted(f"{what}. This is a fault of flipbatch: please report it; {traceback}."))
 
 
+def exit_code(share: float, max_error_rate: float, where: str) -> int:
+    """Return the exit code for a share of failed frames, 0 to 1; print why it is not 0, and where to look."""
+    if share <= max_error_rate:
+        return DONE
+    print_error(
+        f"{share:.1%} of the frames failed, more than --max-error-rate {max_error_rate:.1%}: see {where}."
+    )
+    return TOO_MANY_ERRORS
+
+
 def print_error(sentence: str) -> None:
     """Print why the exit code is not 0."""
     print(fitted(f"error: {sentence}", sys.stderr), file=sys.stderr)

@@ -23,7 +23,7 @@ import pyarrow as pa
 from flipbatch import storage
 from flipbatch.errors import OutputError, StorageError
 from flipbatch.frames.notes import EXAMPLES
-from flipbatch.runtime.run_directory import RunDirectory
+from flipbatch.runtime.run_directory import RunDirectory, run_fingerprint
 from flipbatch.runtime.wording import numbered
 from flipbatch.schema import TRANSIENT
 from flipbatch.scoring.build_manifest import BuiltManifest
@@ -123,7 +123,8 @@ def start_append(
         "replaced": changes.replaced,
         "vanished": changes.vanished,
     }
-    shards = f"{SHARDS_FOLDER}-{built.folder.rpartition('/')[2].replace('-', '')}"
+    # Of the run, not of its manifest: a table of other bytes may have the same rows.
+    shards = f"{SHARDS_FOLDER}-{run_fingerprint({'identity': identity, 'manifest': facts})[:16]}"
     directory.reopen()
     directory.replace(identity, {"previous": previous, "shards_folder": shards}, manifest=facts)
     return True

@@ -76,6 +76,21 @@ def test_another_extraction_in_the_same_place_is_refused(films, tmp_path):
         extract(options(films, tmp_path, thinning=Thinning(every=3)))
 
 
+def test_a_table_that_has_changed_is_refused(films, tmp_path):
+    table = tmp_path / "m.csv"
+    table.write_text(f"uri\n{films}/side.mov#frame=0\n")
+    extract(ExtractOptions(f"{tmp_path}/out", manifest=str(table)))
+    table.write_text(f"uri\n{films}/side.mov#frame=1\n")
+    with pytest.raises(OutputError, match="manifest_digest was"):
+        extract(ExtractOptions(f"{tmp_path}/out", manifest=str(table)))
+
+
+def test_a_submitted_job_refuses_a_relative_output(films, monkeypatch, capsys):
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", '{"runtime_env": {"working_dir": "gcs://a.zip"}}')
+    assert main(["extract", "--frames", str(films), "--out", "out"]) == 1
+    assert "--out" in capsys.readouterr().err
+
+
 def test_what_can_not_be_decoded_is_listed_and_sets_the_exit_code(tmp_path, capsys):
     (tmp_path / "films").mkdir()
     (tmp_path / "films/a.mp4").write_bytes(b"no film")

@@ -147,6 +147,20 @@ def test_a_table_may_have_grown(manifest: Path, bundles: tuple[str, str], tmp_pa
     assert tables(tmp_path / "out") == tables(tmp_path / "whole")
 
 
+def test_a_table_may_be_written_anew_again_and_again_with_the_same_rows(
+    manifest: Path, bundles: tuple[str, str], tmp_path: Path
+) -> None:
+    table, text = tmp_path / "m.csv", manifest.read_text()
+    table.write_text(text)
+    options = ScoreOptions(manifest=str(table), models=bundles[:1], out=f"{tmp_path}/out", executor="local")
+    score(options)
+    for blank_lines in (1, 2):
+        table.write_text(text + "\n" * blank_lines)
+        score(replace(options, append=True))
+    score(replace(options, out=f"{tmp_path}/whole"))
+    assert tables(tmp_path / "out") == tables(tmp_path / "whole")
+
+
 def test_frames_whose_storage_failed_are_read_again(
     folder: Path, options: Callable[..., ScoreOptions], tmp_path: Path
 ) -> None:
