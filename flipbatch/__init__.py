@@ -91,6 +91,8 @@ def train(
     leave_one_out: bool = False,
     resume: bool = False,
     report_thumbnails: int = 24,
+    tracking: Literal["mlflow"] | None = None,
+    tracking_uri: str | None = None,
     executor: Executor = "local",
 ) -> dict[str, Any]:
     """Train models on labelled frames and compare them.
@@ -116,7 +118,11 @@ def train(
     resume : bool
         Continue the run in `out`.
     report_thumbnails : int
-        Number of test frames per model that ``report.html`` shows; 0 shows none.
+        Number of test frames per model that ``report.html`` shows, and TensorBoard at most 12; 0 shows none.
+    tracking : {"mlflow"}, optional
+        Also record the run on an MLflow server, and register the models there.
+    tracking_uri : str, optional
+        Of the MLflow server; by default that of ``MLFLOW_TRACKING_URI``.
     executor : {"local", "ray"}
         Where to train.
 
@@ -131,6 +137,7 @@ def train(
         Its message says what to do.
     """
     from flipbatch.report.training_page import write_training_report
+    from flipbatch.tracking.observers import observers
     from flipbatch.training.job import train as run
     from flipbatch.training.options import FoldPlan, Settings, TrainOptions
 
@@ -138,7 +145,9 @@ def train(
     plan = FoldPlan(folds) if folds or leave_one_out else None
     names = tuple(models)
     options = TrainOptions(out, frames, manifest, names, weights, settings, plan, executor, resume=resume)
-    return run(options, write_report=partial(write_training_report, number_of_thumbnails=report_thumbnails))
+    write_report = partial(write_training_report, number_of_thumbnails=report_thumbnails)
+    told = observers(tracking, tracking_uri, report_thumbnails)
+    return run(options, write_report=write_report, observers=told)
 
 
 def score(

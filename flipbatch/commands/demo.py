@@ -90,6 +90,7 @@ def _weights() -> tuple[str, tuple[str, ...]]:
 def _train(out: Path, seed: int, weights: str, notes: tuple[str, ...]) -> None:
     from flipbatch.report.terminal import comparison_lines
     from flipbatch.report.training_page import write_training_report
+    from flipbatch.tracking.tensorboard import TensorBoard
     from flipbatch.training.fit import Settings
     from flipbatch.training.job import train
     from flipbatch.training.options import TrainOptions
@@ -98,7 +99,7 @@ def _train(out: Path, seed: int, weights: str, notes: tuple[str, ...]) -> None:
     options = TrainOptions(
         frames=str(out / "frames"), out=str(out / "train"), weights=weights, settings=settings, notes=notes
     )
-    comparison = train(options, write_report=write_training_report)
+    comparison = train(options, write_report=write_training_report, observers=[TensorBoard()])
     show(["", "Held-out videos (train/comparison.json):", *comparison_lines(comparison)])
 
 
@@ -135,6 +136,7 @@ def _where(out: Path) -> list[str]:
         "shipped/report.html": "the report of the models that come with flipbatch",
         "train/comparison.json": "both models on held-out videos",
         "train/report.html": "curves, measures and mistakes of both models",
+        "train/tensorboard": "the curves of both models for TensorBoard",
         "train/models": "the model bundles",
         "score/predictions": "one row per frame and model",
         "score/videos": "one row per video and model",

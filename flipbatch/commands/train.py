@@ -31,9 +31,9 @@ DESCRIPTION = (
 )
 EPILOG = (
     "Writes run.json, models/NAME/, test_videos/NAME.parquet, test_frames/NAME.parquet, comparison.json, "
-    "report.html, splits.parquet, misnamed.parquet, failures.parquet if some frames can't be decoded, and "
-    "_SUCCESS last. With --folds or --leave-one-out, models/, test_videos/, test_frames/ and splits.parquet "
-    "are below folds/NN/, and folds.json replaces comparison.json and report.html. "
+    "report.html, tensorboard/, splits.parquet, misnamed.parquet, failures.parquet if some frames can't be "
+    "decoded, and _SUCCESS last. With --folds or --leave-one-out, models/, test_videos/, test_frames/ and "
+    "splits.parquet are below folds/NN/, and folds.json replaces comparison.json and report.html. "
     "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments."
 )
 GO_ON = "The same command with --resume continues after the last finished epoch."
@@ -51,6 +51,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     _add_folds(command)
     _add_execution(command)
     add_thumbnails(command)
+    _add_tracking(command)
     command.add_argument("--resume", action="store_true", help="resume the run in --out")
     command.add_argument(
         "--dry-run",
@@ -164,12 +165,25 @@ def _add_execution(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_tracking(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--tracking",
+        choices=("mlflow",),
+        help="also record parameters, metrics of each epoch, bundles and the report on an MLflow server, and "
+        "register the models there (TensorBoard files are always written)",
+    )
+    command.add_argument(
+        "--tracking-uri", metavar="URI", help="of the MLflow server (default: MLFLOW_TRACKING_URI)"
+    )
+
+
 def main(arguments: argparse.Namespace) -> int:
     """Train; return the exit code."""
     from flipbatch.errors import redacted
     from flipbatch.report.terminal import comparison_lines, folds_lines
     from flipbatch.report.training_page import write_training_report
     from flipbatch.runtime.standard_streams import show
+    from flipbatch.tracking.observers import observers
     from flipbatch.training.job import dry_run, train
 
     options = _options(arguments)
@@ -177,7 +191,8 @@ def main(arguments: argparse.Namespace) -> int:
         show(dry_run(options))
         return 0
     write_report = partial(write_training_report, number_of_thumbnails=arguments.report_thumbnails)
-    result = train(options, write_report=write_report)
+    told = observers(arguments.tracking, arguments.tracking_uri, arguments.report_thumbnails)
+    result = train(options, write_report=write_report, observers=told)
     lines = comparison_lines(result) if options.folds is None else folds_lines(result)
     show([*lines, f"written to {redacted(arguments.out)}"])
     return 0

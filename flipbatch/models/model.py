@@ -19,7 +19,7 @@ from PIL import Image
 from flipbatch.errors import InputError
 from flipbatch.evaluation.threshold import is_flip
 from flipbatch.frames.fitting import InputSize
-from flipbatch.frames.load import load_frames
+from flipbatch.frames.load import Source, load_frames, start_reading
 from flipbatch.frames.pillow_formats import fit_image
 from flipbatch.frames.rejection import RejectedError
 from flipbatch.models.bundle import Bundle, load_bundle
@@ -29,8 +29,8 @@ from flipbatch.schema import Label, Status
 if TYPE_CHECKING:
     from torch import nn
 
-ImageInput = str | PathLike[str] | npt.NDArray[np.uint8] | Image.Image
-"""A path or URI, pixels (height, width, 3) uint8 RGB, or a Pillow image."""
+ImageInput = str | PathLike[str] | bytes | npt.NDArray[np.uint8] | Image.Image
+"""A path or URI, the content of an image file, pixels (height, width, 3) uint8 RGB, or a Pillow image."""
 
 IMAGES_AT_A_TIME = 256
 """Bounds memory: 256 images of 240x135 pixels take 25 MB."""
@@ -91,16 +91,16 @@ class Model:
 
         Parameters
         ----------
-        images : str, path, ndarray, Pillow image, or an iterable of these
-            Paths and URIs are read as scoring reads them. Arrays are (height, width, 3) or
+        images : str, path, bytes, ndarray, Pillow image, or an iterable of these
+            Paths and URIs are read, and bytes decoded, as by scoring. Arrays are (height, width, 3) or
             (N, height, width, 3), uint8, RGB, 0 to 255.
 
         Returns
         -------
         pandas.DataFrame
-            One row per image, in the order given: ``uri`` (None for pixels), ``status`` and ``error`` as in
-            ``predictions/``, ``flip_probability`` (float32, NaN unless the status is ``ok``) and
-            ``prediction`` (``flip``, ``notflip`` or None).
+            One row per image, in the order given: ``uri`` (None for bytes and pixels), ``status`` and
+            ``error`` as in ``predictions/``, ``flip_probability`` (float32, NaN unless the status is
+            ``ok``) and ``prediction`` (``flip``, ``notflip`` or None).
 
         Raises
         ------
@@ -123,8 +123,8 @@ class Model:
         pixels = np.zeros((len(images), size.height, size.width, 3), np.uint8)
         status, error = [Status.OK] * len(images), list[str | None]([None] * len(images))
         uris = [fspath(image) if isinstance(image, str | PathLike) else None for image in images]
-        files = {row: uri for row, uri in enumerate(uris) if uri is not None}
-        loaded = load_frames(list(files.values()), [size])[size]
+        files = [row for row, image in enumerate(images) if isinstance(image, str | PathLike | bytes)]
+        loaded = load_frames([uris[row] or "" for row in files], [size], _contents(images))[size]
         for place, row in enumerate(files):
             status[row], error[row] = loaded.status[place], loaded.error[place]
             pixels[row] = loaded.pixels[place]
@@ -153,9 +153,19 @@ class Model:
         return pd.DataFrame(columns)
 
 
+def _contents(images: Sequence[ImageInput]) -> Iterator[Source]:
+    """Yield what is decoded of each image that is a file."""
+    read = start_reading([fspath(image) for image in images if isinstance(image, str | PathLike)])
+    for image in images:
+        if isinstance(image, bytes):
+            yield image
+        elif isinstance(image, str | PathLike):
+            yield next(read)
+
+
 def _as_images(images: ImageInput | Iterable[ImageInput]) -> Iterator[ImageInput]:
     """Yield single images; an array of four dimensions is a batch."""
-    if isinstance(images, str | PathLike | Image.Image) or (
+    if isinstance(images, str | PathLike | bytes | Image.Image) or (
         isinstance(images, np.ndarray) and images.ndim != 4
     ):
         yield images  # pyright: ignore[reportReturnType]
@@ -177,5 +187,5 @@ def _as_pillow(image: object) -> Image.Image:
         return Image.fromarray(image)
     what = f"an array {image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
     raise InputError(
-        f"An image is a path, a Pillow image, or an array (height, width, 3) of uint8 RGB, not {what}."
+        f"An image is a path, bytes, a Pillow image, or an array (height, width, 3) of uint8 RGB, not {what}."
     )

@@ -93,7 +93,8 @@ class Fitted:
     stopped_early : bool
         Whether epochs were left.
     history : list of dict
-        One entry per finished epoch: ``epoch``, ``train`` and ``val`` metrics, ``improved``, ``low_res``.
+        One entry per finished epoch: ``epoch``, ``train`` and ``val`` metrics, ``improved``, ``low_res``, and
+        the ``learning_rate`` of the head after the epoch's last step.
     """
 
     weights: Weights
@@ -194,7 +195,8 @@ class Fit:
         val, _ = evaluate(network, val_frames, self._loss, self._device)
         improved = not low_res and self._stopping.update(epoch, val.loss, self._weights)
         passes = {"train": train.to_json(), "val": val.to_json()}
-        return {"epoch": epoch, **passes, "improved": improved, "low_res": low_res}
+        rate = self._optimizer.param_groups[-1]["lr"]
+        return {"epoch": epoch, **passes, "improved": improved, "low_res": low_res, "learning_rate": rate}
 
     def _frames(self, low_res: bool, frozen: bool) -> tuple[FrameCache, FrameCache]:
         """Return what an epoch trains and validates on."""

@@ -6,8 +6,9 @@ Knows the order of steps and what makes a resume the same run; knows no Ray: an 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -22,7 +23,8 @@ from flipbatch.storage.hive_folders import column_notes
 from flipbatch.storage.parquet import write_table
 from flipbatch.training.comparison import compare, leak_of
 from flipbatch.training.fold_results import summarise_folds
-from flipbatch.training.folds import ignored_splits, split_folds
+from flipbatch.training.folds import FoldPlan, ignored_splits, split_folds
+from flipbatch.training.observer import ModelFit, Observer, Observers
 from flipbatch.training.options import TrainOptions
 from flipbatch.training.splits import SplitFrames, split_frames
 from flipbatch.training.start import starts, weights_source
@@ -41,7 +43,10 @@ WriteReport = Callable[[RunDirectory, Mapping[str, Any]], None]
 
 
 def train(
-    options: TrainOptions, trainer: Trainer | None = None, write_report: WriteReport | None = None
+    options: TrainOptions,
+    trainer: Trainer | None = None,
+    write_report: WriteReport | None = None,
+    observers: Sequence[Observer] = (),
 ) -> dict[str, Any]:
     """Train each model and compare them; with `options.folds`, cross-validate them instead.
 
@@ -52,6 +57,8 @@ def train(
         By default the executor that the options name.
     write_report : callable, optional
         Called with a comparison; a cross-validation has no report.
+    observers : sequence of Observer
+        Are told of the run, also of one that has finished.
 
     Returns
     -------
@@ -67,14 +74,43 @@ def train(
     found = _found_run(directory, options)
     manifest = load_manifest(options.frames, options.manifest)
     splits = _splits(manifest, options)
+    told = Observers(observers)
     with _executor(options):
         finished = directory.is_finished
         first = {} if finished else starts(options.models, options.weights, options.networks)
         _start(directory, options, found, manifest, splits)
+        told.run_started(directory, directory.read_run_file()["identity"])
+        fits = _fits(options, directory, splits)
+        with _failure_told(told):
+            if finished:
+                for fit in chain.from_iterable(fits):
+                    told.model_finished(fit)
+            else:
+                models = ModelTrainer(options, splits, first, directory, told, trainer)
+                _train(models, fits, options, directory, write_report)
+            result = directory.read_json(_result_file(options))
+            told.run_finished(result)
         if not finished:
-            models = ModelTrainer(options, splits, first, directory, trainer)
-            _finish(options, splits, directory, models, write_report)
-        return directory.read_json(_result_file(options))
+            directory.finish()
+        return result
+
+
+def _fits(options: TrainOptions, directory: RunDirectory, splits: list[SplitFrames]) -> list[list[ModelFit]]:
+    """Return the models of each split."""
+    if options.folds is None:
+        return [[ModelFit(name, None, directory) for name in options.models]]
+    places = [RunDirectory(directory.path("folds", f"{fold:02d}")) for fold, _ in enumerate(splits, 1)]
+    return [[ModelFit(name, fold, place) for name in options.models] for fold, place in enumerate(places, 1)]
+
+
+@contextmanager
+def _failure_told(observers: Observers) -> Iterator[None]:
+    """Tell observers if the command ends here."""
+    try:
+        yield
+    except BaseException:
+        observers.run_failed()
+        raise
 
 
 def _executor(options: TrainOptions) -> AbstractContextManager[None]:
@@ -90,20 +126,21 @@ def _result_file(options: TrainOptions) -> str:
     return COMPARISON_FILE if options.folds is None else FOLDS_FILE
 
 
-def _finish(
-    options: TrainOptions,
-    splits: list[SplitFrames],
-    directory: RunDirectory,
+def _train(
     models: ModelTrainer,
+    fits: list[list[ModelFit]],
+    options: TrainOptions,
+    directory: RunDirectory,
     write_report: WriteReport | None,
 ) -> None:
-    """Train the models that are still to be trained, and write the result."""
-    train_all = _compared if options.folds is None else _cross_validated
-    result = train_all(models, splits, options, directory)
+    """Train the models that are still to be trained, and write the result and its report."""
+    if options.folds is None:
+        result = _compared(models, fits[0])
+    else:
+        result = _cross_validated(models, fits, options.folds)
     directory.write_json(_result_file(options), result)
     if write_report is not None and options.folds is None:
         write_report(directory, result)
-    directory.finish()
 
 
 def _splits(manifest: Manifest, options: TrainOptions) -> list[SplitFrames]:
@@ -114,28 +151,22 @@ def _splits(manifest: Manifest, options: TrainOptions) -> list[SplitFrames]:
     return split_folds(manifest.frames, options.folds, seed)
 
 
-def _compared(
-    models: ModelTrainer, splits: list[SplitFrames], options: TrainOptions, directory: RunDirectory
-) -> dict[str, Any]:
+def _compared(models: ModelTrainer, fits: Sequence[ModelFit]) -> dict[str, Any]:
     """Train all models on one split; return the comparison."""
-    models.train(splits[0], directory)
-    provenances = {name: model_provenance(directory, name) for name in options.models}
-    return compare(provenances, {name: model_tally(directory, name) for name in options.models})
+    models.train(models.splits[0], fits)
+    provenances = {fit.name: model_provenance(fit) for fit in fits}
+    return compare(provenances, {fit.name: model_tally(fit) for fit in fits})
 
 
-def _cross_validated(
-    models: ModelTrainer, folds: list[SplitFrames], options: TrainOptions, directory: RunDirectory
-) -> dict[str, Any]:
+def _cross_validated(models: ModelTrainer, fits: list[list[ModelFit]], plan: FoldPlan) -> dict[str, Any]:
     """Train all models on each fold; return the results of all folds."""
-    assert options.folds is not None
     tallies, leaks = [], []
-    for number, fold in enumerate(folds, 1):
-        place = RunDirectory(directory.path("folds", f"{number:02d}"))
-        write_table(fold.table(), place.path(SPLITS_FILE))
-        models.train(fold, place, f"fold {number}/{len(folds)} ")
-        tallies.append({name: model_tally(place, name) for name in options.models})
-        leaks.append(leak_of(model_provenance(place, options.models[0])))
-    return summarise_folds(options.folds, folds, tallies, leaks)
+    for number, (fold, of_fold) in enumerate(zip(models.splits, fits, strict=True), 1):
+        write_table(fold.table(), of_fold[0].directory.path(SPLITS_FILE))
+        models.train(fold, of_fold, f"fold {number}/{len(fits)} ")
+        tallies.append({fit.name: model_tally(fit) for fit in of_fold})
+        leaks.append(leak_of(model_provenance(of_fold[0])))
+    return summarise_folds(plan, models.splits, tallies, leaks)
 
 
 def _found_run(directory: RunDirectory, options: TrainOptions) -> dict[str, Any] | None:

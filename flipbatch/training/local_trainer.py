@@ -5,7 +5,6 @@ Knows how to decode and fit here, and its own checkpoint file; what happens in a
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +18,10 @@ from flipbatch.frames.decode import InputSize
 from flipbatch.models.precision import require_gpu
 from flipbatch.training.checkpoint_file import read_checkpoint, write_checkpoint
 from flipbatch.training.fit import Checkpoint
-from flipbatch.training.fit_model import FitTask, epoch_line, fit_model
+from flipbatch.training.fit_model import FitTask, fit_model
 from flipbatch.training.frame_cache import OUTCOMES, Batch, collect_splits, decode_rows
 from flipbatch.training.process_settings import set_up
-
-log = logging.getLogger(__name__)
+from flipbatch.training.trainer import EpochFinished
 
 DECODED_AT_A_TIME = 256
 
@@ -77,13 +75,13 @@ class LocalFrames:
         tables = [pa.table({name: batch[name] for name in columns}, OUTCOMES) for batch in self.batches]
         return pa.concat_tables(tables).sort_by("row")
 
-    def fit(self, task: FitTask) -> None:
+    def fit(self, task: FitTask, epoch_finished: EpochFinished) -> None:
         """Train one model, from its checkpoint file if there is one."""
         set_up(self.trainer.threads)
         file = storage.join(task.checkpoints, f"{task.name}.pt")
 
         def report(entry: dict[str, Any], checkpoint: Checkpoint) -> None:
-            log.info("%s", epoch_line(task, entry))
+            epoch_finished(checkpoint["history"])
             write_checkpoint(checkpoint, file)
 
         caches = collect_splits(self.batches, task.splits, self.size)

@@ -5,7 +5,6 @@ The one module of training that knows Ray. What happens in a fit is `fit_model`'
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import tempfile
@@ -39,11 +38,11 @@ from flipbatch.runtime.wording import counted
 from flipbatch.schema import Split, Status
 from flipbatch.training.distributed import rank
 from flipbatch.training.fit import Checkpoint
-from flipbatch.training.fit_model import FitTask, epoch_line, fit_model
+from flipbatch.training.fit_model import FitTask, fit_model
 from flipbatch.training.frame_cache import OUTCOMES, Batch, collect_splits, decode_rows
+from flipbatch.training.observer import epoch_metrics
 from flipbatch.training.process_settings import set_up
-
-log = logging.getLogger(__name__)
+from flipbatch.training.trainer import EpochFinished
 
 MAX_BLOCKS = 1000
 FRAMES_A_BLOCK = 64
@@ -103,11 +102,11 @@ class RayFrames:
         """`frame_cache.OUTCOMES`, sorted by row."""
         return pa.concat_tables(self.shares).sort_by("row")
 
-    def fit(self, task: FitTask) -> None:
+    def fit(self, task: FitTask, epoch_finished: EpochFinished) -> None:
         """Train one model on Ray Train, which continues from its last checkpoint."""
         self._require_frames(task.splits)
         with user_errors(_GO_ON):
-            _fit(task, self.trainer, self.dataset)
+            _fit(task, self.trainer, self.dataset, epoch_finished)
 
     def _require_frames(self, splits: npt.NDArray[np.str_]) -> None:
         for share in self.shares:
@@ -165,12 +164,14 @@ class _SplitEvenly(ray.train.DataConfig):
         return [{_FRAMES: share.iterator()} for share in datasets[_FRAMES].split(world_size)]
 
 
-def _fit(task: FitTask, trainer: RayTrainer, dataset: MaterializedDataset) -> None:
+def _fit(
+    task: FitTask, trainer: RayTrainer, dataset: MaterializedDataset, epoch_finished: EpochFinished
+) -> None:
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     cpus = cpus_per_worker(nodes, trainer.workers, trainer.gpu)
     # Reporting an epoch waits until the controller looks at its workers next: every 2 s by default.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
-    with _epochs_printed(task) as queue:
+    with _epochs_told(epoch_finished) as queue:
         ray.train.torch.TorchTrainer(
             _train_loop,
             train_loop_config={
@@ -227,22 +228,22 @@ def cpus_per_worker(nodes: Iterable[Mapping[str, float]], workers: int, gpu: boo
 
 
 @contextmanager
-def _epochs_printed(task: FitTask) -> Iterator[Queue]:
-    """Log the epochs that workers report, from the driver."""
+def _epochs_told(epoch_finished: EpochFinished) -> Iterator[Queue]:
+    """Tell the driver, in a thread, of the epochs that workers put into a queue."""
     queue = Queue(actor_options={"num_cpus": 0})
     done = threading.Event()
 
-    def print_epochs() -> None:
+    def tell() -> None:
         while True:
             try:
-                log.info("%s", epoch_line(task, queue.get(timeout=0.5)))
+                epoch_finished(queue.get(timeout=0.5))
             except Empty:
                 if done.is_set():
                     return
             except RayError:  # Ray is going down; the driver's own error says so
                 return
 
-    thread = threading.Thread(target=print_epochs, daemon=True)
+    thread = threading.Thread(target=tell, daemon=True)
     thread.start()
     try:
         yield queue
@@ -267,12 +268,12 @@ def _train_loop(config: dict[str, Any]) -> None:
 
 
 def _report(queue: Queue, entry: dict[str, Any], checkpoint: Checkpoint) -> None:
-    metrics = {"epoch": entry["epoch"], **{f"val_{name}": value for name, value in entry["val"].items()}}
+    metrics = {"epoch": entry["epoch"], **epoch_metrics(entry)}
     if rank() != 0:
         ray.train.report(metrics)
         return
-    with suppress(RayError):  # a log line must not stop the training
-        queue.put(entry)
+    with suppress(RayError):  # what the driver is told must not stop the training
+        queue.put(checkpoint["history"])
     with tempfile.TemporaryDirectory() as folder:
         torch.save(checkpoint, Path(folder) / _CHECKPOINT_FILE)
         ray.train.report(metrics, checkpoint=ray.train.Checkpoint.from_directory(folder))

@@ -5,7 +5,8 @@ Knows which models are still to be trained, and what each starts from; knows no 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -20,12 +21,15 @@ from flipbatch.runtime.run_directory import RunDirectory
 from flipbatch.schema import Split
 from flipbatch.storage.parquet import read_table
 from flipbatch.training.decode_once import DecodeOnce, decoded_counts
-from flipbatch.training.fit_model import CHECKPOINTS_FOLDER, MODELS_FOLDER, TEST_VIDEOS_FOLDER, FitTask
+from flipbatch.training.fit_model import CHECKPOINTS_FOLDER, TEST_VIDEOS_FOLDER, FitTask, epoch_line
 from flipbatch.training.leak import count_leaks, leak_warnings
+from flipbatch.training.observer import History, ModelFit, Observers
 from flipbatch.training.options import TrainOptions
 from flipbatch.training.splits import SplitFrames
 from flipbatch.training.start import Start
 from flipbatch.training.trainer import Trainer, trainer_for
+
+log = logging.getLogger(__name__)
 
 
 class ModelTrainer:
@@ -40,8 +44,14 @@ class ModelTrainer:
         What each model starts from; empty if none is to be trained.
     directory : RunDirectory
         Of the whole run.
+    observers : Observers
+        Are told of epochs and models.
     trainer : Trainer, optional
         By default the executor that the options name.
+
+    Attributes
+    ----------
+    splits : list of SplitFrames
     """
 
     def __init__(
@@ -50,42 +60,51 @@ class ModelTrainer:
         splits: list[SplitFrames],
         starts: Mapping[str, Start],
         directory: RunDirectory,
+        observers: Observers,
         trainer: Trainer | None = None,
     ) -> None:
-        self._options, self._starts = options, starts
+        self._options, self._starts, self._observers = options, starts, observers
+        self.splits = splits
         trainer = trainer or trainer_for(options.executor, options.workers, options.gpu)
         self._frames = DecodeOnce(trainer, splits, directory)
 
-    def train(self, splits: SplitFrames, directory: RunDirectory, prefix: str = "") -> None:
-        """Train each model that has no bundle yet.
+    def train(self, splits: SplitFrames, fits: Sequence[ModelFit], prefix: str = "") -> None:
+        """Train each model that has no bundle yet, and tell of all.
 
         Parameters
         ----------
         splits : SplitFrames
             One of those that the trainer was made with.
-        directory : RunDirectory
-            Where ``models/``, ``test_videos/`` and ``test_frames/`` are written.
+        fits : sequence of ModelFit
+            In one directory, where ``models/``, ``test_videos/`` and ``test_frames/`` are written.
         prefix : str
             Put before a model's name in log lines.
         """
-        for name in self._options.models:
-            if not storage.exists(directory.path(MODELS_FOLDER, name, MODEL_CARD_FILE)):
-                self._train_one(name, splits, directory, prefix)
-        storage.remove_folder(directory.path(CHECKPOINTS_FOLDER))
+        for fit in fits:
+            if not storage.exists(storage.join(fit.bundle, MODEL_CARD_FILE)):
+                self._train_one(fit, splits, prefix)
+            self._observers.model_finished(fit)
+        for directory in {fit.directory for fit in fits}:
+            storage.remove_folder(directory.path(CHECKPOINTS_FOLDER))
 
-    def _train_one(self, name: str, splits: SplitFrames, directory: RunDirectory, prefix: str) -> None:
+    def _train_one(self, fit: ModelFit, splits: SplitFrames, prefix: str) -> None:
         options = self._options
-        frames = self._frames.at(architecture(name).input_size)
+        frames = self._frames.at(architecture(fit.name).input_size)
         task = FitTask(
-            name=name,
-            title=prefix + name,
+            name=fit.name,
+            title=prefix + fit.name,
             settings=options.settings,
-            start=self._starts[name],
+            start=self._starts[fit.name],
             splits=splits.names,
-            out=directory.uri,
+            out=fit.directory.uri,
             data=_data(splits, options.notes, frames.outcomes),
         )
-        frames.fit(task)
+
+        def epoch_finished(history: History) -> None:
+            log.info("%s", epoch_line(task, history[-1]))
+            self._observers.epoch_finished(fit, history)
+
+        frames.fit(task, epoch_finished)
 
 
 def data_provenance(splits: SplitFrames, notes: tuple[str, ...]) -> dict[str, Any]:
@@ -112,11 +131,11 @@ def _data(splits: SplitFrames, notes: tuple[str, ...], outcomes: pa.Table) -> di
     }
 
 
-def model_provenance(directory: RunDirectory, name: str) -> Mapping[str, Any]:
+def model_provenance(fit: ModelFit) -> Mapping[str, Any]:
     """Return how a trained model was made: metrics, data, training and history."""
-    return load_bundle(directory.path(MODELS_FOLDER, name))[0].provenance
+    return load_bundle(fit.bundle)[0].provenance
 
 
-def model_tally(directory: RunDirectory, name: str) -> ModelTally:
+def model_tally(fit: ModelFit) -> ModelTally:
     """Return a trained model's tally of the test split."""
-    return tally(read_table(directory.path(TEST_VIDEOS_FOLDER, f"{name}.parquet")))
+    return tally(read_table(fit.directory.path(TEST_VIDEOS_FOLDER, f"{fit.name}.parquet")))

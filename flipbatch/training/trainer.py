@@ -5,7 +5,8 @@ Knows the two protocols, and which executors there are; knows no Ray and no netw
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
@@ -13,6 +14,10 @@ from flipbatch.frames.decode import InputSize
 from flipbatch.training.fit_model import FitTask
 
 Executor = Literal["ray", "local"]
+
+EpochFinished = Callable[[Sequence[dict[str, Any]]], None]
+"""Called in the process of the command after an epoch, with the history of the fit so far: that of `Fitted`.
+A call may be left out: the next one says all."""
 
 
 class DecodedFrames(Protocol):
@@ -23,8 +28,14 @@ class DecodedFrames(Protocol):
         """`frame_cache.OUTCOMES` of all frames, sorted by row."""
         ...
 
-    def fit(self, task: FitTask) -> None:
+    def fit(self, task: FitTask, epoch_finished: EpochFinished) -> None:
         """Train one model and write its bundle and its test videos; continue from a checkpoint of the task.
+
+        Parameters
+        ----------
+        task : FitTask
+        epoch_finished : callable
+            May be called from another thread.
 
         Raises
         ------
