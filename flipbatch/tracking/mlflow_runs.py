@@ -92,7 +92,10 @@ class MLflow:
             )
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
-        self._uri, self._client = uri, _client(uri)
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it logs each try
+        self._uri = uri
+        with self._server_errors():
+            self._client = _client(uri)
         self._recorded: dict[str, int] = {}
 
     def run_started(self, directory: RunDirectory, parameters: Mapping[str, Any]) -> None:
@@ -179,11 +182,13 @@ class MLflow:
 
     def _run(self, key: str, name: str) -> None:
         """Create a run, or let one that failed go on."""
+        from mlflow.tracking.context.registry import resolve_tags
+
         if key in self._runs:
             if self._client.get_run(self._runs[key]).info.status == "FAILED":
                 self._client.update_run(self._runs[key], status="RUNNING")
             return
-        tags = {"flipbatch.version": VERSION}
+        tags = {**resolve_tags(), "flipbatch.version": VERSION}
         if key != _COMMAND:
             tags["mlflow.parentRunId"] = self._runs[_COMMAND]
         self._runs[key] = self._client.create_run(self._experiment, run_name=name, tags=tags).info.run_id
@@ -234,9 +239,17 @@ class MLflow:
             yield
         except MlflowException as error:
             raise JobError(
-                f"The MLflow server at {redacted(self._uri)} can't be used: {first_line(error)}. Nothing was "
-                "trained: check --tracking-uri, or leave --tracking out."
+                f"The MLflow server at {self._uri} can't be used: {first_line(_cause(error))}. Check "
+                "--tracking-uri, or leave --tracking out."
             ) from error
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the error of the operating system below an error, such as a refused connection, or the error."""
+    below = error
+    while (inner := below.__cause__ or below.__context__) is not None:
+        below = inner
+    return below if isinstance(below, OSError) else error
 
 
 def _client(uri: str) -> MlflowClient:

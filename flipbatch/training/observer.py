@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from flipbatch.models.bundle import MODEL_CARD_FILE
 from flipbatch.runtime.run_directory import RunDirectory
+from flipbatch.storage.reasons import first_line
 from flipbatch.training.fit_model import MODELS_FOLDER
 
 log = logging.getLogger(__name__)
@@ -154,9 +155,9 @@ class Observers:
                     call(observer)
                 except Exception as error:  # whatever a tracking server does, the training is worth more
                     log.warning(
-                        "%s could not record the training: %s. Training goes on; the same command with "
-                        "--resume records what is missing.",
+                        "%s can't record the training: %s. Training goes on; the same command with --resume "
+                        "records what is missing.",
                         type(observer).__name__,
-                        error,
+                        first_line(error),
                         exc_info=log.isEnabledFor(logging.DEBUG),
                     )

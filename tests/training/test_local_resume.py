@@ -9,40 +9,16 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from flipbatch.training import local_trainer
 from flipbatch.training.fit import Settings
 from flipbatch.training.folds import FoldPlan
 from flipbatch.training.job import train
-from flipbatch.training.options import TrainOptions
+from tests.training.cuts import cut_train
 from tests.training.runs import options, record
 
 TRAIN = Path(__file__).parents[2] / "jobs" / "train.py"
-
-
-class PowerCut(BaseException):
-    """Ends a run where a kill would."""
-
-
-def cut_train(wanted: TrainOptions, epochs: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Train until some checkpoints are written, then end the run."""
-    written = 0
-    write = local_trainer.write_checkpoint
-
-    def write_and_end(*arguments: Any) -> None:
-        nonlocal written
-        write(*arguments)
-        written += 1
-        if written == epochs:
-            raise PowerCut
-
-    with monkeypatch.context() as patch:
-        patch.setattr(local_trainer, "write_checkpoint", write_and_end)
-        with pytest.raises(PowerCut):
-            train(wanted)
 
 
 def weights(out: Path) -> dict[str, bytes]:
