@@ -11,16 +11,21 @@ import threading
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 import torch
+from ray.train.torch import TorchTrainer
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from flipbatch.errors import InputError
 from flipbatch.schema import Split
+from flipbatch.tracking.tensorboard import TensorBoard
 from flipbatch.training.fit import Settings
 from flipbatch.training.job import train
 from flipbatch.training.local_trainer import LocalTrainer
+from flipbatch.training.observer import epoch_metrics
 from flipbatch.training.ray_trainer import block_cuts, cpus_per_worker
 from tests.conftest import write_frames
 from tests.training.runs import decided, options, record
@@ -76,7 +81,8 @@ def frames_with_copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def one_worker(frames_with_copies: Path, tmp_path_factory: pytest.TempPathFactory, ray_session: None) -> Path:
     out = tmp_path_factory.mktemp("ray") / "out"
-    train(options(frames_with_copies, out, executor="ray", settings=Settings(epochs=3)))
+    wanted = options(frames_with_copies, out, executor="ray", settings=Settings(epochs=3))
+    train(wanted, observers=[TensorBoard()])
     return out
 
 
@@ -84,7 +90,8 @@ def one_worker(frames_with_copies: Path, tmp_path_factory: pytest.TempPathFactor
 def in_this_process(frames_with_copies: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("local") / "out"
     as_many_threads = LocalTrainer(threads=2, device=torch.device("cpu"))
-    train(options(frames_with_copies, out, settings=Settings(epochs=3)), as_many_threads)
+    wanted = options(frames_with_copies, out, settings=Settings(epochs=3))
+    train(wanted, as_many_threads, observers=[TensorBoard()])
     torch.set_num_threads(1)
     return out
 
@@ -120,6 +127,15 @@ def files_in(out: Path) -> list[Path]:
     return sorted(file.relative_to(out) for file in out.rglob("*"))
 
 
+def test_observers_are_told_of_every_epoch(one_worker: Path) -> None:
+    events = EventAccumulator(str(one_worker / "tensorboard/cnn_model/train")).Reload()
+    history = record(one_worker)["history"]
+    assert [event.step for event in events.Scalars("loss")] == [1, 2, 3]
+    assert [event.value for event in events.Scalars("loss")] == pytest.approx(
+        [entry["train"]["loss"] for entry in history]
+    )
+
+
 def test_training_on_ray_leaves_ray_datas_settings_alone(one_worker: Path) -> None:
     import ray.data
 
@@ -129,12 +145,27 @@ def test_training_on_ray_leaves_ray_datas_settings_alone(one_worker: Path) -> No
 # ------------------------------------------------------------------------------ several workers
 
 
+def reports_of(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Return a list that gets what Ray Train was told last in each fit."""
+    fit, reported = TorchTrainer.fit, list[dict[str, Any]]()
+
+    def fit_and_keep(trainer: TorchTrainer) -> Any:
+        result = fit(trainer)
+        reported.append(result.metrics or {})
+        return result
+
+    monkeypatch.setattr(TorchTrainer, "fit", fit_and_keep)
+    return reported
+
+
 @on_ray
 def test_two_workers_stop_early_together_and_measure_every_frame(
-    labelled_frames: Path, tmp_path: Path
+    labelled_frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(epochs=6, patience=2, min_delta=100.0)
+    reported = reports_of(monkeypatch)
     train(options(labelled_frames, tmp_path / "out", executor="ray", workers=2, settings=settings))
+    assert reported[0] == {"epoch": 2, **epoch_metrics(record(tmp_path / "out")["history"][-1])}
     made = record(tmp_path / "out")
     assert made["training"]["stopped_early"]
     assert (made["training"]["epochs_run"], made["training"]["frames_per_rank"]) == (3, 16)
