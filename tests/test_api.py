@@ -54,13 +54,19 @@ def test_importing_flipbatch_imports_nothing_heavy() -> None:
     assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "[]"
 
 
-def test_paths_arrays_and_pillow_images_of_one_frame_are_predicted_alike(tmp_path: Path) -> None:
+def test_paths_bytes_arrays_and_pillow_images_of_one_frame_are_predicted_alike(tmp_path: Path) -> None:
     pixels = draw_frame(flip=True, seed=3)
     Image.fromarray(pixels).save(tmp_path / "frame.png")
     model = flipbatch.load_model(MODEL)
-    both = model.predict([tmp_path / "frame.png", pixels, Image.fromarray(pixels)])
-    assert len(set(both["flip_probability"])) == 1
-    assert both["status"].tolist() == ["ok"] * 3
+    content = (tmp_path / "frame.png").read_bytes()
+    all_four = model.predict([content, tmp_path / "frame.png", pixels, Image.fromarray(pixels)])
+    assert len(set(all_four["flip_probability"])) == 1
+    assert all_four["status"].tolist() == ["ok"] * 4
+
+
+def test_damaged_bytes_are_a_row_that_says_so() -> None:
+    [row] = flipbatch.load_model(MODEL).predict(b"no picture").to_dict("records")
+    assert (row["uri"], row["status"], row["prediction"]) == (None, "corrupt", None)
 
 
 def test_a_batch_of_arrays_is_one_row_per_image() -> None:
@@ -82,7 +88,7 @@ def test_no_images_give_no_rows() -> None:
 
 @pytest.mark.parametrize("image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), 7])
 def test_what_is_no_image_is_refused(image: object) -> None:
-    with pytest.raises(InputError, match="An image is a path, a Pillow image, or an array"):
+    with pytest.raises(InputError, match="An image is a path, bytes, a Pillow image, or an array"):
         flipbatch.load_model(MODEL).predict([image])  # pyright: ignore[reportArgumentType]
 
 
