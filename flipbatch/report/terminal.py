@@ -32,10 +32,23 @@ def summary_lines(metrics: Metrics) -> list[str]:
     lines += [f"  {count:,} {status}" for status, count in frames["errors"].items() if count]
     lines += _misnamed_lines(frames["misnamed"], metrics.get("misnamed_examples", []))
     lines += [shortened(sentence, 80) for sentence in adapted_sentences(metrics)]
+    turns = _page_turn_lines(metrics["models"])
     if metrics["note"]:
-        return [*lines, metrics["note"]]
+        return [*lines, *turns, metrics["note"]]
     table = score_table(metrics["models"], "video F1", lambda model: (model["videos"] or {}).get("f1"))
-    return [*lines, *table, *_difference_lines(metrics)]
+    return [*lines, *table, *turns, *_difference_lines(metrics)]
+
+
+def _page_turn_lines(models: Mapping[str, Metrics]) -> list[str]:
+    """Return how many page turns each model found in videos, and how well where labels tell."""
+    found = {name: model for name, model in models.items() if model.get("page_turns")}
+    return [_page_turn_line(shortened(name, 24), model) for name, model in found.items()]
+
+
+def _page_turn_line(name: str, model: Metrics) -> str:
+    numbers = f"{counted(model['page_turns'], 'page turn')}, {counted(model['stills'], 'still')}"
+    f1 = (model["events"] or {}).get("f1")
+    return f"{name}: {numbers}" + (f", F1 of turns {decimals(f1, '-')}" if f1 is not None else "")
 
 
 def _misnamed_lines(number: int, first: Sequence[str]) -> list[str]:

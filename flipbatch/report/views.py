@@ -17,6 +17,7 @@ from flipbatch.report.warnings import call_all_flip
 from flipbatch.runtime.wording import counted
 
 MEASURES = {"precision": "precision", "recall": "recall", "accuracy": "accuracy"}
+EVENT_MEASURES = {"f1": "F1 of turns", "precision": "precision", "recall": "recall"}
 COUNTS = {
     "tp": "flip, predicted flip (tp)",
     "fn": "flip, predicted notflip (fn)",
@@ -98,11 +99,11 @@ def best_f1(report: Report) -> set[str]:
 
 def comparison(report: Report) -> list[Section]:
     """Return the sections of the comparison; without labels, only the predictions."""
-    if report.metrics["note"]:
-        return [_predictions(report, None)]
     models = list(report.metrics["models"].values())
+    if report.metrics["note"]:
+        return [_predictions(report, None), *_page_turns(models, None)]
     *before, last = measured_sections(models, report.metrics["videos"])
-    return [*before, _predictions(report, ""), last]
+    return [*before, _predictions(report, ""), last, *_page_turns(models, "")]
 
 
 def measured_sections(models: Sequence[Json], videos: int) -> list[Section]:
@@ -176,6 +177,24 @@ def _predictions(report: Report, floor: str | None) -> Section:
         Row("videos predicted flip", [Cell(f"{one.flip_videos:,}") for one in figures], floor),
     ]
     return Section("Predictions", rows, len(models) + (1 if floor is None else 2))
+
+
+def _page_turns(models: Sequence[Json], floor: str | None) -> list[Section]:
+    """Return how many page turns were found, and how well where labels tell; nothing if there are none."""
+    if not any(model.get("page_turns") for model in models):  # an older version did not count them
+        return []
+    found = [Cell(f"{model['page_turns']:,}") for model in models]
+    rows = [Row("page turns found", found, floor)]
+    if any(model["events"] for model in models):
+        rows += [Row(title, _of_events(models, key), floor) for key, title in EVENT_MEASURES.items()]
+    if any(model["frames_smoothed"] for model in models):
+        smoothed = [Cell(number(look(model, "frames_smoothed", "f1"))) for model in models]
+        rows.append(Row("F1 of frames, smoothed", smoothed, floor))
+    return [Section("Page turns (frames in their order)", rows, len(models) + (1 if floor is None else 2))]
+
+
+def _of_events(models: Sequence[Json], key: str) -> list[Cell]:
+    return [Cell(number(look(model, "events", key)), strong=key == "f1") for model in models]
 
 
 # ---------------------------------------------------------------------------------------- one model

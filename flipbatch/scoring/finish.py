@@ -86,7 +86,13 @@ def _first_uris(run: ScoringRun, misnamed: bytes) -> list[str]:
 def _metrics(run: ScoringRun, totals: PartTotals, misnamed: list[str]) -> dict[str, Any]:
     no_label = "No frame has a label: precision, recall and F1 can't be measured."
     models = {
-        name: {"threshold": run.thresholds[name], **model.tally.to_json(), **model.turns.to_json()}
+        name: {
+            "threshold": run.thresholds[name],
+            **model.tally.to_json(),
+            **model.turns.to_json(),
+            "page_turns": model.events,
+            "stills": model.stills,
+        }
         for name, model in totals.models.items()
     }
     return {

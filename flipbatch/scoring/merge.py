@@ -82,10 +82,12 @@ class _PartWriter:
         videos = videos_of(predictions.append_column("group", rows["group"]), name, threshold)
         film = FilmFrames.of(rows, rows[name], threshold)
         self._tables[VIDEOS, name].append(videos)
-        self._tables[EVENTS, name].append(event_table(film, name))
-        self._tables[STILLS, name].append(still_table(film, name))
-        labelled = self._run.labelled > 0
-        return ModelTotals.of(predictions, videos, labelled, threshold, tally_turns(film), film.turning)
+        events, stills = event_table(film, name), still_table(film, name)
+        self._tables[EVENTS, name].append(events)
+        self._tables[STILLS, name].append(stills)
+        labelled, turns = self._run.labelled > 0, tally_turns(film)
+        totals = ModelTotals.of(predictions, videos, labelled, threshold, turns, film.turning)
+        return dataclasses.replace(totals, events=events.num_rows, stills=stills.num_rows)
 
     def write(self, part: int) -> None:
         for name, writer in self._writers.items():

@@ -42,6 +42,8 @@ class ModelTotals:
     videos : VideoFigures
     turns : EventTally
     examples : FrameExamples
+    events, stills : int
+        Rows of the tables of page turns and of stills.
     """
 
     tally: ModelTally = field(default_factory=ModelTally)
@@ -49,6 +51,8 @@ class ModelTotals:
     videos: VideoFigures = field(default_factory=VideoFigures)
     turns: EventTally = _NO_TURNS
     examples: FrameExamples = field(default_factory=FrameExamples)
+    events: int = 0
+    stills: int = 0
 
     @classmethod
     def of(
@@ -86,6 +90,8 @@ class ModelTotals:
             videos=self.videos + other.videos,
             turns=self.turns + other.turns,
             examples=self.examples + other.examples,
+            events=self.events + other.events,
+            stills=self.stills + other.stills,
         )
 
 

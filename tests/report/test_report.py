@@ -211,6 +211,28 @@ def test_measures_are_those_of_the_metrics(tmp_path):
     assert f"<td>{measured['per_video']['defined_for']} of 3 videos</td>" in page
 
 
+def test_page_turns_are_measured_where_labels_tell(tmp_path):
+    run, metrics, totals = make_run(tmp_path, GOOD)
+    turns = {"page_turns": 1_234, "events": {"f1": 0.875, "precision": 1.0, "recall": 0.75}}
+    metrics["models"]["cnn_model"] |= turns | {"frames_smoothed": {"f1": 0.625}}
+    last = views.comparison(gather(run, metrics, {}, totals))[-1]
+    shown = {row.title: row.cells[0].text for row in last.rows}
+    assert shown == {
+        "page turns found": "1,234",
+        "F1 of turns": "0.875",
+        "precision": "1.000",
+        "recall": "0.750",
+        "F1 of frames, smoothed": "0.625",
+    }
+
+
+def test_page_turns_without_labels_are_only_counted(tmp_path):
+    run, metrics, totals = make_run(tmp_path, {"a": [(None, 0.9)] * 2})
+    metrics["models"]["cnn_model"] |= {"page_turns": 3, "events": None, "frames_smoothed": None}
+    last = views.comparison(gather(run, metrics, {}, totals))[-1]
+    assert [(row.title, row.cells[0].text) for row in last.rows] == [("page turns found", "3")]
+
+
 def test_the_best_model_is_marked_once(tmp_path):
     page = page_of(tmp_path, GOOD, models={"worse": 0.05, "better": 0.5})
     assert page.count(">best F1<") == 1

@@ -60,6 +60,15 @@ def test_a_summary_has_a_line_per_model():
     ]
 
 
+@pytest.mark.parametrize(
+    ("events", "end"), [(None, ""), ({"f1": None}, ""), ({"f1": 0.98}, ", F1 of turns 0.980")]
+)
+def test_page_turns_that_were_found_are_counted(events, end):
+    model = MODEL | {"page_turns": 1_200, "stills": 1, "events": events}
+    line = summary_lines(metrics(models={"m" * 30: model, "none": MODEL | {"page_turns": 0}}))[-1]
+    assert line == f"{'m' * 23}…: 1,200 page turns, 1 still{end}"
+
+
 def test_errors_are_listed_by_kind():
     lines = summary_lines(metrics(scored=7, errors={"corrupt": 2, "missing": 1}, misnamed=4))
     assert lines[1:4] == ["  1 missing", "  2 corrupt", "  4 files are not frames: see misnamed.parquet"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from flipbatch import storage
@@ -58,6 +59,13 @@ def test_without_labels_of_both_kinds_in_a_video_there_is_no_metric_of_turns(run
         "f1_interval",
         "balanced_accuracy_interval",
     }
+
+
+def test_metrics_count_the_rows_of_page_turns_and_stills(run):
+    models = finished(run)["models"].values()
+    for name, folder in (("page_turns", "events"), ("stills", "stills")):
+        (part,) = Path(run.directory.path(folder)).glob("*.parquet")
+        assert sum(model[name] for model in models) == pq.read_metadata(part).num_rows > 0
 
 
 def test_metrics_are_returned_as_they_are_written(run):
