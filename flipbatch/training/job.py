@@ -251,9 +251,23 @@ def dry_run(options: TrainOptions) -> list[str]:
         *_lines_of_all(splits, options),
         f"models: {', '.join(options.models)}, from weights {weights_source(options.weights)}",
         _settings_line(options),
+        *_time(directory, options, splits),
         *manifest.notes,
         *_warnings(directory, options, manifest, splits),
     ]
+
+
+def _time(directory: RunDirectory, options: TrainOptions, splits: list[SplitFrames]) -> list[str]:
+    if directory.is_finished:
+        return []
+    from flipbatch.training.estimate import estimate_line
+
+    cores = 1
+    if options.executor == "ray":
+        from flipbatch.runtime.ray_connection import cpus_of_a_job
+
+        cores = cpus_of_a_job()
+    return [estimate_line(options, splits, cores)]
 
 
 def _act(directory: RunDirectory, found: dict[str, Any] | None) -> str:

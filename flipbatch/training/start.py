@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -97,6 +98,28 @@ def network_options(
             "out, or train from other weights."
         )
     return {name: chosen.get(name) or architecture(name).options() for name in models if name not in bundles}
+
+
+class FirstWeights(NamedTuple):
+    """Whether a network starts from trained weights, and whether its head does too."""
+
+    pretrained: bool
+    whole: bool
+
+
+def first_weights(models: Sequence[str], weights: str) -> dict[str, FirstWeights]:
+    """Return what each network would start from, without reading weights of ImageNet.
+
+    Raises
+    ------
+    BundleError, InputError
+    """
+    bundles = _bundles(models, weights)
+    features = weights == "imagenet" or is_file(weights)
+    return {
+        name: FirstWeights(name in bundles or (features and architecture(name).pretrained), name in bundles)
+        for name in models
+    }
 
 
 def starts(models: Sequence[str], weights: str, chosen: Mapping[str, NetworkOptions]) -> dict[str, Start]:

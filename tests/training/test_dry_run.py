@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from flipbatch.cli import main
 from flipbatch.errors import OutputError
+from flipbatch.training.fit import Settings
 from flipbatch.training.folds import FoldPlan
 from flipbatch.training.job import dry_run, train
 from tests.training.runs import options
@@ -38,6 +40,30 @@ def test_the_command_prints_settings_and_warnings(
     assert "models: cnn_model, mobilenet_v2, from weights none\n" in said
     assert "settings: at most 7 epochs, patience 8, min-delta 0, seed 0, 1 worker\n" in said
     assert "has frames under both labels" in said
+
+
+def test_the_time_is_that_of_decoding_and_of_each_model(labelled_frames: Path, tmp_path: Path) -> None:
+    wanted = options(labelled_frames, tmp_path / "out", models=("cnn_model", "mobilenet_v2"))
+    (line,) = (line for line in dry_run(wanted) if line.startswith("time:"))
+    time = r"\d+ (s|min)"
+    parts = f"decoding {time}, cnn_model {time}, mobilenet_v2 {time}"
+    assert re.match(rf"time: at most about {time} on 1 core \({parts}; estimated from 8 frames", line)
+
+
+def test_more_epochs_and_folds_take_longer(labelled_frames: Path, tmp_path: Path) -> None:
+    few = options(labelled_frames, tmp_path / "out", settings=Settings(epochs=400))
+    many = replace(few, settings=Settings(epochs=40_000))
+    for wanted, unit in ((few, "s|min"), (many, "min|h"), (replace(many, folds=FoldPlan(4)), "h")):
+        (line,) = (line for line in dry_run(wanted) if line.startswith("time:"))
+        assert re.match(rf"time: at most about \d+ ({unit}) on 1 core", line)
+
+
+def test_a_dry_run_does_not_guess_how_fast_gpus_and_several_workers_are(
+    labelled_frames: Path, tmp_path: Path
+) -> None:
+    wanted = options(labelled_frames, tmp_path / "out")
+    assert "time: no estimate with --gpu" in dry_run(replace(wanted, gpu=True))
+    assert "time: no estimate with several workers" in dry_run(replace(wanted, workers=2))
 
 
 def test_a_finished_run_says_so_and_another_one_is_refused(labelled_frames: Path, tmp_path: Path) -> None:
