@@ -55,10 +55,10 @@ def estimate_line(options: TrainOptions, splits: Sequence[SplitFrames], cores: i
         parts[name] = of_fit * len(splits) + _fitting(name, recipe, options, splits)
     listed = ", ".join(f"{part} {about(seconds)}" for part, seconds in parts.items())
     rendered = ", without the time to render frames" if options.settings.rendered_share else ""
+    source = f"{counted(FRAMES_AT_A_TIME, 'frame')} and one step of each model{rendered}"
     return (
         f"time: at most about {about(of_run + sum(parts.values()))} on {counted(cores, 'core')} ({listed}; "
-        f"estimated from {counted(FRAMES_AT_A_TIME, 'frame')} and one step of each model{rendered}); early stopping "
-        "may end it sooner"
+        f"estimated from {source}); early stopping may end it sooner"
     )
 
 
