@@ -168,7 +168,12 @@ def ray_session(s3_server: str) -> Iterator[None]:
     import ray
 
     ray.init(
-        num_cpus=2, num_gpus=0, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+        num_cpus=2,
+        num_gpus=0,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        _system_config={"metrics_report_interval_ms": 500},
     )
     yield
     ray.shutdown()

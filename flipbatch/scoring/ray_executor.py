@@ -1,7 +1,7 @@
 """Scoring on Ray: Ray Data takes chunks of shards through decoding, predicting and committing.
 
-The only file of scoring that imports Ray. Knows how the steps are placed on CPUs and GPUs. Does not know what
-a step does.
+Beside `ray_metrics`, the only file of scoring that imports Ray. Knows how the steps are placed on CPUs and
+GPUs. Does not know what a step does.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ import pandas as pd
 import ray
 import ray.data
 
+from flipbatch.errors import redacted
 from flipbatch.models.predictor import Predictor
 from flipbatch.runtime.ray_actor_arguments import pass_arguments_as_bytes
 from flipbatch.runtime.ray_connection import connected, data_context, user_errors, warn_without_gpu
 from flipbatch.scoring.attempts import Attempt, OpenAttempts
 from flipbatch.scoring.executor import RESUME, Result, Shards, Work
+from flipbatch.scoring.ray_metrics import ScoringMetrics
 from flipbatch.scoring.run import ScoringRun
 from flipbatch.scoring.score_shard import CommittedShard, DecodedShard, commit_shard, predict_shard
 from flipbatch.scoring.shards import chunk_shards
@@ -58,9 +60,11 @@ class RayExecutor:
 
     def score_shards(self, work: Work, shards: Shards) -> Iterator[CommittedShard]:
         """Score shards on all CPUs, or GPUs, of the cluster."""
+        metrics = ScoringMetrics(redacted(work.run.directory.uri), len(shards))
         with user_errors(RESUME), OpenAttempts(work.run) as attempts:
             for committed, attempt in commits(pipeline(work, shards, self._gpu)):
                 attempts.committed(attempt, committed.shard)
+                metrics.add(committed)
                 yield committed
 
     def map_parts(self, function: Callable[[ScoringRun, int], Result], run: ScoringRun) -> Iterator[Result]:

@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -117,8 +118,10 @@ class PredictedShard:
         `engines.engine_text` of the engines that the rows come from.
     replaces : bool
         Whether the shard is committed already.
-    frames, errors, retries : int
-        Of the frames that were read now.
+    statuses : mapping of str to int
+        How many frames have each status, of those that were read now.
+    retries : int
+        Storage retries meanwhile.
     started, decoded : float
         When reading started and when the last frame was decoded, in seconds since 1970.
     """
@@ -127,8 +130,7 @@ class PredictedShard:
     rows: pa.Table
     engines: frozenset[str]
     replaces: bool
-    frames: int
-    errors: int
+    statuses: Mapping[str, int]
     retries: int
     started: float
     decoded: float
@@ -140,7 +142,11 @@ class CommittedShard:
 
     Attributes
     ----------
-    shard, frames, errors, retries : int
+    shard : int
+    statuses : mapping of str to int
+        How many frames have each status, of those that were read now.
+    retries : int
+        Storage retries meanwhile.
     started, decoded, committed : float
         When reading started, when the last frame was decoded and when the rows were in storage, in seconds
         since 1970.
@@ -149,13 +155,22 @@ class CommittedShard:
     """
 
     shard: int
-    frames: int
-    errors: int
+    statuses: Mapping[str, int]
     retries: int
     started: float
     decoded: float
     committed: float
     worker: str
+
+    @property
+    def frames(self) -> int:
+        """How many frames were read."""
+        return sum(self.statuses.values())
+
+    @property
+    def errors(self) -> int:
+        """How many of them have no probability."""
+        return self.frames - self.statuses.get(Status.OK, 0)
 
 
 # ---------------------------------------------------------------------------------------- decode
@@ -252,8 +267,7 @@ def predict_shard(run: ScoringRun, predictors: Sequence[Predictor], decoded: Dec
         rows=rows if before is None else before.merged(rows),
         engines=engines if before is None else engines | engines_of(before.rows),
         replaces=before is not None and before.replaces,
-        frames=len(ok),
-        errors=len(ok) - int(ok.sum()),
+        statuses=Counter(map(str, status)),
         retries=decoded.retries,
         started=decoded.started,
         decoded=decoded_at,
@@ -320,8 +334,7 @@ def commit_shard(run: ScoringRun, predicted: PredictedShard) -> CommittedShard:
     put(predicted.rows, run.shard_path(predicted.shard), metadata)
     return CommittedShard(
         shard=predicted.shard,
-        frames=predicted.frames,
-        errors=predicted.errors,
+        statuses=predicted.statuses,
         retries=predicted.retries,
         started=predicted.started,
         decoded=predicted.decoded,

@@ -7,7 +7,7 @@ from flipbatch.scoring.timing import Timing
 
 
 def shard(started: float, decoded: float, committed: float, worker: str = "a") -> CommittedShard:
-    return CommittedShard(0, 100, 0, 0, started, decoded, committed, worker)
+    return CommittedShard(0, {"ok": 100}, 0, started, decoded, committed, worker)
 
 
 def test_shards_of_two_workers_overlap() -> None:
