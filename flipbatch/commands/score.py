@@ -106,7 +106,8 @@ def main(arguments: argparse.Namespace) -> int:
     from flipbatch.errors import redacted
     from flipbatch.report.page import write_report
     from flipbatch.report.terminal import error_rate, summary_lines
-    from flipbatch.scoring.job import dry_run, score
+    from flipbatch.scoring.dry_run import dry_run
+    from flipbatch.scoring.job import score
 
     _refuse_relative_paths(arguments)
     options = _options(arguments)

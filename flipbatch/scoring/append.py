@@ -28,7 +28,15 @@ from flipbatch.runtime.wording import numbered
 from flipbatch.schema import TRANSIENT
 from flipbatch.scoring.build_manifest import BuiltManifest
 from flipbatch.scoring.manifest_parts import part_path, read_shard
-from flipbatch.scoring.run import SHARDS_FOLDER, PreviousRun, ScoringRun, manifest_facts, shard_name
+from flipbatch.scoring.run import (
+    SHARDS_FOLDER,
+    PreviousRun,
+    ScoringRun,
+    current,
+    manifest_facts,
+    require_current,
+    shard_name,
+)
 from flipbatch.scoring.shards import Plan, part_name
 from flipbatch.storage.parquet import open_table, read_table, write_table
 
@@ -39,6 +47,8 @@ RANGES_FILE = "previous_shards.parquet"
 
 _RANGES = pa.schema([pa.field(name, pa.int64(), nullable=False) for name in ("shard", "first", "stop")])
 _KEY = ["video_id", "frame_number", "uri"]
+
+NO_CHANGE = "No frame was added, replaced or removed since {} was listed."
 
 _NEW = "{count} {frame is|frames are} new."
 _REPLACED = "{count} {frame was|frames were} replaced since, and {is|are} scored again."
@@ -88,14 +98,11 @@ class Changes:
 # ---------------------------------------------------------------------------------------- start
 
 
-def start_append(
-    directory: RunDirectory, run: ScoringRun, identity: Mapping[str, Any], built: BuiltManifest
-) -> bool:
+def start_append(run: ScoringRun, identity: Mapping[str, Any], built: BuiltManifest) -> bool:
     """Replace ``run.json`` by that of a run over all frames; return whether there is any change.
 
     Parameters
     ----------
-    directory : RunDirectory
     run : ScoringRun
         The finished run.
     identity : mapping
@@ -105,14 +112,18 @@ def start_append(
 
     Raises
     ------
+    OutputError
+        If another command has replaced it meanwhile.
     StorageError
     """
-    facts = manifest_facts(built)
+    facts, directory = manifest_facts(built), run.directory
     file = directory.read_run_file()
     if file["manifest"] == facts and file["identity"] == identity:
         return False
     folder = directory.path(built.folder)
-    changes = _compare(run, folder, built.plan)
+    with current(run):
+        changes, ranges = compare(run, folder, built.plan)
+        write_table(ranges, storage.join(folder, RANGES_FILE), {})
     for sentence in changes.sentences():
         log.info("%s", sentence)
     previous = {
@@ -125,13 +136,28 @@ def start_append(
     }
     # Of the run, not of its manifest: a table of other bytes may have the same rows.
     shards = f"{SHARDS_FOLDER}-{run_fingerprint({'identity': identity, 'manifest': facts})[:16]}"
+    require_current(run)
     directory.reopen()
     directory.replace(identity, {"previous": previous, "shards_folder": shards}, manifest=facts)
     return True
 
 
-def _compare(run: ScoringRun, folder: str, plan: Plan) -> Changes:
-    """Compare two manifests, and write which shards of the run have rows of which new shard."""
+def compare(run: ScoringRun, folder: str, plan: Plan) -> tuple[Changes, pa.Table]:
+    """Compare the manifest of a run with another one.
+
+    Parameters
+    ----------
+    run : ScoringRun
+    folder : str
+        URI of the other manifest.
+    plan : Plan
+        Its own.
+
+    Returns
+    -------
+    tuple of (Changes, pyarrow.Table)
+        The second says which shards of the run have rows of each new shard, for `RANGES_FILE`.
+    """
     changes, ranges = Changes(), np.zeros((plan.shards, 2), np.int64)
     ranges[:, 0] = np.iinfo(np.int64).max
     for old, new in _pairs(_rows(run.manifest, run.plan), _rows(folder, plan)):
@@ -146,8 +172,7 @@ def _compare(run: ScoringRun, folder: str, plan: Plan) -> Changes:
             ranges[new.shard] = min(first, old.shard), max(stop, old.shard + 1)
     first = np.minimum(ranges[:, 0], ranges[:, 1])  # shards without such rows have an empty range
     columns = [pa.array(np.arange(plan.shards)), pa.array(first), pa.array(ranges[:, 1])]
-    write_table(pa.table(columns, schema=_RANGES), storage.join(folder, RANGES_FILE), {})
-    return changes
+    return changes, pa.table(columns, schema=_RANGES)
 
 
 def _rows(folder: str, plan: Plan) -> Iterator[Row]:

@@ -21,7 +21,7 @@ from flipbatch.scoring.attempts import ATTEMPTS_FOLDER
 from flipbatch.scoring.build_manifest import MISNAMED_FILE
 from flipbatch.scoring.engines import engines_as_json
 from flipbatch.scoring.place_offsets import read_bytes
-from flipbatch.scoring.run import ScoringRun
+from flipbatch.scoring.run import ScoringRun, require_current
 from flipbatch.scoring.totals import PartTotals
 from flipbatch.scoring.verify import require_only_parts
 from flipbatch.storage.parquet import parse_table
@@ -51,9 +51,11 @@ def finish_run(run: ScoringRun, totals: PartTotals, write_report: WriteRunReport
     Raises
     ------
     OutputError
-        If a frame is not accounted for, or the tables' folders contain other files.
+        If a frame is not accounted for, the tables' folders contain other files, or another command has
+        started another run here.
     """
     _require_all_frames(run, totals)
+    _require_current(run)
     require_only_parts(run)
     misnamed = storage.read_required(run.misnamed_path(), "the list of misnamed files")
     storage.write(run.directory.path(MISNAMED_FILE), misnamed)
@@ -67,6 +69,18 @@ def finish_run(run: ScoringRun, totals: PartTotals, write_report: WriteRunReport
     with suppress(StorageError):  # another command may be deleting it, too
         storage.remove_folder(run.directory.path(ATTEMPTS_FOLDER))
     return metrics
+
+
+def _require_current(run: ScoringRun) -> None:
+    """Refuse to finish a run that another one has replaced while parts were merged.
+
+    A part of the other run may have been overwritten: it is marked as not finished, and merged again.
+    """
+    try:
+        require_current(run)
+    except OutputError:
+        run.directory.reopen()
+        raise
 
 
 def _require_all_frames(run: ScoringRun, totals: PartTotals) -> None:

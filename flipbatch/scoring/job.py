@@ -6,14 +6,11 @@ Knows the order of the steps of a run. Does not know Ray, shard files or tables:
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
-
-import pyarrow as pa
 
 from flipbatch.errors import OutputError
 from flipbatch.frames.film_rows import ALL_FRAMES, Thinning
@@ -21,9 +18,15 @@ from flipbatch.frames.manifest import source
 from flipbatch.frames.table_parts import table_digest
 from flipbatch.models.precision import Device, require_gpu
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
-from flipbatch.runtime.wording import counted, numbered, plural
-from flipbatch.schema import COLUMNS, Label
-from flipbatch.scoring.append import remove_old_parts, remove_previous, require_appendable, start_append
+from flipbatch.runtime.wording import counted, numbered
+from flipbatch.schema import COLUMNS
+from flipbatch.scoring.append import (
+    NO_CHANGE,
+    remove_old_parts,
+    remove_previous,
+    require_appendable,
+    start_append,
+)
 from flipbatch.scoring.build_manifest import (
     Building,
     BuiltManifest,
@@ -32,17 +35,22 @@ from flipbatch.scoring.build_manifest import (
 )
 from flipbatch.scoring.committed_shards import failed_frames
 from flipbatch.scoring.engines import require_engine_of_driver
-from flipbatch.scoring.estimate import START_SECONDS, estimate_line, measure_rate
 from flipbatch.scoring.executor import Executor, Work, score_with_progress
 from flipbatch.scoring.finish import METRICS_FILE, finish_run
 from flipbatch.scoring.first_pass import estimate_places, require_priors, use_engine_of_first_pass
 from flipbatch.scoring.local_executor import LocalExecutor
-from flipbatch.scoring.manifest_parts import read_shard
 from flipbatch.scoring.merge import merge_part
 from flipbatch.scoring.models import ScoringModel, load_models
-from flipbatch.scoring.place_sample import FRAMES_PER_PLACE, count_places, sample_size
 from flipbatch.scoring.progress import Progress
-from flipbatch.scoring.run import BEFORE_RUN_FILE, ScoringRun, model_names, read_run, run_identity, start_run
+from flipbatch.scoring.run import (
+    BEFORE_RUN_FILE,
+    ScoringRun,
+    current,
+    model_names,
+    read_run,
+    run_identity,
+    start_run,
+)
 from flipbatch.scoring.timing import Timing
 from flipbatch.scoring.totals import PartTotals
 from flipbatch.scoring.verify import require_only_parts
@@ -127,8 +135,8 @@ def score(options: ScoreOptions, write_report: WriteReport) -> dict[str, Any]:
     """
     directory = RunDirectory.at(options.out)
     found = directory.read_identity(BEFORE_RUN_FILE)
-    models = _models(options, found)
-    identity = _identity(options, models)
+    models = models_of(options, found)
+    identity = identity_of(options, models)
     if options.append and found is not None:
         if not directory.is_finished:
             score(replace(options, append=False), write_report)
@@ -160,27 +168,48 @@ def _append(
     write_report: WriteReport,
 ) -> dict[str, Any]:
     """Score the frames that a finished run does not have; a table of frames may have changed."""
+    run = run_to_append_to(directory, found, identity)
+    _require_engine(run, options)
+    with _building(options, directory.uri, None) as building, _executor(options) as executor:
+        assert building is not None
+        if not start_append(run, identity, building()):
+            log.info("%s", NO_CHANGE.format(directory.uri))
+            if not options.retry_errors:
+                return directory.read_json(METRICS_FILE)
+        return _complete(read_run(directory), models, options, executor, write_report)
+
+
+def run_to_append_to(
+    directory: RunDirectory, found: Mapping[str, Any], identity: Mapping[str, Any]
+) -> ScoringRun:
+    """Return the run of a directory, if ``--append`` can add frames to it.
+
+    Raises
+    ------
+    OutputError
+    """
     require_same_identity(directory.uri, {**found, "manifest_digest": identity["manifest_digest"]}, identity)
     directory.require_resumable()
     run = read_run(directory)
     require_appendable(run)
-    _require_engine(run, options)
-    with _building(options, directory.uri, None) as building, _executor(options) as executor:
-        assert building is not None
-        if not start_append(directory, run, identity, building()):
-            log.info("No frame was added, replaced or removed since %s was listed.", directory.uri)
-            return directory.read_json(METRICS_FILE)
-        return _complete(read_run(directory), models, options, executor, write_report)
+    return run
 
 
-def _models(options: ScoreOptions, found: Mapping[str, Any] | None) -> list[ScoringModel]:
+def models_of(options: ScoreOptions, found: Mapping[str, Any] | None) -> list[ScoringModel]:
+    """Load the models of a run; `found` is the identity of the run that is there.
+
+    Raises
+    ------
+    BundleError, InputError, StorageError
+    """
     models = load_models(options.models, options.threshold, model_names(found))
     if options.adapt:
         require_priors(models)
     return models
 
 
-def _identity(options: ScoreOptions, models: Sequence[ScoringModel]) -> dict[str, Any]:
+def identity_of(options: ScoreOptions, models: Sequence[ScoringModel]) -> dict[str, Any]:
+    """Return what a run is resumed by."""
     digest = options.manifest and table_digest(source(None, options.manifest))
     return run_identity(
         options.frames,
@@ -265,19 +294,20 @@ def _complete(
     executor: Executor,
     write_report: WriteReport,
 ) -> dict[str, Any]:
-    remove_old_parts(run)
-    require_only_parts(run)  # before any work, and before a finished run is reopened
-    use_engine_of_first_pass(run)
-    work = _work(run, models, options)
-    timing = _score_missing_shards(executor, work)
-    if options.retry_errors:
-        timing += _score_failed_frames(executor, work)
-    # Another command may have finished the run meanwhile. Merging again gives the same bytes.
-    totals = sum(executor.map_parts(merge_part, run), start=PartTotals())
-    cards = {model.name: model.bundle.model_card() for model in models}
-    metrics = finish_run(
-        run, totals, lambda run, metrics, totals: write_report(run, metrics, cards, totals, timing)
-    )
+    with current(run):
+        remove_old_parts(run)
+        require_only_parts(run)  # before any work, and before a finished run is reopened
+        use_engine_of_first_pass(run)
+        work = _work(run, models, options)
+        timing = _score_missing_shards(executor, work)
+        if options.retry_errors:
+            timing += _score_failed_frames(executor, work)
+        # Another command may have finished the run meanwhile. Merging again gives the same bytes.
+        totals = sum(executor.map_parts(merge_part, run), start=PartTotals())
+        cards = {model.name: model.bundle.model_card() for model in models}
+        metrics = finish_run(
+            run, totals, lambda run, metrics, totals: write_report(run, metrics, cards, totals, timing)
+        )
     remove_previous(run)
     return metrics
 
@@ -303,7 +333,7 @@ def _score_missing_shards(executor: Executor, work: Work) -> Timing:
 
 def _score_failed_frames(executor: Executor, work: Work) -> Timing:
     """Read the frames again whose storage failed. The predictions of all others stay as they are."""
-    failed = _all_failed_frames(executor, work.run)
+    failed = count_failed_frames(executor, work.run)
     if not failed:
         log.info("No frame is missing or unreadable: no frame is read again.")
         return Timing()
@@ -313,91 +343,9 @@ def _score_failed_frames(executor: Executor, work: Work) -> Timing:
     return score_with_progress(executor, replace(work, retry=True), sorted(failed), Progress(frames))
 
 
-def _all_failed_frames(executor: Executor, run: ScoringRun) -> dict[int, int]:
+def count_failed_frames(executor: Executor, run: ScoringRun) -> dict[int, int]:
     """Count the frames of each shard whose storage failed."""
     failed: dict[int, int] = {}
     for of_part in executor.map_parts(failed_frames, run):
         failed |= of_part
     return failed
-
-
-# ---------------------------------------------------------------------------------------- dry run
-
-
-def dry_run(options: ScoreOptions) -> list[str]:
-    """Return what `score` would do, as lines; write nothing."""
-    directory = RunDirectory.at(options.out)
-    found = directory.read_identity(BEFORE_RUN_FILE)
-    models = _models(options, found)
-    if found is None:
-        lines = _would_start(options, directory, models)
-    else:
-        require_same_identity(directory.uri, found, _identity(options, models))
-        directory.require_resumable()
-        lines = _would_resume(options, read_run(directory), models)
-    names = ", ".join(f"{model.name} at threshold {model.threshold:.3f}" for model in models)
-    return [*lines, f"models: {names}"]
-
-
-def _would_start(options: ScoreOptions, directory: RunDirectory, models: Sequence[ScoringModel]) -> list[str]:
-    with (
-        tempfile.TemporaryDirectory(prefix="flipbatch-") as scratch,
-        _building_for_dry_run(options, scratch) as building,
-    ):
-        manifest = building()
-        first_pass = _would_sample(manifest, scratch) if options.adapt else []
-    videos = plural(manifest.videos, "video")
-    return [
-        f"would write to {directory.uri}",
-        *column_notes(directory.uri, COLUMNS),
-        f"frames: {manifest.frames} of {manifest.videos} {videos}: {_labels(manifest)}",
-        *manifest.notes,
-        *first_pass,
-        f"shards: {manifest.plan.shards}",
-        _time(manifest.frames, manifest.sample, models, options),
-    ]
-
-
-def _building_for_dry_run(options: ScoreOptions, scratch: str) -> AbstractContextManager[Building]:
-    """Build a manifest in a subprocess; write it only if its places are to be counted."""
-    folder = scratch if options.adapt else None
-    return building_in_subprocess(options.frames, options.manifest, options.limit, folder, options.thinning)
-
-
-def _would_sample(manifest: BuiltManifest, folder: str) -> list[str]:
-    counts = count_places(f"{folder}/{manifest.folder}", manifest.plan)
-    sampled, places = counted(sample_size(counts), "frame"), counted(len(counts), "place")
-    return [f"first pass: {sampled} of {places}, at most {FRAMES_PER_PLACE} of each"]
-
-
-def _labels(manifest: BuiltManifest) -> str:
-    return ", ".join(
-        f"{manifest.labels.get(label, 0)} {label or 'without label'}" for label in (*Label, None)
-    )
-
-
-def _time(frames: int, sample: pa.Table, models: Sequence[ScoringModel], options: ScoreOptions) -> str:
-    """Return a line that says how long scoring would take."""
-    if options.gpu:
-        return "time: no estimate with --gpu"
-    cores = 1
-    if options.executor == "ray":
-        from flipbatch.runtime.ray_connection import cpus_of_a_job
-
-        cores = cpus_of_a_job()
-    rate = measure_rate(sample, [model.bundle for model in models])
-    return estimate_line(frames, rate, cores, START_SECONDS[options.executor])
-
-
-def _would_resume(options: ScoreOptions, run: ScoringRun, models: Sequence[ScoringModel]) -> list[str]:
-    act = "has finished" if run.directory.is_finished else "would resume"
-    missing = run.missing_shards()
-    committed = run.plan.shards - len(missing)
-    lines = [f"{act} {run.directory.uri}", *run.notes, f"shards: {run.plan.shards}, {committed} committed"]
-    if missing:
-        frames = round(run.frames * len(missing) / run.plan.shards)
-        lines.append(_time(frames, read_shard(run.manifest, run.plan, missing[0]), models, options))
-    if options.retry_errors:
-        failed = _all_failed_frames(LocalExecutor(), run)
-        lines.append(f"frames to read again: {sum(failed.values())}")
-    return lines

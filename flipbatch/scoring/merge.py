@@ -21,7 +21,7 @@ from flipbatch.evaluation.threshold import is_flip
 from flipbatch.evaluation.videos import videos_of
 from flipbatch.schema import EVENTS, FRAME_FACTS, PREDICTIONS, STILLS, VIDEOS, Label
 from flipbatch.scoring.committed_shards import ShardReader
-from flipbatch.scoring.run import ScoringRun
+from flipbatch.scoring.run import ScoringRun, require_current
 from flipbatch.scoring.score_shard import SHARD_COLUMNS, with_frame_facts
 from flipbatch.scoring.totals import ModelTotals, PartTotals
 from flipbatch.scoring.verify import verify_part
@@ -36,7 +36,8 @@ def merge_part(run: ScoringRun, part: int) -> PartTotals:
     Raises
     ------
     OutputError
-        If a shard is missing or damaged, or the files do not contain each frame once.
+        If a shard is missing or damaged, the files do not contain each frame once, or another command has
+        started another run here.
     StorageError
         If the storage can't be written.
     """
@@ -45,6 +46,7 @@ def merge_part(run: ScoringRun, part: int) -> PartTotals:
     columns = [*SHARD_COLUMNS, "group", *FRAME_FACTS.names, *run.models]
     for rows in _whole_videos(with_frame_facts(shard).select(columns) for shard in shards):
         totals += writer.add(rows)
+    require_current(run)
     writer.write(part)
     verify_part(run, part)
     return dataclasses.replace(totals, engines=frozenset(shards.engines))

@@ -7,12 +7,13 @@ engines or metrics.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from flipbatch import storage
-from flipbatch.errors import OutputError
+from flipbatch.errors import FlipbatchError, OutputError
 from flipbatch.frames.film_rows import ALL_FRAMES, Thinning
 from flipbatch.runtime.run_directory import RUN_FILE, RunDirectory
 from flipbatch.schema import SCHEMA_VERSION
@@ -268,6 +269,40 @@ def read_run(directory: RunDirectory) -> ScoringRun:
         raise OutputError(
             f"{directory.path(RUN_FILE)} is damaged: {error!r}. Choose another --out."
         ) from error
+
+
+def require_current(run: ScoringRun) -> None:
+    """Refuse to go on with a run in whose place another command has started another one: ``--append``.
+
+    Raises
+    ------
+    OutputError
+    StorageError
+    """
+    if run.directory.read_run_file()["fingerprint"] != run.run_fingerprint:
+        raise OutputError(
+            f"Another command has taken up new frames in {run.directory.uri} meanwhile: run this command "
+            "again when it has ended."
+        )
+
+
+@contextmanager
+def current(run: ScoringRun) -> Iterator[None]:
+    """Check before the block, and where it fails, that no other run has taken the place of this one.
+
+    Files of this run may be gone then: the error says why.
+
+    Raises
+    ------
+    OutputError
+    StorageError
+    """
+    require_current(run)
+    try:
+        yield
+    except FlipbatchError:
+        require_current(run)
+        raise
 
 
 def _parse_run(directory: RunDirectory, run: Mapping[str, Any]) -> ScoringRun:

@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flipbatch.errors import OutputError
-from flipbatch.scoring import append
+from flipbatch.scoring import append, job, merge
+from flipbatch.scoring.dry_run import dry_run
 from flipbatch.scoring.job import ScoreOptions
 from tests.faults.harness import Fault, Job
 from tests.films import film
-from tests.scoring.conftest import score
+from tests.scoring.conftest import contents, score
 
 TABLES = ("predictions", "videos", "metrics.json", "misnamed.parquet", "_SUCCESS")
 
@@ -234,3 +235,106 @@ def test_the_file_of_ranges_names_the_shards_with_rows(
     rows = pq.read_table(ranges).to_pylist()
     assert all(0 <= row["first"] <= row["stop"] for row in rows)
     assert rows[0]["first"] == 0
+
+
+# ---------------------------------------------------------------------------------------- dry run, retry
+
+
+def test_a_dry_run_says_what_would_be_appended_and_writes_nothing(
+    folder: Path, options: Callable[..., ScoreOptions], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    score(options(out))
+    change(folder)
+    before = contents(out)
+    lines = dry_run(options(out, append=True))
+    assert lines[:3] == [
+        f"would append to {out}",
+        "8 frames are new.",
+        "1 frame was replaced since, and is scored again.",
+    ]
+    assert lines[3].startswith("26 frames of the run are no longer there")
+    assert any(line.startswith("time: about") for line in lines)
+    assert contents(out) == before
+
+
+def test_a_dry_run_without_changes_says_so(options: Callable[..., ScoreOptions], tmp_path: Path) -> None:
+    score(options(tmp_path / "out"))
+    lines = dry_run(options(tmp_path / "out", append=True, retry_errors=True))
+    assert lines[0].startswith("No frame was added, replaced or removed since")
+    assert lines[1] == "frames to read again: 0"
+
+
+def test_a_retry_reads_frames_again_also_if_none_is_new(
+    folder: Path, bundles: tuple[str, str], tmp_path: Path
+) -> None:
+    uris = sorted(map(str, folder.glob("v00_*")))
+    (tmp_path / "frames.csv").write_text("\n".join(["uri", *uris]))
+    gone = (folder / "v00_003.jpg").rename(tmp_path / "gone")
+    wanted = ScoreOptions(
+        manifest=str(tmp_path / "frames.csv"), models=bundles[:1], out=str(tmp_path / "out"), executor="local"
+    )
+    assert score(wanted)["frames"]["errors"]["missing"] == 1
+    gone.rename(folder / "v00_003.jpg")
+    assert score(replace(wanted, append=True))["frames"]["errors"]["missing"] == 1
+    found = score(replace(wanted, append=True, retry_errors=True))
+    assert found["frames"]["errors"]["missing"] == 0
+
+
+# ---------------------------------------------------------------------------------------- two at once
+
+
+def during(patch: pytest.MonkeyPatch, module: Any, name: str, act: Callable[[], object]) -> None:
+    """Act once, directly before a function is called for the first time."""
+    whole, acts = getattr(module, name), [act]
+
+    def call(*arguments: Any, **more: Any) -> Any:
+        while acts:
+            acts.pop()()
+        return whole(*arguments, **more)
+
+    patch.setattr(module, name, call)
+
+
+STEPS = [(job, "remove_old_parts"), (job, "score_with_progress"), (merge, "verify_part"), (job, "finish_run")]
+
+
+@pytest.mark.parametrize(("module", "step"), STEPS)
+def test_of_two_appends_at_once_the_later_one_wins_or_finishes(
+    module: Any,
+    step: str,
+    folder: Path,
+    options: Callable[..., ScoreOptions],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Frames arrive under way, and another command lists them and appends them all."""
+    out, later = tmp_path / "out", options(tmp_path / "out", append=True)
+    score(options(out))
+    change(folder)
+
+    def append_more() -> None:
+        shutil.copy(folder / "v00_000.jpg", folder / "y_1.jpg")
+        score(later)
+
+    with monkeypatch.context() as patch:
+        during(patch, module, step, append_more)
+        with pytest.raises(OutputError, match="Another command has taken up new frames"):
+            score(later)
+    score(later)
+    score(options(tmp_path / "whole"))
+    assert tables(out) == tables(tmp_path / "whole")
+
+
+def test_an_append_that_was_listed_before_another_one_is_refused(
+    folder: Path, options: Callable[..., ScoreOptions], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, later = tmp_path / "out", options(tmp_path / "out", append=True)
+    score(options(out))
+    change(folder)
+    with monkeypatch.context() as patch:
+        during(patch, append, "compare", lambda: score(later))
+        with pytest.raises(OutputError, match="Another command has taken up new frames"):
+            score(later)
+    score(options(tmp_path / "whole"))
+    assert tables(out) == tables(tmp_path / "whole")

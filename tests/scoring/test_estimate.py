@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from flipbatch.models.bundle import Bundle
+from flipbatch.scoring.dry_run import dry_run
 from flipbatch.scoring.estimate import Rate, estimate_line, measure_rate, sample_of
-from flipbatch.scoring.job import ScoreOptions, dry_run
+from flipbatch.scoring.job import ScoreOptions
 from tests.scoring.conftest import Frames, manifest_of, score
 
 TIME = r"time: about \d+ s on 1 core \([\d,]+ frames/s, estimated from (\d+) frames?\)"

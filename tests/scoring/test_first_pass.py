@@ -25,7 +25,8 @@ from flipbatch.evaluation.calibration import Calibration
 from flipbatch.models.bundle import Bundle, save_bundle
 from flipbatch.schema import ADAPTATION
 from flipbatch.scoring import first_pass
-from flipbatch.scoring.job import ScoreOptions, dry_run
+from flipbatch.scoring.dry_run import dry_run
+from flipbatch.scoring.job import ScoreOptions
 from flipbatch.scoring.read_results import read_predictions
 from tests.conftest import jpeg, write_frames
 from tests.faults.harness import Fault, Job

@@ -24,7 +24,8 @@ from flipbatch.models.bundle import load_bundle
 from flipbatch.models.precision import has_bfloat16
 from flipbatch.runtime.run_directory import RunDirectory
 from flipbatch.scoring.build_manifest import building_here
-from flipbatch.scoring.job import ScoreOptions, dry_run
+from flipbatch.scoring.dry_run import dry_run
+from flipbatch.scoring.job import ScoreOptions
 from flipbatch.scoring.models import load_models
 from flipbatch.scoring.read_results import read_predictions
 from flipbatch.scoring.run import run_identity, start_run
