@@ -74,18 +74,25 @@ class SubprocessFuture(Generic[Result]):
         Raises
         ------
         JobError
-            If the process was killed.
+            If the process was killed, or ended without an answer.
         SubprocessError
             If the error or the result can't be sent.
         """
         try:
             answer = self._connection.recv_bytes()
         except (EOFError, OSError):  # raised in the middle of an answer, too
-            raise JobError(
-                f"The process that {self._task} was killed (exit code {self._process.wait()}), as happens "
-                "where memory runs out: give it more, and start the same command again."
-            ) from None
+            raise JobError(f"The process that {self._task} {_ended(self._process.wait())}") from None
         return _result_in(answer)
+
+
+def _ended(code: int) -> str:
+    """Return how a process ended without an answer, and what to do."""
+    if code >= 0:
+        return f"ended (exit code {code}) before its work was done: what it printed above says why."
+    return (
+        f"was killed ({signal.Signals(-code).name}), as happens where memory runs out: give it more, and "
+        "start the same command again."
+    )
 
 
 @contextmanager

@@ -144,17 +144,27 @@ def test_other_errors_come_back_with_their_traceback():
 def test_a_process_that_was_killed_is_one_sentence():
     with (
         run_in_subprocess("lists the frames", die) as future,
-        pytest.raises(
-            JobError, match=r"^The process that lists the frames was killed \(exit code -9\), .*memory"
-        ),
+        pytest.raises(JobError, match=r"^The process that lists the frames was killed \(SIGKILL\), .*memory"),
     ):
         future.result()
+
+
+def test_a_process_that_could_not_start_its_work_is_not_called_killed(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if "site-packages" not in path])
+    with (
+        pytest.raises(JobError, match=r"^The process that lists the frames ended \(exit code 1\) before"),
+        run_in_subprocess("lists the frames", divide) as future,
+    ):
+        future.result()
+    assert "ModuleNotFoundError" in capfd.readouterr().err
 
 
 def test_a_process_that_ends_in_the_middle_of_its_answer_is_one_sentence():
     with (
         run_in_subprocess("adds", break_off) as future,
-        pytest.raises(JobError, match=r"killed \(exit code 1\)"),
+        pytest.raises(JobError, match=r"ended \(exit code 1\)"),
     ):
         future.result()
     with (
