@@ -33,7 +33,7 @@ EPILOG = (
     "Writes run.json, models/NAME/, test_videos/NAME.parquet, test_frames/NAME.parquet, comparison.json, "
     "report.html, tensorboard/, splits.parquet, misnamed.parquet, failures.parquet if some frames can't be "
     "decoded, and _SUCCESS last. With --folds or --leave-one-out, models/, test_videos/, test_frames/ and "
-    "splits.parquet are below folds/NN/, and folds.json replaces comparison.json and report.html. "
+    "splits.parquet are below folds/NN/, and folds.json replaces comparison.json. "
     "Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong arguments."
 )
 GO_ON = "The same command with --resume continues after the last finished epoch."

@@ -16,6 +16,7 @@ from flipbatch.report import views
 from flipbatch.report.contents import Json, look
 from flipbatch.report.curves import learning_curve, precision_recall_curve, reliability_curve
 from flipbatch.report.differences import by_pair, differences
+from flipbatch.report.folds_page import write_folds_report
 from flipbatch.report.gallery import DEFAULT_THUMBNAILS, galleries
 from flipbatch.report.html import fill, write_page
 from flipbatch.report.pictures import Picture
@@ -35,15 +36,15 @@ _OTHERS = {
 
 
 def write_training_report(
-    directory: RunDirectory, comparison: Json, number_of_thumbnails: int = DEFAULT_THUMBNAILS
+    directory: RunDirectory, result: Json, number_of_thumbnails: int = DEFAULT_THUMBNAILS
 ) -> None:
     """Write ``report.html`` of a run whose models are trained.
 
     Parameters
     ----------
     directory : RunDirectory
-    comparison : mapping
-        The content of ``comparison.json``.
+    result : mapping
+        The content of ``comparison.json``, or of ``folds.json``: then the page is that of `folds_page`.
     number_of_thumbnails : int
         See `galleries`; 0 for none.
 
@@ -51,7 +52,10 @@ def write_training_report(
     ------
     StorageError
     """
-    report = gather_training(directory, comparison)
+    if "folds" in result:
+        write_folds_report(directory, result, number_of_thumbnails)
+        return
+    report = gather_training(directory, result)
     write_page(directory, render_training(report, number_of_thumbnails))
 
 

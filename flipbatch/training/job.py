@@ -39,7 +39,7 @@ _BEFORE_RUN_FILE = frozenset({SPLITS_FILE, MISNAMED_FILE})
 
 
 WriteReport = Callable[[RunDirectory, Mapping[str, Any]], None]
-"""Writes a report: gets the run's directory and the content of ``comparison.json``."""
+"""Writes a report: gets the run's directory and the content of ``comparison.json`` or ``folds.json``."""
 
 
 def train(
@@ -56,7 +56,7 @@ def train(
     trainer : Trainer, optional
         By default the executor that the options name.
     write_report : callable, optional
-        Called with a comparison; a cross-validation has no report.
+        Called with the result, before the run is finished.
     observers : sequence of Observer
         Are told of the run, also of one that has finished.
 
@@ -139,7 +139,7 @@ def _train(
     else:
         result = _cross_validated(models, fits, options.folds)
     directory.write_json(_result_file(options), result)
-    if write_report is not None and options.folds is None:
+    if write_report is not None:
         write_report(directory, result)
 
 
