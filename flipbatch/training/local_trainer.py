@@ -20,8 +20,8 @@ from flipbatch.training.checkpoint_file import read_checkpoint, write_checkpoint
 from flipbatch.training.fit import Checkpoint
 from flipbatch.training.fit_model import FitTask, fit_model
 from flipbatch.training.frame_cache import OUTCOMES, Batch, collect_splits, decode_rows
+from flipbatch.training.observer import EpochFinished
 from flipbatch.training.process_settings import set_up
-from flipbatch.training.trainer import EpochFinished
 
 DECODED_AT_A_TIME = 256
 

@@ -25,6 +25,9 @@ Entry = Mapping[str, Any]
 History = Sequence[Entry]
 """All finished epochs of one fit, in order."""
 
+EpochFinished = Callable[[History], None]
+"""Called in the process of the command after an epoch. A call may be left out: the next one says all."""
+
 PASSES = ("train", "val")
 """Keys of an epoch's metrics."""
 

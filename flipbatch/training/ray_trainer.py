@@ -40,9 +40,8 @@ from flipbatch.training.distributed import rank
 from flipbatch.training.fit import Checkpoint
 from flipbatch.training.fit_model import FitTask, fit_model
 from flipbatch.training.frame_cache import OUTCOMES, Batch, collect_splits, decode_rows
-from flipbatch.training.observer import epoch_metrics
+from flipbatch.training.observer import EpochFinished, epoch_metrics
 from flipbatch.training.process_settings import set_up
-from flipbatch.training.trainer import EpochFinished
 
 MAX_BLOCKS = 1000
 FRAMES_A_BLOCK = 64

@@ -5,19 +5,15 @@ Knows the two protocols, and which executors there are; knows no Ray and no netw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import pyarrow as pa
 
 from flipbatch.frames.decode import InputSize
 from flipbatch.training.fit_model import FitTask
+from flipbatch.training.observer import EpochFinished
 
 Executor = Literal["ray", "local"]
-
-EpochFinished = Callable[[Sequence[dict[str, Any]]], None]
-"""Called in the process of the command after an epoch, with the history of the fit so far: that of `Fitted`.
-A call may be left out: the next one says all."""
 
 
 class DecodedFrames(Protocol):
