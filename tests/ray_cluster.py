@@ -50,13 +50,14 @@ class Head:
     environment: dict[str, str]
     folder: Path
 
-    def submit(self, name: str, *command: str, copy: bool = True) -> Job:
+    def submit(self, name: str, *command: str, copy: bool = True, submission: str | None = None) -> Job:
         """Submit a job that runs in a copy of the checkout, or else with the installed package.
 
         The nodes of one machine have one folder for copies, and disturb each other when they unpack them.
         """
         output = self.folder / name
         options = ["--address", self.address, *(["--working-dir", str(CHECKOUT)] if copy else [])]
+        options += ["--submission-id", submission] if submission else []
         with output.open("wb") as file:
             client = subprocess.Popen(
                 [RAY, "job", "submit", *options, "--", *command],
