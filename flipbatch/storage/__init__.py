@@ -11,6 +11,7 @@ from flipbatch.storage.names import exists, names_in
 from flipbatch.storage.reading import (
     READS_IN_FLIGHT,
     digest,
+    local_state,
     open_version,
     read,
     read_many,
@@ -40,6 +41,7 @@ __all__ = [
     "is_local",
     "is_relative",
     "join",
+    "local_state",
     "local_version",
     "names_in",
     "normalise",
