@@ -66,7 +66,8 @@ class FilmIndex:
         )
 
 
-def _nothing(why: Rejection) -> FilmIndex:
+def no_film(why: Rejection) -> FilmIndex:
+    """Return the index of what is no film: frame 0 is missing, and why."""
     return FilmIndex(np.empty(0), np.empty(0, np.bool_), why)
 
 
@@ -81,7 +82,7 @@ def film_index(uri: str, version: str | None = None) -> FilmIndex:
     return _index(uri, version, storage.local_state(uri))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)
 def _index(uri: str, version: str | None, _: object) -> FilmIndex:
     with storage.open_version(uri, version) as file:
         return index_of(file)
@@ -99,7 +100,7 @@ def index_of(file: IO[bytes]) -> FilmIndex:
         with open_film(file) as opened, film_errors():
             return _read(*opened)
     except RejectedError as error:
-        return _nothing(error.rejection)
+        return no_film(error.rejection)
 
 
 def _read(container: InputContainer, stream: VideoStream) -> FilmIndex:

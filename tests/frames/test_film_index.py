@@ -41,7 +41,7 @@ def test_hidden_frames_of_vp8_are_not_counted():
 @pytest.mark.parametrize(
     ("data", "status", "why"),
     [
-        (b"", Status.CORRUPT, "can't be opened as a film"),
+        (b"", Status.CORRUPT, "the file is empty"),
         (b"no film at all", Status.CORRUPT, "can't be opened as a film"),
         (b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n/etc/hostname\n", Status.CORRUPT, "can't be opened as a film"),
         (sound(), Status.UNSUPPORTED, "the film has no video stream"),
@@ -94,6 +94,11 @@ def test_a_film_that_was_replaced_is_read_again(tmp_path):
 
 def test_a_number_behind_the_last_frame_is_missing():
     assert of(film(5)).missing(7).error == "the film has 5 frames, numbered from 0: no 7"
+
+
+def test_an_empty_file_is_no_error_of_the_storage(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    assert film_index(f"{tmp_path}/a.mp4").missing(0).error == "the file is empty"
 
 
 def test_another_version_of_a_film_is_refused(tmp_path):
