@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from flipbatch import storage
 from flipbatch.errors import InputError, JobError
+from flipbatch.extraction.own_files import require_own_files
 from flipbatch.extraction.shard import Extracted, Extraction, extract_shard
 from flipbatch.frames.film_rows import ALL_FRAMES, Thinning, with_films
 from flipbatch.frames.manifest import Rows, manifest_rows, source
@@ -29,6 +30,7 @@ from flipbatch.frames.table_parts import table_digest
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.schema import FAILURES, MANIFEST, MISNAMED
 from flipbatch.scoring.build_manifest import MANIFEST_FOLDER, BuiltManifest, build_from
+from flipbatch.scoring.manifest_parts import read_shard
 from flipbatch.scoring.progress import Progress
 from flipbatch.scoring.shards import Plan
 from flipbatch.storage.parquet import write_table
@@ -113,6 +115,10 @@ def _identity(options: ExtractOptions) -> dict[str, Any]:
 
 
 def _start(directory: RunDirectory, identity: Mapping[str, Any], built: BuiltManifest) -> None:
+    for note in built.notes:
+        log.warning("%s", note)
+    folder, plan = directory.path(built.folder), built.plan
+    require_own_files(read_shard(folder, plan, shard) for shard in range(plan.shards))
     facts = {
         "folder": built.folder,
         "frames": built.frames,
