@@ -152,6 +152,11 @@ def _stills(run: str, model: str | None) -> Iterator[Rows]:
         raise InputError(
             f"{run} has the stills of several models ({', '.join(models)}): choose one with --model."
         )
+    stills = stills[stills["uri"].notna()].astype(
+        {"frame_number": "int64"}
+    )  # no frame of the others is whole
+    if stills.empty:
+        raise InputError(f"{run} has no stills: no video of several frames has one that could be decoded.")
     columns = {field.name: pa.nulls(len(stills), field.type) for field in MANIFEST}
     for name in ("video_id", "frame_number", "uri", "group"):
         columns[name] = pa.array(stills[name].tolist(), MANIFEST.field(name).type)
