@@ -27,6 +27,7 @@ from flipbatch.frames.film_rows import ALL_FRAMES, Thinning, with_films
 from flipbatch.frames.manifest import Rows, manifest_rows, source
 from flipbatch.frames.notes import Notes
 from flipbatch.frames.table_parts import table_digest
+from flipbatch.runtime.pool_process import set_up
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.schema import FAILURES, MANIFEST, MISNAMED
 from flipbatch.scoring.build_manifest import MANIFEST_FOLDER, BuiltManifest, build_from
@@ -178,7 +179,7 @@ def _extract_all(extraction: Extraction, processes: int, frames: int) -> Extract
 
 
 def _in_processes(function: partial[Extracted], shards: Iterable[int], processes: int) -> Iterator[Extracted]:
-    with ProcessPoolExecutor(processes, get_context("spawn"), _use_one_thread) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), set_up) as pool:
         try:
             for future in as_completed([pool.submit(function, shard) for shard in shards]):
                 yield future.result()
@@ -189,9 +190,3 @@ def _in_processes(function: partial[Extracted], shards: Iterable[int], processes
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _use_one_thread() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
