@@ -16,6 +16,7 @@ from flipbatch.storage.reading import (
     read,
     read_many,
     read_required,
+    version_now,
 )
 from flipbatch.storage.reasons import reason, storage_errors
 from flipbatch.storage.retries import take_retries, with_retries
@@ -57,6 +58,7 @@ __all__ = [
     "resolve",
     "storage_errors",
     "take_retries",
+    "version_now",
     "with_retries",
     "write",
 ]

@@ -118,6 +118,14 @@ def open_version(uri: str, version: str | None) -> io.BufferedReader:
     return io.BufferedReader(file, _STREAM_BUFFER)
 
 
+def version_now(uri: str) -> str | None:
+    """Return the version that a file has now; None if there is none, or it can't be told."""
+    try:
+        return with_retries(lambda: backend_of(uri).version_of(uri))
+    except Exception:  # reading the file says what is wrong
+        return None
+
+
 def local_state(uri: str) -> tuple[int, int, int] | None:
     """Return what differs after a local file was replaced; None for other files, and where there is none."""
     return local_files.state_of(uri) if is_local(uri) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import boto3
 import numpy as np
 import pytest
 import simplejpeg
@@ -62,6 +63,16 @@ def test_a_film_that_was_replaced_between_two_calls_is_opened_again(tmp_path, pa
     second = load_frames([f"{path}#frame=1", f"{path}#frame=3"], [SIZE])[SIZE]
     assert [number_in(loaded.pixels[0]) for loaded in (first, second)] == [1, 51]
     assert second.error[1] == "the film has 3 frames, numbered from 0: no 3"
+
+
+def test_a_film_on_s3_that_was_replaced_between_two_calls_is_opened_again(s3_server):
+    client = boto3.client("s3", endpoint_url=s3_server)
+    client.create_bucket(Bucket="replaced-film")
+    for first in (0, 100):
+        pictures = [picture_of(first + number) for number in range(3)]
+        client.put_object(Bucket="replaced-film", Key="a.mp4", Body=film(pictures=pictures))
+        loaded = load_frames(["s3://replaced-film/a.mp4#frame=2"], [SIZE])[SIZE]
+        assert (number_in(loaded.pixels[0]), loaded.error) == (first + 2, [None])
 
 
 def test_several_threads_may_read_films(tmp_path, path):
