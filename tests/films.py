@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import tempfile
 from fractions import Fraction
 from pathlib import Path
@@ -62,6 +63,21 @@ def write_film(
             frame.time_base = stream.codec_context.time_base
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
+
+
+def trimmed(data, first, milliseconds):
+    """An MP4 of which the edit list shows a part only, from a frame on, as phones trim."""
+    entry = data.index(b"elst") + 12
+    (start,) = struct.unpack(">i", data[entry + 4 : entry + 8])
+    ticks = 512  # of a frame, at 30 frames/s
+    return data[:entry] + struct.pack(">Ii", milliseconds, start + first * ticks) + data[entry + 8 :]
+
+
+def mirrored(data, matrix):
+    """An MP4 of another matrix of display: a, b, c and d of ISO/IEC 14496-12, section 6.2.2."""
+    start = data.index(b"tkhd") + 44
+    a, b, c, d = (round(value * 2**16) for value in matrix)
+    return data[:start] + struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 2**30) + data[start + 36 :]
 
 
 def sound(seconds=1):

@@ -21,14 +21,17 @@ import pyarrow as pa
 
 from flipbatch import storage
 from flipbatch.errors import InputError, JobError
+from flipbatch.extraction.own_files import require_own_files
 from flipbatch.extraction.shard import Extracted, Extraction, extract_shard
 from flipbatch.frames.film_rows import ALL_FRAMES, Thinning, with_films
 from flipbatch.frames.manifest import Rows, manifest_rows, source
 from flipbatch.frames.notes import Notes
 from flipbatch.frames.table_parts import table_digest
+from flipbatch.runtime.pool_process import set_up
 from flipbatch.runtime.run_directory import RunDirectory, require_same_identity
 from flipbatch.schema import FAILURES, MANIFEST, MISNAMED
 from flipbatch.scoring.build_manifest import MANIFEST_FOLDER, BuiltManifest, build_from
+from flipbatch.scoring.manifest_parts import read_shard
 from flipbatch.scoring.progress import Progress
 from flipbatch.scoring.shards import Plan
 from flipbatch.storage.parquet import write_table
@@ -113,6 +116,10 @@ def _identity(options: ExtractOptions) -> dict[str, Any]:
 
 
 def _start(directory: RunDirectory, identity: Mapping[str, Any], built: BuiltManifest) -> None:
+    for note in built.notes:
+        log.warning("%s", note)
+    folder, plan = directory.path(built.folder), built.plan
+    require_own_files(read_shard(folder, plan, shard) for shard in range(plan.shards))
     facts = {
         "folder": built.folder,
         "frames": built.frames,
@@ -146,6 +153,11 @@ def _stills(run: str, model: str | None) -> Iterator[Rows]:
         raise InputError(
             f"{run} has the stills of several models ({', '.join(models)}): choose one with --model."
         )
+    stills = stills[stills["uri"].notna()].astype(
+        {"frame_number": "int64"}
+    )  # no frame of the others is whole
+    if stills.empty:
+        raise InputError(f"{run} has no stills: no video of several frames has one that could be decoded.")
     columns = {field.name: pa.nulls(len(stills), field.type) for field in MANIFEST}
     for name in ("video_id", "frame_number", "uri", "group"):
         columns[name] = pa.array(stills[name].tolist(), MANIFEST.field(name).type)
@@ -167,7 +179,7 @@ def _extract_all(extraction: Extraction, processes: int, frames: int) -> Extract
 
 
 def _in_processes(function: partial[Extracted], shards: Iterable[int], processes: int) -> Iterator[Extracted]:
-    with ProcessPoolExecutor(processes, get_context("spawn"), _use_one_thread) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), set_up) as pool:
         try:
             for future in as_completed([pool.submit(function, shard) for shard in shards]):
                 yield future.result()
@@ -178,9 +190,3 @@ def _in_processes(function: partial[Extracted], shards: Iterable[int], processes
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _use_one_thread() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)

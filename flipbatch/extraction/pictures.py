@@ -38,7 +38,8 @@ def file_name(row: Row) -> str:
     video_id = row["video_id"]
     if {"", ".", ".."} & set(video_id.split("/")) or "\\" in video_id:
         raise InputError(
-            f"The video id {video_id!r} can't be the name of a file: correct it in the manifest."
+            f"The video id {video_id!r} can't be the name of a file: rename the file that it comes from, or "
+            "give another id in a table (--manifest)."
         )
     label = row["label"] if read_folders(video_id, Root()).label != row["label"] else None
     folders = "".join(f"{folder}/" for folder in (row["split"], label) if folder)

@@ -8,6 +8,7 @@ Knows containers and the errors of FFmpeg. Does not know frames' numbers, storag
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -77,6 +78,9 @@ def open_film(file: IO[bytes]) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 
 def _open(file: IO[bytes]) -> InputContainer:
+    if not file.seek(0, io.SEEK_END):
+        raise RejectedError(Status.CORRUPT, "the file is empty")  # FFmpeg would seek before its start
+    file.seek(0)
     options = {"format_whitelist": _DEMUXERS}
     try:
         return av.open(file, "r", options=options, buffer_size=_BUFFER_BYTES, metadata_errors="replace")

@@ -1,11 +1,12 @@
 """A frame of a film becomes pixels, or a reason why it can't: films are opened here, one at a time.
 
-A process keeps the film that it read last open, and goes on where it was. Knows storage, and frames by film
-and number. Does not know batches or models.
+A process keeps the film that it read last open, and goes on where it was, unless the film was replaced.
+Threads take turns. Knows storage, and frames by film and number. Does not know batches or models.
 """
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
 
 import numpy as np
@@ -62,11 +63,12 @@ def film_picture(frame: FilmFrame) -> VideoFrame:
     OSError
         As the storage raises it.
     """
-    try:
-        return _open_film.picture(frame, _seconds(frame))
-    except OSError:
-        _open_film.close()  # its position is unknown
-        raise
+    with _one_at_a_time:
+        try:
+            return _open_film.picture(frame, _seconds(frame))
+        except OSError:
+            _open_film.close()  # its position is unknown
+            raise
 
 
 def _seconds(frame: FilmFrame) -> float:
@@ -83,22 +85,23 @@ class _OpenFilm:
     """The film that this process read last."""
 
     def __init__(self) -> None:
-        self._key: tuple[str, str | None] | None = None
+        self._key: object = None
         self._reader: FilmReader | None = None
         self._why: RejectedError | None = None
         self._stack = ExitStack()
 
     def picture(self, frame: FilmFrame, seconds: float) -> VideoFrame:
-        if self._key != (frame.film, frame.version):
+        key = frame.film, frame.version, storage.local_state(frame.film)
+        if self._key != key:
+            self.close()
             self._open(frame.film, frame.version)
+            self._key = key
         if self._why is not None:
             raise self._why
         assert self._reader is not None
         return self._reader.picture(seconds)
 
     def _open(self, film: str, version: str | None) -> None:
-        self.close()
-        self._key = film, version
         file = self._stack.enter_context(storage.open_version(film, version))
         try:
             self._reader = FilmReader(*self._stack.enter_context(open_film(file)))
@@ -112,3 +115,4 @@ class _OpenFilm:
 
 
 _open_film = _OpenFilm()
+_one_at_a_time = threading.Lock()

@@ -66,19 +66,24 @@ class FilmIndex:
         )
 
 
-def _nothing(why: Rejection) -> FilmIndex:
+def no_film(why: Rejection) -> FilmIndex:
+    """Return the index of what is no film: frame 0 is missing, and why."""
     return FilmIndex(np.empty(0), np.empty(0, np.bool_), why)
 
 
-@lru_cache(maxsize=4)
 def film_index(uri: str, version: str | None = None) -> FilmIndex:
-    """Read the index of a film.
+    """Read the index of a film, or return it if it was read lately and the film is the same.
 
     Raises
     ------
     OSError
         As the storage raises it; `storage.ReplacedError` if the film is of another version.
     """
+    return _index(uri, version, storage.local_state(uri))
+
+
+@lru_cache(maxsize=64)
+def _index(uri: str, version: str | None, _: object) -> FilmIndex:
     with storage.open_version(uri, version) as file:
         return index_of(file)
 
@@ -95,7 +100,7 @@ def index_of(file: IO[bytes]) -> FilmIndex:
         with open_film(file) as opened, film_errors():
             return _read(*opened)
     except RejectedError as error:
-        return _nothing(error.rejection)
+        return no_film(error.rejection)
 
 
 def _read(container: InputContainer, stream: VideoStream) -> FilmIndex:
@@ -117,6 +122,7 @@ class _Packets:
         self.keys: list[bool] = []
         self.stored = 0
         self.without_time = 0
+        self.end = 0
 
     def add(self, packet: Any, stream: VideoStream) -> None:
         if not packet.size:  # the one that ends the stream
@@ -129,6 +135,7 @@ class _Packets:
             return
         self.times.append(packet.pts)
         self.keys.append(packet.is_keyframe)
+        self.end = max(self.end, packet.pts + (packet.duration or 0))
 
     def index(self, stream: VideoStream, why: str | None) -> FilmIndex:
         times, first = np.unique(np.array(self.times, np.int64), return_index=True)
@@ -143,13 +150,25 @@ class _Packets:
             return f"{counted(self.without_time, 'frame')} of the film have no time, and are not read"
         if not self.times:
             return "the film has no frames"
-        if stream.frames > self.stored:
-            return f"the film is cut short: {self.stored:,} of its {stream.frames:,} frames are there"
+        expected = self._expected(stream)
+        if expected > self.stored:
+            return f"the film is cut short: {self.stored:,} of its {expected:,} frames are there"
         return self._short_duration(container, stream)
+
+    def _expected(self, stream: VideoStream) -> int:
+        """Return how many frames an MP4 says it has, without those that its edit list leaves out, or 0.
+
+        Phones trim a film by such a list: its duration is then that of the rest, and FFmpeg's table of frames
+        has no others. A damaged table is shorter, too, but leaves a part of the duration empty.
+        """
+        shown = self.end - min(self.times)
+        if shown * (1 + 2 / len(self.times)) < (stream.duration or 0):
+            return stream.frames
+        return min(stream.frames, len(stream.index_entries))
 
     def _short_duration(self, container: InputContainer, stream: VideoStream) -> str | None:
         base: Any = stream.time_base
-        end = max(self.times) * base.numerator / base.denominator
+        end = self.end * base.numerator / base.denominator
         duration, tolerance = _duration(container, stream)
         if stream.frames or duration - end <= tolerance + 2 * end / len(self.times):
             return None

@@ -16,7 +16,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from flipbatch.frames.fitting import InputSize, place, plan_fit
+from flipbatch.frames.fitting import UPRIGHT, InputSize, place, plan_fit
 from flipbatch.frames.rejection import check_pixels
 
 Pixels = np.ndarray
@@ -33,8 +33,9 @@ _LUMA_WEIGHTS = {
 }
 """Of red and blue. Source: ITU-R BT.709-6, BT.601-7 and BT.2020-2; keys as in ITU-T H.273, table 4."""
 
-# Counterclockwise degrees that turn the stored frame upright, and the Exif orientation that says the same.
-_ORIENTATIONS = {0: 1, 90: 8, 180: 3, 270: 6}
+# Exif orientations, by whether the shown x, and the shown y, grow against the stored axis that they follow.
+_ALONG = {(False, False): 1, (True, False): 2, (True, True): 3, (False, True): 4}
+_SIDEWAYS = {(False, False): 5, (True, False): 6, (True, True): 7, (False, True): 8}
 
 
 def fit_frame(canvas: Pixels, frame: VideoFrame, size: InputSize) -> None:
@@ -58,8 +59,15 @@ def fit_frame(canvas: Pixels, frame: VideoFrame, size: InputSize) -> None:
 
 
 def orientation(frame: VideoFrame) -> int:
-    """Return the Exif orientation of a frame, 1, 3, 6 or 8, by the rotation in the film's metadata."""
-    return _ORIENTATIONS[round(frame.rotation / 90) * 90 % 360]
+    """Return the Exif orientation of a frame, 1 to 8, by the film's matrix of display; the nearest one."""
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return UPRIGHT
+    # The shown x is a x + c y, and the shown y is b x + d y, downwards (ISO/IEC 14496-12, section 6.2.2).
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return _ALONG[a < 0, d < 0]
+    return _SIDEWAYS[c < 0, b < 0]
 
 
 def rgb_pixels(frame: VideoFrame, eighths: int = 8) -> Pixels:

@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 from flipbatch import storage
 from flipbatch.errors import InputError, StorageError
 from flipbatch.frames.film_uris import FRAME_MARK, FilmFrame, film_frame
+from flipbatch.frames.film_versions import version_or_now, versions_of_now
 from flipbatch.frames.names import default_group
 from flipbatch.frames.row_batches import ROWS_PER_BATCH, NamedFilm, Rows, readings
+from flipbatch.frames.unread import unread
 from flipbatch.schema import FILM_FACTS, MANIFEST, MISNAMED
 
 if TYPE_CHECKING:
@@ -100,12 +102,14 @@ def _ahead(
 
 
 def _index(film: NamedFilm) -> FilmIndex:
-    from flipbatch.frames.film_index import film_index  # FFmpeg takes a while to load
+    from flipbatch.frames.film_index import film_index, no_film  # FFmpeg takes a while to load
 
     file, _ = film
     try:
-        return film_index(file.uri, file.version)
+        return film_index(file.uri, version_or_now(file.uri, file.version))
     except FileNotFoundError as error:
+        if file.version is None:  # a table names it: a row says that it is missing, as of images
+            return no_film(unread(error))
         raise StorageError(f"The film {file.uri} was removed while it was read: start again.") from error
     except OSError as error:
         raise StorageError(f"The film {file.uri} can't be read: {storage.reason(error)}") from error
@@ -155,9 +159,11 @@ def _with_facts(frames: pa.RecordBatch) -> pa.RecordBatch:
     """Return rows of a table with the facts of those that are frames of films."""
     rows = pc.indices_nonzero(pc.match_substring(frames.column("uri"), FRAME_MARK))
     named = zip(rows.to_pylist(), frames.column("uri").take(rows).to_pylist(), strict=True)
-    of_films = [(row, frame) for row, uri in named if (frame := film_frame(uri))]
+    known = versions_of_now()
+    of_films = [(row, known(frame)) for row, uri in named if (frame := film_frame(uri))]
     if not of_films:
         return frames
+    of_films.sort(key=lambda one: one[1].film)  # however a table is sorted, a film is read once for its rows
     columns = {name: frames.column(name) for name in frames.schema.names}
     facts = [_fact(frame) for _, frame in of_films]
     for fact, values in zip(FILM_FACTS, zip(*facts, strict=True), strict=True):

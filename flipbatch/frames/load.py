@@ -15,6 +15,7 @@ import numpy.typing as npt
 from flipbatch import storage
 from flipbatch.frames.decode import MAX_BYTES, InputSize, Rejection
 from flipbatch.frames.film_uris import FilmFrame, film_frame
+from flipbatch.frames.film_versions import versions_of_now
 from flipbatch.frames.isolation import Decoder, decode_inline
 from flipbatch.frames.unread import unread
 from flipbatch.schema import Status
@@ -66,7 +67,8 @@ def start_reading(
         One item a frame, in order. Films are not read ahead.
     """
     rows = list(zip(uris, versions, seconds, strict=False))
-    of_films = [film_frame(*row) for row in rows]
+    known = versions_of_now()
+    of_films = [known(frame) if (frame := film_frame(*row)) else None for row in rows]
     images = [frame is None for frame in of_films]
     paths, known, _ = zip(*compress(rows, images), strict=True) if any(images) else ((), (), ())
     return _merged(of_films, storage.read_many(paths, MAX_BYTES + 1, known))

@@ -11,10 +11,12 @@ from flipbatch.storage.names import exists, names_in
 from flipbatch.storage.reading import (
     READS_IN_FLIGHT,
     digest,
+    local_state,
     open_version,
     read,
     read_many,
     read_required,
+    version_now,
 )
 from flipbatch.storage.reasons import reason, storage_errors
 from flipbatch.storage.retries import take_retries, with_retries
@@ -40,6 +42,7 @@ __all__ = [
     "is_local",
     "is_relative",
     "join",
+    "local_state",
     "local_version",
     "names_in",
     "normalise",
@@ -55,6 +58,7 @@ __all__ = [
     "resolve",
     "storage_errors",
     "take_retries",
+    "version_now",
     "with_retries",
     "write",
 ]

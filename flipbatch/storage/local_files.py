@@ -112,6 +112,15 @@ def version_of(uri: str) -> str:
     return local_version(status.st_size)
 
 
+def state_of(uri: str) -> tuple[int, int, int] | None:
+    """Return what differs after a file was replaced or rewritten; None if it can't be looked at."""
+    try:
+        status = os.stat(uri)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
 def names_in(uri: str) -> Iterable[str]:
     """Return the names directly in a directory; of a file, its own name."""
     return [os.path.basename(uri)] if os.path.isfile(uri) else os.listdir(uri)

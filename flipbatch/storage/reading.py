@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 
 from flipbatch.errors import FlipbatchError
+from flipbatch.storage import local_files
 from flipbatch.storage.backends import backend_of
 from flipbatch.storage.ranges import RangeFile
 from flipbatch.storage.reasons import first_line, storage_errors
@@ -115,6 +116,19 @@ def open_version(uri: str, version: str | None) -> io.BufferedReader:
         return file
     file.explain_errors(_os_errors)
     return io.BufferedReader(file, _STREAM_BUFFER)
+
+
+def version_now(uri: str) -> str | None:
+    """Return the version that a file has now; None if there is none, or it can't be told."""
+    try:
+        return with_retries(lambda: backend_of(uri).version_of(uri))
+    except Exception:  # reading the file says what is wrong
+        return None
+
+
+def local_state(uri: str) -> tuple[int, int, int] | None:
+    """Return what differs after a local file was replaced; None for other files, and where there is none."""
+    return local_files.state_of(uri) if is_local(uri) else None
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from typing import get_args
 import numpy as np
 import simplejpeg
 
+from flipbatch.runtime.pool_process import set_up
 from flipbatch.synthetic.mix import DESK, Mix
 from flipbatch.synthetic.sample_clip import sample_scene
 from flipbatch.synthetic.scaled_random import ScaledRandom
@@ -158,20 +159,13 @@ def _write_all(jobs: list[VideoJob], processes: int) -> Iterator[int]:
         return
     # Forked workers are unsafe if the parent has running threads. Spawned ones are not.
     context = get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(jobs)), context, _use_one_thread) as pool:
+    with ProcessPoolExecutor(min(processes, len(jobs)), context, set_up) as pool:
         pending = [pool.submit(write_video, job) for job in jobs]
         try:
             for done in as_completed(pending):
                 yield done.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _use_one_thread() -> None:
-    """Prevent OpenCV from starting a thread per CPU in each worker."""
-    import cv2
-
-    cv2.setNumThreads(1)
 
 
 def write_video(job: VideoJob) -> int:

@@ -114,6 +114,24 @@ def test_label_and_split_are_folders(video_id, label, split, expected):
     assert file_name(row) == expected
 
 
+def test_two_films_of_one_name_are_refused_before_a_file_is_written(tmp_path):
+    (tmp_path / "films").mkdir()
+    for name in ("a.mp4", "a.mov"):
+        (tmp_path / "films" / name).write_bytes(film(3))
+    with pytest.raises(InputError, match=r"a.mov#frame=0 and .*a.mp4#frame=0 would both be the file a_0"):
+        extract(ExtractOptions(f"{tmp_path}/out", f"{tmp_path}/films"))
+    (tmp_path / "films/a.mov").rename(tmp_path / "films/b.mov")
+    assert extract(ExtractOptions(f"{tmp_path}/out", f"{tmp_path}/films")).written == 6
+
+
+def test_what_is_passed_over_is_said(films, tmp_path, caplog):
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films/a.mp4").write_bytes(film(1))
+    (tmp_path / "films/notes.txt").touch()
+    extract(ExtractOptions(f"{tmp_path}/out", f"{tmp_path}/films"))
+    assert "notes.txt" in caplog.text
+
+
 @pytest.mark.parametrize("video_id", ["../a", "/a", "a//b", "a/../b", "a\\b"])
 def test_a_video_id_that_leads_elsewhere_is_refused(video_id):
     row = {"video_id": video_id, "frame_number": 1, "label": None, "split": None, "uri": "/x.mp4#frame=1"}

@@ -16,8 +16,10 @@ import simplejpeg
 
 import flipbatch
 from flipbatch.cli import main
+from flipbatch.errors import InputError
+from flipbatch.extraction.job import ExtractOptions, extract
 from flipbatch.synthetic.turning_film import sample_turning_film
-from tests.films import write_film
+from tests.films import film, write_film
 
 KINDS = [("mp4", "libx264", 0), ("webm", "libvpx-vp9", 0), ("mov", "libx264", 90), ("mkv", "libx264", 0)]
 OPTIONS = {
@@ -66,6 +68,21 @@ def test_the_turns_of_a_film_are_found_and_each_page_becomes_a_picture(tmp_path:
     pictures = sorted((tmp_path / "pages").glob("*.jpg"))
     assert [int(path.stem[-9:]) for path in pictures] == sorted(stills["frame_number"].tolist())
     assert simplejpeg.decode_jpeg(pictures[0].read_bytes()).shape == (240, 134, 3)
+
+
+def test_a_stretch_without_a_whole_frame_has_no_picture(tmp_path: Path) -> None:
+    films, pages = tmp_path / "films", tmp_path / "pages"
+    films.mkdir()
+    damaged = film(5, container_options={"movflags": "faststart"})
+    films.joinpath("bad.mp4").write_bytes(damaged[: damaged.index(b"mdat") + 4] + bytes(len(damaged)))
+    films.joinpath("good.mp4").write_bytes(film(5))
+    score = ["score", "--model", "pretrained:cnn_model", "--executor", "local", "--max-error-rate", "1", "-q"]
+    for frames, out in ((films, "both"), (films / "bad.mp4", "one")):
+        assert main([*score, "--frames", str(frames), "--out", f"{tmp_path}/{out}"]) == 0
+    extract(ExtractOptions(str(pages), stills=f"{tmp_path}/both"))
+    assert {path.name[:4] for path in pages.glob("*.jpg")} == {"good"}
+    with pytest.raises(InputError, match="has no stills"):
+        extract(ExtractOptions(f"{tmp_path}/none", stills=f"{tmp_path}/one"))
 
 
 @pytest.mark.slow

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
 import numpy as np
 import pytest
 import simplejpeg
@@ -52,6 +55,36 @@ def test_a_film_that_was_replaced_is_unreadable(path):
     loaded = load_frames([path], [SIZE], start_reading([f"{path}#frame=0"], ["7 bytes"], [0.0]))[SIZE]
     assert loaded.status == [Status.UNREADABLE]
     assert "replaced after it was listed" in str(loaded.error[0])
+
+
+def test_a_film_that_was_replaced_between_two_calls_is_opened_again(tmp_path, path):
+    first = load_frames([f"{path}#frame=1"], [SIZE])[SIZE]
+    (tmp_path / "a.mp4").write_bytes(film(pictures=[picture_of(50 + number) for number in range(3)]))
+    second = load_frames([f"{path}#frame=1", f"{path}#frame=3"], [SIZE])[SIZE]
+    assert [number_in(loaded.pixels[0]) for loaded in (first, second)] == [1, 51]
+    assert second.error[1] == "the film has 3 frames, numbered from 0: no 3"
+
+
+def test_a_film_on_s3_that_was_replaced_between_two_calls_is_opened_again(s3_server):
+    client = boto3.client("s3", endpoint_url=s3_server)
+    client.create_bucket(Bucket="replaced-film")
+    for first in (0, 100):
+        pictures = [picture_of(first + number) for number in range(3)]
+        client.put_object(Bucket="replaced-film", Key="a.mp4", Body=film(pictures=pictures))
+        loaded = load_frames(["s3://replaced-film/a.mp4#frame=2"], [SIZE])[SIZE]
+        assert (number_in(loaded.pixels[0]), loaded.error) == (first + 2, [None])
+
+
+def test_several_threads_may_read_films(tmp_path, path):
+    (tmp_path / "b.mp4").write_bytes(film(pictures=[picture_of(100 + number) for number in range(30)]))
+
+    def numbers(name):
+        loaded = load_frames([f"{tmp_path}/{name}.mp4#frame={number}" for number in range(30)], [SIZE])
+        return [number_in(pixels) for pixels in loaded[SIZE].pixels]
+
+    with ThreadPoolExecutor(4) as pool:
+        a, b = list(pool.map(numbers, "ab" * 4))[:2]
+    assert (a, b) == (list(range(30)), list(range(100, 130)))
 
 
 def test_a_film_without_pictures_says_so(tmp_path):

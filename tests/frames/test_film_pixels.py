@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from flipbatch.frames.film_pixels import fit_frame, orientation, rgb_pixels
-from flipbatch.frames.fitting import InputSize, fit_pixels
+from flipbatch.frames.fitting import InputSize, fit_pixels, upright
 from flipbatch.frames.rejection import RejectedError
-from tests.films import film, number_in, picture_of
+from tests.films import film, mirrored, number_in, picture_of
 
 
 def first_frame(data):
@@ -71,6 +71,28 @@ def test_rotation_in_the_metadata_is_obeyed(rotation, expected):
     canvas = np.empty((64, 48, 3), np.uint8)
     fit_frame(canvas, frame, InputSize(64, 48))
     assert np.abs(canvas.astype(int) - fit_pixels(upright, InputSize(64, 48))).mean() < 6
+
+
+@pytest.mark.parametrize(
+    ("matrix", "expected"),
+    [
+        ((-1, 0, 0, 1), 2),
+        ((1, 0, 0, -1), 4),
+        ((0, 1, 1, 0), 5),
+        ((0, -1, -1, 0), 7),
+        ((0, 1, -1, 0), 6),
+        ((0.97, 0.23, -0.23, 0.97), 1),
+        ((0, 0, 0, 0), 1),
+    ],
+)
+def test_a_mirrored_film_is_shown_as_players_show_it(matrix, expected):
+    assert orientation(first_frame(mirrored(film(3), matrix))) == expected
+
+
+def test_a_film_of_a_front_camera_is_mirrored_and_not_turned():
+    pictures = [np.ascontiguousarray(picture_of(77)[:, ::-1])] * 3
+    frame = first_frame(mirrored(film(pictures=pictures), (-1, 0, 0, 1)))
+    assert number_in(upright(rgb_pixels(frame), orientation(frame))) == 77
 
 
 def test_a_frame_of_too_many_pixels_is_rejected(monkeypatch):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flipbatch.errors import InputError
+from flipbatch.frames.film_index import index_of
 from flipbatch.frames.film_rows import Thinning
 from flipbatch.frames.manifest import Notes, list_frames, manifest_rows, read_manifest
 from tests.films import film, sound
@@ -66,6 +69,23 @@ def test_a_table_may_name_frames_of_films_or_whole_films(tmp_path):
     assert list(keys) == [("a", 2, "flip"), ("a", 9, "notflip"), ("b", 0, "notflip"), ("b", 1, "notflip")]
     assert frames["seconds"].to_pylist() == pytest.approx([2 / 30, None, 0, 1 / 30])
     assert set(frames["group"].to_pylist()) == {"desk"}
+
+
+def test_a_film_that_a_table_names_and_that_is_not_there_is_a_row(tmp_path):
+    put(tmp_path, a=film(1))
+    (tmp_path / "m.csv").write_text("uri\na.mp4\nnone.mp4\n")
+    frames = read_manifest(f"{tmp_path}/m.csv").frames
+    assert frames["uri"].to_pylist() == [f"{tmp_path}/a.mp4#frame=0", f"{tmp_path}/none.mp4#frame=0"]
+
+
+def test_a_table_in_any_order_reads_each_film_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("flipbatch.frames.film_index.index_of", read := Mock(wraps=index_of))
+    put(tmp_path, **{f"v{number}": film(3) for number in range(70)})
+    rows = [f"v{video}.mp4#frame={frame}\n" for frame in range(3) for video in range(70)]
+    (tmp_path / "m.csv").write_text("uri\n" + "".join(rows))
+    frames = read_manifest(f"{tmp_path}/m.csv").frames
+    assert frames["seconds"].to_pylist() == pytest.approx([0, 1 / 30, 2 / 30] * 70)
+    assert read.call_count == 70
 
 
 def rows_of(folder, thinning):
