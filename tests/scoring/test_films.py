@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import boto3
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -18,6 +19,7 @@ from tests.films import film, picture_of, sound
 from tests.scoring.conftest import contents, score
 
 LONG = 300
+COLUMNS = ["video_id", "frame_number", "status", "error", "flip_probability", "prediction"]
 
 
 @pytest.fixture(scope="module")
@@ -121,21 +123,25 @@ def test_sigkill_then_the_same_command_gives_the_same_bytes(
     assert found == contents(undisturbed)
 
 
-@pytest.mark.parametrize("executor", ["local", "ray"])
-def test_films_on_s3_give_the_rows_of_local_ones(
-    executor: ExecutorName,
-    films: Path,
-    bundles: tuple[str, str],
-    undisturbed: Path,
-    s3_server: str,
-    ray_session: None,
-) -> None:
+def rows_on_s3(executor: ExecutorName, films: Path, bundle: str, s3_server: str) -> pd.DataFrame:
+    """Copy the films to S3, score them there, and return the predictions."""
     client = boto3.client("s3", endpoint_url=s3_server)
     client.create_bucket(Bucket=f"films-{executor}")
     for path in films.iterdir():
         client.upload_file(str(path), f"films-{executor}", f"in/{path.name}")
     inputs = f"s3://films-{executor}/in", f"s3://films-{executor}/out"
-    score(ScoreOptions(frames=inputs[0], models=bundles[:1], out=inputs[1], executor=executor))
-    columns = ["video_id", "frame_number", "status", "error", "flip_probability", "prediction"]
-    found = flipbatch.read_predictions(inputs[1])[columns]
-    assert found.equals(flipbatch.read_predictions(str(undisturbed))[columns])
+    score(ScoreOptions(frames=inputs[0], models=(bundle,), out=inputs[1], executor=executor))
+    return flipbatch.read_predictions(inputs[1])[COLUMNS]
+
+
+def test_films_on_s3_give_the_rows_of_local_ones(
+    films: Path, bundles: tuple[str, str], undisturbed: Path, s3_server: str
+) -> None:
+    found = rows_on_s3("local", films, bundles[0], s3_server)
+    assert found.equals(flipbatch.read_predictions(str(undisturbed))[COLUMNS])
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_so_they_do_on_ray(films: Path, bundles: tuple[str, str], undisturbed: Path, s3_server: str) -> None:
+    found = rows_on_s3("ray", films, bundles[0], s3_server)
+    assert found.equals(flipbatch.read_predictions(str(undisturbed))[COLUMNS])

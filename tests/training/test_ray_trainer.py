@@ -7,8 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from tests.training.runs import decided, options, record
 
 TRAIN = Path(__file__).parents[2] / "jobs" / "train.py"
 CPU_NODE, GPU_NODE = {"CPU": 16.0}, {"CPU": 16.0, "GPU": 4.0}
+EPOCHS = Settings(epochs=4, patience=4)
 on_ray = pytest.mark.usefixtures("ray_session")
 
 
@@ -75,18 +76,27 @@ def frames_with_copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def one_worker(frames_with_copies: Path, tmp_path_factory: pytest.TempPathFactory, ray_session: None) -> Path:
+    """A run whose worker is killed under way."""
     out = tmp_path_factory.mktemp("ray") / "out"
-    train(options(frames_with_copies, out, executor="ray", settings=Settings(epochs=3)))
+    with ThreadPoolExecutor() as threads:
+        killed = threads.submit(kill_a_worker_after_a_checkpoint, out)
+        train(options(frames_with_copies, out, executor="ray", settings=EPOCHS))
+        assert killed.result(timeout=1), "no worker was killed"
     return out
 
 
 @pytest.fixture(scope="module")
 def in_this_process(frames_with_copies: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing disturbs."""
     out = tmp_path_factory.mktemp("local") / "out"
     as_many_threads = LocalTrainer(threads=2, device=torch.device("cpu"))
-    train(options(frames_with_copies, out, settings=Settings(epochs=3)), as_many_threads)
+    train(options(frames_with_copies, out, settings=EPOCHS), as_many_threads)
     torch.set_num_threads(1)
     return out
+
+
+def test_a_killed_worker_is_replaced_and_goes_on(one_worker: Path) -> None:
+    assert [entry["epoch"] for entry in record(one_worker)["history"]] == list(range(4))
 
 
 def test_one_worker_gives_the_metrics_of_training_in_this_process(
@@ -126,6 +136,30 @@ def test_training_on_ray_leaves_ray_datas_settings_alone(one_worker: Path) -> No
     assert not ray.data.DataContext.get_current().execution_options.preserve_order
 
 
+def kill_a_worker_after_a_checkpoint(out: Path) -> int:
+    """Kill one of this session's training workers, and return its process id; wait at most two minutes."""
+    deadline = time.monotonic() + 120
+    while not list((out / "checkpoints" / "cnn_model").glob("checkpoint_*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(worker := training_workers()[0], signal.SIGKILL)
+    return worker
+
+
+def training_workers() -> list[int]:
+    """Return process ids of this session's training workers."""
+    processes = (process for process in Path("/proc").iterdir() if process.name.isdigit())
+    return [int(process.name) for process in processes if is_own(process)]
+
+
+def is_own(process: Path) -> bool:
+    try:
+        command = (process / "cmdline").read_bytes().replace(b"\0", b" ")
+        environment = (process / "environ").read_bytes()
+    except OSError:
+        return False
+    return b"RayTrainWorker" in command and f"FLIPBATCH_TESTS={os.getpid()}".encode() in environment
+
+
 # ------------------------------------------------------------------------------ several workers
 
 
@@ -150,39 +184,7 @@ def test_more_workers_than_frames_are_an_error(tmp_path: Path) -> None:
         train(options(frames, tmp_path / "out", executor="ray", workers=9))
 
 
-# ------------------------------------------------------------------------------ killed
-
-
-@on_ray
-def test_a_killed_worker_is_replaced_and_goes_on(labelled_frames: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    killer = threading.Thread(target=kill_a_worker_after_a_checkpoint, args=(out,), daemon=True)
-    killer.start()
-    train(options(labelled_frames, out, executor="ray", settings=Settings(epochs=4, patience=4)))
-    killer.join(timeout=1)
-    assert not killer.is_alive(), "no worker was killed"
-    assert [entry["epoch"] for entry in record(out)["history"]] == list(range(4))
-
-
-def kill_a_worker_after_a_checkpoint(out: Path) -> None:
-    while not list((out / "checkpoints" / "cnn_model").glob("checkpoint_*")):
-        time.sleep(0.02)
-    os.kill(training_workers()[0], signal.SIGKILL)
-
-
-def training_workers() -> list[int]:
-    """Return process ids of this session's training workers."""
-    processes = (process for process in Path("/proc").iterdir() if process.name.isdigit())
-    return [int(process.name) for process in processes if is_own(process)]
-
-
-def is_own(process: Path) -> bool:
-    try:
-        command = (process / "cmdline").read_bytes().replace(b"\0", b" ")
-        environment = (process / "environ").read_bytes()
-    except OSError:
-        return False
-    return b"RayTrainWorker" in command and f"FLIPBATCH_TESTS={os.getpid()}".encode() in environment
+# ------------------------------------------------------------------------------ a killed command
 
 
 @pytest.mark.slow
