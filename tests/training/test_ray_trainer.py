@@ -12,18 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 import torch
 
 from flipbatch.errors import InputError
-from flipbatch.schema import Split
 from flipbatch.training.fit import Settings
 from flipbatch.training.job import train
 from flipbatch.training.local_trainer import LocalTrainer
 from flipbatch.training.ray_trainer import block_cuts, cpus_per_worker
 from tests.conftest import write_frames
-from tests.training.runs import decided, options, record
+from tests.training.runs import options, record
 
 TRAIN = Path(__file__).parents[2] / "jobs" / "train.py"
 CPU_NODE, GPU_NODE = {"CPU": 16.0}, {"CPU": 16.0, "GPU": 4.0}
@@ -161,20 +159,7 @@ def is_own(process: Path) -> bool:
 
 
 # ------------------------------------------------------------------------------ several workers
-
-
-@on_ray
-def test_two_workers_stop_early_together_and_measure_every_frame(
-    labelled_frames: Path, tmp_path: Path
-) -> None:
-    settings = Settings(epochs=6, patience=2, min_delta=100.0)
-    train(options(labelled_frames, tmp_path / "out", executor="ray", workers=2, settings=settings))
-    made = record(tmp_path / "out")
-    assert made["training"]["stopped_early"]
-    assert (made["training"]["epochs_run"], made["training"]["frames_per_rank"]) == (3, 16)
-    splits = pq.read_table(tmp_path / "out" / "splits.parquet").to_pandas()
-    for split, metrics in ((Split.VAL, "validation"), (Split.TEST, "test")):
-        assert decided(made["metrics"][metrics]["frames"]) == splits[splits.split == split].frames.sum()
+# Two workers: tests/storage/test_s3_runs.py
 
 
 @on_ray
