@@ -14,9 +14,9 @@ import flipbatch
 from flipbatch.errors import OutputError
 from flipbatch.frames.film_rows import Thinning
 from flipbatch.scoring.job import ExecutorName, ScoreOptions
-from tests.faults.harness import Fault, Job
+from tests.faults.harness import Fault
 from tests.films import film, picture_of, sound
-from tests.scoring.conftest import contents, score
+from tests.scoring.conftest import contents, kill_and_repeat, score
 
 LONG = 300
 COLUMNS = ["video_id", "frame_number", "status", "error", "flip_probability", "prediction"]
@@ -112,15 +112,8 @@ def test_a_film_may_be_thinned_out_and_a_resume_must_do_the_same(
 def test_sigkill_then_the_same_command_gives_the_same_bytes(
     fault: Fault, films: Path, bundles: tuple[str, str], undisturbed: Path, tmp_path: Path
 ) -> None:
-    inputs = ("--frames", str(films), "--model", bundles[0], "--out", str(tmp_path / "out"))
-    command = ("-m", "flipbatch.cli", "score", "--executor", "local", "--max-error-rate", "1", *inputs)
-    killed = Job(tmp_path / "killed", films, *command, faults=[fault])
-    assert killed.wait() < 0
-    assert killed.faults_done == 1
-    finished = Job(tmp_path / "finished", films, *command)
-    assert finished.wait() == 0, finished.said
-    found = {name: data for name, data in contents(tmp_path / "out").items() if not name.endswith(".tmp")}
-    assert found == contents(undisturbed)
+    arguments = ("--frames", str(films), "--model", bundles[0])
+    assert kill_and_repeat(fault, arguments, tmp_path) == contents(undisturbed)
 
 
 def rows_on_s3(executor: ExecutorName, films: Path, bundle: str, s3_server: str) -> pd.DataFrame:
