@@ -7,9 +7,10 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
-import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from flipbatch import storage
@@ -51,8 +52,8 @@ def get(key: str, address: str) -> bytes:
     return boto3.client("s3", endpoint_url=address).get_object(Bucket="books", Key=key)["Body"].read()
 
 
-def table(key: str, address: str) -> pd.DataFrame:
-    return pd.read_parquet(io.BytesIO(get(key, address)))
+def table(key: str, address: str) -> Any:
+    return pq.read_table(io.BytesIO(get(key, address))).to_pandas()
 
 
 @pytest.fixture(scope="module")
