@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,12 +20,20 @@ import simplejpeg
 
 from tests.faults.harness import TALLY
 
-os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
-os.environ["FLIPBATCH_TESTS"] = str(os.getpid())
-os.environ["RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"] = "0.1"
+os.environ.update(
+    OMP_NUM_THREADS="1",  # threads that wait for each other on busy cores take many times as long
+    RAY_ENABLE_UV_RUN_RUNTIME_ENV="0",
+    RAY_worker_niceness="0",  # by default, Ray's workers wait for the tests that run beside them
+    FLIPBATCH_TESTS=str(os.getpid()),
+    RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.1",
+    RAY_TRAIN_ENABLE_PREEMPTION_WATCHER="0",  # a process more for each training
+)
 
 FRAME_HEIGHT, FRAME_WIDTH = 480, 270
 NOBODY = 65534
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a script ignore Ctrl-C
+sys.modules["openvino_telemetry"] = None  # pyright: ignore[reportArgumentType] -- asks servers of others
 
 _numbers = count()
 

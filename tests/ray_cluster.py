@@ -91,6 +91,7 @@ def started_head(folder: Path, cpus: int, **environment: str) -> Iterator[Head]:
         "RAY_AUTH_MODE": "token",
         "RAY_TMPDIR": f"/tmp/ray-{os.getpid()}",
         "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",
+        "RAY_worker_niceness": "0",
     } | environment  # fmt: skip
     run([RAY, "get-auth-token", "--generate"], environment)
     port, gcs_port, agent_port = free_port(), free_port(), free_port()

@@ -36,10 +36,15 @@ def interrupt(folder: Path, frames: Path, command: tuple[str, ...], how: signal.
 
 
 def interrupt_and_repeat(
-    folder: Path, frames: Path, command: tuple[str, ...], how: signal.Signals, undisturbed: Path
+    folder: Path,
+    frames: Path,
+    command: tuple[str, ...],
+    how: signal.Signals,
+    undisturbed: Path,
+    more: tuple[str, ...] = (),
 ) -> None:
     interrupt(folder, frames, command, how)
-    second = Job(folder / "second", frames, *command, "--out", str(folder / "out"))
+    second = Job(folder / "second", frames, *command, *more, "--out", str(folder / "out"))
     assert second.wait() == 0, second.said
     assert results(folder / "out") == results(undisturbed)
     TALLY.count(how.name, 1200)
@@ -53,8 +58,20 @@ def test_a_local_command(
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("how", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("how", "more"),
+    [
+        (signal.SIGTERM, ("--executor", "local")),  # which finishes what Ray began, in less time
+        pytest.param(signal.SIGTERM, (), marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, (), marks=pytest.mark.slow),
+    ],
+)
 def test_a_command_with_its_own_ray(
-    how: signal.Signals, tmp_path: Path, frames: Path, score: tuple[str, ...], undisturbed: Path
+    how: signal.Signals,
+    more: tuple[str, ...],
+    tmp_path: Path,
+    frames: Path,
+    score: tuple[str, ...],
+    undisturbed: Path,
 ) -> None:
-    interrupt_and_repeat(tmp_path, frames, score, how, undisturbed)
+    interrupt_and_repeat(tmp_path, frames, score, how, undisturbed, more)

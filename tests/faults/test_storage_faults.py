@@ -63,6 +63,7 @@ def downloaded(s3_server: str, bucket: str, name: str, to: Path) -> Path:
     ("seed", "executor"),
     [
         (0, LOCAL),
+        pytest.param(1, LOCAL, marks=pytest.mark.slow),
         *(pytest.param(seed, ("--executor", "ray"), marks=pytest.mark.slow) for seed in (0, 1, 2)),
     ],
 )
@@ -75,7 +76,10 @@ def test_transient_faults_are_retried_and_counted(
     s3_server: str,
     tmp_path: Path,
     undisturbed: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if (seed, executor) == (0, LOCAL):
+        monkeypatch.setenv("FLIPBATCH_HURRY", "1")  # the slow rounds make the pauses that users see
     proxy.choose = by_chance(0.2, PASSING, seed)
     name = f"out-{executor[1]}-{seed}"
     job = score(bucket, bundle, tmp_path / "job", f"{bucket}/{name}", *executor)

@@ -1,5 +1,7 @@
 """Pretraining as a job, with the real renderer and small numbers."""
 
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from flipbatch.pretraining.job import PretrainOptions, pretrain, short
 from flipbatch.pretraining.recipe import PretrainRecipe, StreamRecipe
 from flipbatch.pretraining.step import Pretraining
 from flipbatch.runtime.run_directory import RunDirectory
+from flipbatch.training import rendered_places
 
 RECIPE = PretrainRecipe(CnnOptions((4, 4, 4, 8), maps=True), frames_per_step=8, warmup_steps=1)
 STREAM = StreamRecipe(
@@ -28,25 +31,45 @@ STREAM = StreamRecipe(
 )
 
 
-@pytest.fixture(autouse=True)
-def _small_numbers(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(job, "RECIPES", {"cnn_model": RECIPE})
-    monkeypatch.setattr(job, "STREAM", STREAM)
+@pytest.fixture(autouse=True, scope="module")
+def _small_numbers() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "RECIPES", {"cnn_model": RECIPE})
+        patch.setattr(job, "STREAM", STREAM)
+        patch.setattr(rendered_places, "_AHEAD", 2)
+        yield
 
 
 def options(out: Path) -> PretrainOptions:
     return PretrainOptions(out=str(out), models=("cnn_model",), weights="none", steps=4)
 
 
+@pytest.fixture(scope="module")
+def whole(_small_numbers: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run."""
+    out = tmp_path_factory.mktemp("pretrained") / "whole"
+    pretrain(options(out))
+    return out
+
+
+@pytest.fixture
+def finished(whole: Path, tmp_path: Path) -> Path:
+    """A copy of a finished run."""
+    return shutil.copytree(whole, tmp_path / "finished")
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An untrained bundle of a few blocks."""
+    network = MobileNetOptions(taps=(1, 3), maps=True)
+    return other_bundle(tmp_path_factory.mktemp("teacher"), EIGHTH, network)
+
+
 STUDENT = replace(RECIPE, teacher="mobilenet_v2", imitation_frames=16)
 
 
-@pytest.mark.parametrize(("recipe", "method"), [(RECIPE, "step"), (STUDENT, "imitate")])
-def test_a_run_that_was_interrupted_gives_the_same_bundle(
-    recipe: PretrainRecipe, method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(job, "RECIPES", {"cnn_model": recipe})
-    pretrain(options(tmp_path / "whole"))
+def interrupt_and_resume(options: PretrainOptions, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """End a run where its last step would begin, and finish it."""
     step = getattr(Pretraining, method)
 
     def interrupted(self: Pretraining, *arguments: object):
@@ -54,28 +77,57 @@ def test_a_run_that_was_interrupted_gives_the_same_bundle(
             raise KeyboardInterrupt
         return step(self, *arguments)
 
-    monkeypatch.setattr(Pretraining, method, interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(options(tmp_path / "parts"))
-    monkeypatch.setattr(Pretraining, method, step)
-    pretrain(replace(options(tmp_path / "parts"), resume=True))
-    whole, parts = (load_bundle(str(tmp_path / run / "models/cnn_model"))[0] for run in ("whole", "parts"))
-    for name, value in whole.weights.items():
-        assert np.array_equal(value, parts.weights[name]), name
-    assert whole.calibration == parts.calibration
-    assert [entry["step"] for entry in parts.provenance["history"]] == [2, 4]
+    with monkeypatch.context() as patch:
+        patch.setattr(Pretraining, method, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(options)
+    pretrain(replace(options, resume=True))
+
+
+def assert_same_bundle(whole: Path, parts: Path) -> None:
+    one, other = (load_bundle(str(run / "models/cnn_model"))[0] for run in (whole, parts))
+    for name, value in one.weights.items():
+        assert np.array_equal(value, other.weights[name]), name
+    assert one.calibration == other.calibration
+    assert [entry["step"] for entry in other.provenance["history"]] == [2, 4]
+
+
+def test_a_run_that_was_interrupted_gives_the_same_bundle(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    interrupt_and_resume(options(tmp_path), "step", monkeypatch)
+    assert_same_bundle(whole, tmp_path)
+
+
+def test_so_does_an_imitation_that_was_interrupted(
+    teacher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(job, "RECIPES", {"cnn_model": STUDENT})
+    pretrain(replace(options(tmp_path / "whole"), teacher=teacher))
+    interrupt_and_resume(replace(options(tmp_path / "parts"), teacher=teacher), "imitate", monkeypatch)
+    assert_same_bundle(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_without_a_teacher_the_shipped_one_is_imitated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(job, "RECIPES", {"cnn_model": STUDENT})
+    identity = options(tmp_path).identity()
+    assert identity["teacher"] == "pretrained:mobilenet_v2"
+    shipped, digest = load_bundle(identity["teacher"])
+    assert identity["teacher_digest"] == digest
+    assert shipped.input_size == EIGHTH
+    assert isinstance(shipped.options, MobileNetOptions)
+    assert shipped.options.maps
 
 
 def test_a_finished_run_takes_another_threshold_without_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    pretrain(options(tmp_path))
     monkeypatch.delattr(Pretraining, "step")
-    pretrain(replace(options(tmp_path), thresholds={"cnn_model": 0.75}, resume=True))
-    bundle, _ = load_bundle(str(tmp_path / "models/cnn_model"))
+    pretrain(replace(options(finished), thresholds={"cnn_model": 0.75}, resume=True))
+    bundle, _ = load_bundle(str(finished / "models/cnn_model"))
     assert bundle.calibration.threshold == 0.75
     assert bundle.options == RECIPE.network
-    assert RunDirectory.at(str(tmp_path)).is_finished
+    assert RunDirectory.at(str(finished)).is_finished
 
 
 def test_a_run_is_not_overwritten(tmp_path: Path):
@@ -131,10 +183,11 @@ def test_a_student_imitates_the_teacher_of_its_run_or_another(
         assert bundle.provenance["training"]["weights"] == "none"
 
 
-def other_bundle(folder: Path, size: InputSize, network: CnnOptions) -> str:
-    """Write a bundle of another size or network, and return where it is."""
-    weights = as_arrays(architecture("cnn_model").build(network).state_dict())
-    save_bundle(Bundle("m", "cnn_model", size, Calibration(), weights, {}, network), str(folder))
+def other_bundle(folder: Path, size: InputSize, network: CnnOptions | MobileNetOptions) -> str:
+    """Write an untrained bundle of another size or network, and return where it is."""
+    name = "cnn_model" if isinstance(network, CnnOptions) else "mobilenet_v2"
+    weights = as_arrays(architecture(name).build(network).state_dict())
+    save_bundle(Bundle("m", name, size, Calibration(), weights, {}, network), str(folder))
     return str(folder)
 
 
@@ -161,13 +214,12 @@ def test_options_of_a_network_that_is_not_trained_are_refused(tmp_path: Path):
 
 
 def test_an_interrupted_change_of_a_finished_run_leaves_it_unfinished(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    pretrain(options(tmp_path))
     monkeypatch.setattr(job, "save_bundle", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        pretrain(replace(options(tmp_path), thresholds={"cnn_model": 0.75}, resume=True))
-    assert not RunDirectory.at(str(tmp_path)).is_finished
+        pretrain(replace(options(finished), thresholds={"cnn_model": 0.75}, resume=True))
+    assert not RunDirectory.at(str(finished)).is_finished
 
 
 def test_a_network_whose_logits_are_not_numbers_has_diverged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

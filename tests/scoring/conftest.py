@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 import torch
 
+from flipbatch.cli import main
 from flipbatch.evaluation.calibration import Calibration
 from flipbatch.frames.decode import InputSize
 from flipbatch.frames.manifest import Manifest, Rows
@@ -29,6 +30,7 @@ from flipbatch.scoring.build_manifest import BuiltManifest, build_from
 from flipbatch.scoring.models import ScoringModel
 from flipbatch.scoring.run import ScoringRun, read_run, run_identity, start_run
 from tests.conftest import jpeg, write_frames
+from tests.faults.harness import Fault, Job
 
 score = partial(job.score, write_report=write_report)
 """Score as the command does."""
@@ -129,6 +131,25 @@ def manifest(frames: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("manifest") / "frames.csv"
     file.write_text("\n".join(["uri,video_id", *rows]))
     return file
+
+
+def kill_and_repeat(fault: Fault, arguments: Sequence[str], folder: Path) -> dict[str, bytes]:
+    """Kill ``flipbatch score`` at a fault, repeat it in this process, and return the files of its output."""
+    arguments = [
+        "score",
+        "--executor",
+        "local",
+        "--max-error-rate",
+        "1",
+        *arguments,
+        "--out",
+        f"{folder}/out",
+    ]
+    killed = Job(folder / "killed", folder, "-m", "flipbatch.cli", *arguments, faults=[fault])
+    assert killed.wait() < 0
+    assert killed.faults_done == 1
+    assert main(arguments) == 0
+    return {name: data for name, data in contents(folder / "out").items() if not name.endswith(".tmp")}
 
 
 def contents(out: Path) -> dict[str, bytes]:

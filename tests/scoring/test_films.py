@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import boto3
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -13,11 +14,12 @@ import flipbatch
 from flipbatch.errors import OutputError
 from flipbatch.frames.film_rows import Thinning
 from flipbatch.scoring.job import ExecutorName, ScoreOptions
-from tests.faults.harness import Fault, Job
+from tests.faults.harness import Fault
 from tests.films import film, picture_of, sound
-from tests.scoring.conftest import contents, score
+from tests.scoring.conftest import contents, kill_and_repeat, score
 
 LONG = 300
+COLUMNS = ["video_id", "frame_number", "status", "error", "flip_probability", "prediction"]
 
 
 @pytest.fixture(scope="module")
@@ -110,32 +112,34 @@ def test_a_film_may_be_thinned_out_and_a_resume_must_do_the_same(
 def test_sigkill_then_the_same_command_gives_the_same_bytes(
     fault: Fault, films: Path, bundles: tuple[str, str], undisturbed: Path, tmp_path: Path
 ) -> None:
-    inputs = ("--frames", str(films), "--model", bundles[0], "--out", str(tmp_path / "out"))
-    command = ("-m", "flipbatch.cli", "score", "--executor", "local", "--max-error-rate", "1", *inputs)
-    killed = Job(tmp_path / "killed", films, *command, faults=[fault])
-    assert killed.wait() < 0
-    assert killed.faults_done == 1
-    finished = Job(tmp_path / "finished", films, *command)
-    assert finished.wait() == 0, finished.said
-    found = {name: data for name, data in contents(tmp_path / "out").items() if not name.endswith(".tmp")}
-    assert found == contents(undisturbed)
+    arguments = ("--frames", str(films), "--model", bundles[0])
+    assert kill_and_repeat(fault, arguments, tmp_path) == contents(undisturbed)
 
 
-@pytest.mark.parametrize("executor", ["local", "ray"])
-def test_films_on_s3_give_the_rows_of_local_ones(
-    executor: ExecutorName,
-    films: Path,
-    bundles: tuple[str, str],
-    undisturbed: Path,
-    s3_server: str,
-    ray_session: None,
-) -> None:
+def rows_of(out: str) -> pd.DataFrame:
+    """Return the predictions of a run, without what depends on where its films are."""
+    return flipbatch.read_predictions(out).filter(items=COLUMNS)
+
+
+def rows_on_s3(executor: ExecutorName, films: Path, bundle: str, s3_server: str) -> pd.DataFrame:
+    """Copy the films to S3, score them there, and return the predictions."""
     client = boto3.client("s3", endpoint_url=s3_server)
     client.create_bucket(Bucket=f"films-{executor}")
     for path in films.iterdir():
         client.upload_file(str(path), f"films-{executor}", f"in/{path.name}")
     inputs = f"s3://films-{executor}/in", f"s3://films-{executor}/out"
-    score(ScoreOptions(frames=inputs[0], models=bundles[:1], out=inputs[1], executor=executor))
-    columns = ["video_id", "frame_number", "status", "error", "flip_probability", "prediction"]
-    found = flipbatch.read_predictions(inputs[1])[columns]
-    assert found.equals(flipbatch.read_predictions(str(undisturbed))[columns])
+    score(ScoreOptions(frames=inputs[0], models=(bundle,), out=inputs[1], executor=executor))
+    return rows_of(inputs[1])
+
+
+def test_films_on_s3_give_the_rows_of_local_ones(
+    films: Path, bundles: tuple[str, str], undisturbed: Path, s3_server: str
+) -> None:
+    found = rows_on_s3("local", films, bundles[0], s3_server)
+    assert found.equals(rows_of(str(undisturbed)))
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_so_they_do_on_ray(films: Path, bundles: tuple[str, str], undisturbed: Path, s3_server: str) -> None:
+    found = rows_on_s3("ray", films, bundles[0], s3_server)
+    assert found.equals(rows_of(str(undisturbed)))

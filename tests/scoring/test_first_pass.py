@@ -29,8 +29,8 @@ from flipbatch.scoring.dry_run import dry_run
 from flipbatch.scoring.job import ScoreOptions
 from flipbatch.scoring.read_results import read_predictions
 from tests.conftest import jpeg, write_frames
-from tests.faults.harness import Fault, Job
-from tests.scoring.conftest import contents, score
+from tests.faults.harness import Fault
+from tests.scoring.conftest import contents, kill_and_repeat, score
 
 local = partial(ScoreOptions, executor="local", adapt=True)
 
@@ -270,18 +270,16 @@ MORE_FAULTS = [
     ids=lambda fault: f"{fault.act} {fault.path}",
 )
 def test_sigkill_then_the_same_command_gives_the_same_bytes(
-    fault: Fault, adapted: Path, places: Path, bundle: str, tmp_path: Path
+    fault: Fault,
+    adapted: Path,
+    places: Path,
+    bundle: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    arguments = ["--frames", str(places), "--model", bundle, "--out", str(tmp_path / "out"), "--adapt"]
-    command = ("-m", "flipbatch.cli", "score", "--executor", "local", *arguments)
-    killed = Job(tmp_path / "killed", places, *command, faults=[fault])
-    assert killed.wait() < 0
-    assert killed.faults_done == 1
-    finished = Job(tmp_path / "finished", places, *command)
-    assert finished.wait() == 0, finished.said
-    assert "Adapted to 3 places" in finished.said
-    found = {name: data for name, data in contents(tmp_path / "out").items() if not name.endswith(".tmp")}
-    assert found == contents(adapted)
+    arguments = ("--frames", str(places), "--model", bundle, "--adapt")
+    assert kill_and_repeat(fault, arguments, tmp_path) == contents(adapted)
+    assert "Adapted to 3 places" in capsys.readouterr().out
 
 
 # ---------------------------------------------------------------------------------------- around

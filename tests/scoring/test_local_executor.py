@@ -17,7 +17,7 @@ from flipbatch import storage
 from flipbatch.errors import InputError
 from flipbatch.scoring.job import ScoreOptions
 from tests.faults.harness import Fault, Job
-from tests.scoring.conftest import contents, score
+from tests.scoring.conftest import contents, kill_and_repeat, score
 
 IMPORTS_OF_A_RUN = """
 import sys
@@ -132,14 +132,8 @@ def test_sigkill_then_the_same_command_gives_the_same_bytes(
     undisturbed: dict[str, bytes],
     tmp_path: Path,
 ) -> None:
-    command = ("-m", "flipbatch.cli", *arguments(manifest, bundles[0], tmp_path / "out"))
-    killed = Job(tmp_path / "killed", manifest.parent, *command, faults=[fault])
-    assert killed.wait() < 0
-    assert killed.faults_done == 1
-    finished = Job(tmp_path / "finished", manifest.parent, *command)
-    assert finished.wait() == 0, finished.said
-    found = {name: data for name, data in contents(tmp_path / "out").items() if not name.endswith(".tmp")}
-    assert found == undisturbed
+    arguments = ("--manifest", str(manifest), "--model", bundles[0])
+    assert kill_and_repeat(fault, arguments, tmp_path) == undisturbed
 
 
 def test_a_frame_that_ends_the_process_is_a_row_of_the_next_command(

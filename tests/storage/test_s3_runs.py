@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pyarrow.parquet as pq
@@ -15,12 +16,13 @@ import pytest
 from flipbatch import storage
 from flipbatch.errors import StorageError
 from flipbatch.frames.manifest import list_frames
+from flipbatch.schema import Split
 from flipbatch.scoring.job import ScoreOptions
 from flipbatch.storage import s3_settings
 from flipbatch.training.fit import Settings
 from flipbatch.training.job import train
-from flipbatch.training.options import TrainOptions
 from tests.scoring.conftest import score
+from tests.training.runs import decided, options, record
 
 
 @pytest.fixture(scope="module")
@@ -50,23 +52,34 @@ def get(key: str, address: str) -> bytes:
     return boto3.client("s3", endpoint_url=address).get_object(Bucket="books", Key=key)["Body"].read()
 
 
-@pytest.mark.usefixtures("ray_session")
-def test_training_and_scoring_with_everything_on_s3(bucket: str, s3_server: str) -> None:
-    train(
-        TrainOptions(
-            frames=f"{bucket}/frames",
-            out=f"{bucket}/train",
-            models=("cnn_model",),
-            weights="none",
-            settings=Settings(epochs=2),
-        )
-    )
-    model = f"{bucket}/train/models/cnn_model"
+def table(key: str, address: str) -> Any:
+    return pq.read_table(io.BytesIO(get(key, address))).to_pandas()
+
+
+@pytest.fixture(scope="module")
+def trained(bucket: str, ray_session: None) -> str:
+    """A run of two workers on Ray, frames and output on S3."""
+    settings = Settings(epochs=6, patience=2, min_delta=100.0)
+    train(options(f"{bucket}/frames", f"{bucket}/train", executor="ray", workers=2, settings=settings))
+    return f"{bucket}/train"
+
+
+def test_two_workers_stop_early_together_and_measure_every_frame(trained: str, s3_server: str) -> None:
+    made = record(trained)
+    assert made["training"]["stopped_early"]
+    assert (made["training"]["epochs_run"], made["training"]["frames_per_rank"]) == (3, 16)
+    splits = table("train/splits.parquet", s3_server)
+    for split, metrics in ((Split.VAL, "validation"), (Split.TEST, "test")):
+        assert decided(made["metrics"][metrics]["frames"]) == splits[splits.split == split].frames.sum()
+
+
+def test_training_and_scoring_with_everything_on_s3(trained: str, bucket: str, s3_server: str) -> None:
+    model = f"{trained}/models/cnn_model"
     metrics = score(ScoreOptions(frames=f"{bucket}/frames", models=(model,), out=f"{bucket}/score"))
     assert (metrics["frames"]["total"], metrics["frames"]["errors"]["corrupt"]) == (65, 1)
     assert json.loads(get("score/metrics.json", s3_server)) == metrics
-    rows = pq.read_table(io.BytesIO(get("score/predictions/model=cnn_model/part-00000.parquet", s3_server)))
-    assert rows["uri"].to_pylist()[0] == "s3://books/frames/flip/0000_000000000.jpg"
+    rows = table("score/predictions/model=cnn_model/part-00000.parquet", s3_server)
+    assert rows["uri"][0] == "s3://books/frames/flip/0000_000000000.jpg"
     assert get("score/_SUCCESS", s3_server) == b""
 
 

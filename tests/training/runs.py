@@ -12,7 +12,7 @@ from flipbatch.training.options import TrainOptions
 COUNTS = ("tp", "fp", "fn", "tn")
 
 
-def options(frames: Path | None, out: Path, **changes: object) -> TrainOptions:
+def options(frames: Path | str | None, out: Path | str, **changes: object) -> TrainOptions:
     """Return the options of a run of `cnn_model` in this process, two epochs unless changed."""
     chosen: dict[str, object] = {
         "frames": frames and str(frames),
@@ -25,9 +25,9 @@ def options(frames: Path | None, out: Path, **changes: object) -> TrainOptions:
     return TrainOptions(**(chosen | changes))  # pyright: ignore[reportArgumentType]
 
 
-def record(out: Path, name: str = "cnn_model") -> dict[str, Any]:
+def record(out: Path | str, name: str = "cnn_model") -> dict[str, Any]:
     """Return what a bundle says of how it was made."""
-    return dict(load_bundle(str(out / "models" / name))[0].provenance)
+    return dict(load_bundle(f"{out}/models/{name}")[0].provenance)
 
 
 def decided(metrics: dict[str, Any]) -> int:

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from flipbatch.cli import main
 from flipbatch.training.fit import Settings
 from flipbatch.training.folds import FoldPlan
 from flipbatch.training.job import train
 from tests.training.cuts import cut_train
 from tests.training.runs import options, record
-
-TRAIN = Path(__file__).parents[2] / "jobs" / "train.py"
 
 
 def weights(out: Path) -> dict[str, bytes]:
@@ -66,9 +65,9 @@ def test_folds_resume_inside_the_unfinished_fold(
 
 def test_a_killed_command_goes_on(labelled_frames: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    command = [sys.executable, str(TRAIN), "--frames", str(labelled_frames), "--out", str(out)]
-    command += ["--models", "cnn_model", "--weights", "none", "--executor", "local"]
-    command += ["--epochs", "9", "--patience", "9"]
+    arguments = ["train", "--frames", str(labelled_frames), "--out", str(out), "--models", "cnn_model"]
+    arguments += ["--weights", "none", "--executor", "local", "--epochs", "9", "--patience", "9"]
+    command = [sys.executable, "-m", "flipbatch.cli", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not (out / "checkpoints" / "cnn_model.pt").exists() and time.monotonic() < deadline:
@@ -76,5 +75,5 @@ def test_a_killed_command_goes_on(labelled_frames: Path, tmp_path: Path) -> None
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (out / "models").exists()
-    assert subprocess.run([*command, "--resume"], capture_output=True, check=False).returncode == 0
+    assert main([*arguments, "--resume"]) == 0
     assert [entry["epoch"] for entry in record(out)["history"]] == list(range(9))

@@ -7,20 +7,19 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 import torch
 from ray.train.torch import TorchTrainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from flipbatch.errors import InputError
-from flipbatch.schema import Split
 from flipbatch.tracking.tensorboard import TensorBoard
 from flipbatch.training.fit import Settings
 from flipbatch.training.job import train
@@ -28,10 +27,11 @@ from flipbatch.training.local_trainer import LocalTrainer
 from flipbatch.training.observer import epoch_metrics
 from flipbatch.training.ray_trainer import block_cuts, cpus_per_worker
 from tests.conftest import write_frames
-from tests.training.runs import decided, options, record
+from tests.training.runs import options, record
 
 TRAIN = Path(__file__).parents[2] / "jobs" / "train.py"
 CPU_NODE, GPU_NODE = {"CPU": 16.0}, {"CPU": 16.0, "GPU": 4.0}
+EPOCHS = Settings(epochs=4, patience=4)
 on_ray = pytest.mark.usefixtures("ray_session")
 
 
@@ -79,21 +79,50 @@ def frames_with_copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def one_worker(frames_with_copies: Path, tmp_path_factory: pytest.TempPathFactory, ray_session: None) -> Path:
+def reported() -> Iterator[list[dict[str, Any]]]:
+    """What Ray Train was told last in each fit of this module."""
+    fit, reports = TorchTrainer.fit, list[dict[str, Any]]()
+
+    def fit_and_keep(trainer: TorchTrainer) -> Any:
+        result = fit(trainer)
+        reports.append(result.metrics or {})
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TorchTrainer, "fit", fit_and_keep)
+        yield reports
+
+
+@pytest.fixture(scope="module")
+def one_worker(
+    frames_with_copies: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    ray_session: None,
+    reported: list[dict[str, Any]],
+) -> Path:
+    """A run whose worker is killed under way."""
     out = tmp_path_factory.mktemp("ray") / "out"
-    wanted = options(frames_with_copies, out, executor="ray", settings=Settings(epochs=3))
-    train(wanted, observers=[TensorBoard()])
+    wanted = options(frames_with_copies, out, executor="ray", settings=EPOCHS)
+    with ThreadPoolExecutor() as threads:
+        killed = threads.submit(kill_a_worker_after_a_checkpoint, out)
+        train(wanted, observers=[TensorBoard()])
+        assert killed.result(timeout=1), "no worker was killed"
     return out
 
 
 @pytest.fixture(scope="module")
 def in_this_process(frames_with_copies: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing disturbs."""
     out = tmp_path_factory.mktemp("local") / "out"
     as_many_threads = LocalTrainer(threads=2, device=torch.device("cpu"))
-    wanted = options(frames_with_copies, out, settings=Settings(epochs=3))
+    wanted = options(frames_with_copies, out, settings=EPOCHS)
     train(wanted, as_many_threads, observers=[TensorBoard()])
     torch.set_num_threads(1)
     return out
+
+
+def test_a_killed_worker_is_replaced_and_goes_on(one_worker: Path) -> None:
+    assert [entry["epoch"] for entry in record(one_worker)["history"]] == list(range(4))
 
 
 def test_one_worker_gives_the_metrics_of_training_in_this_process(
@@ -127,10 +156,15 @@ def files_in(out: Path) -> list[Path]:
     return sorted(file.relative_to(out) for file in out.rglob("*"))
 
 
+def test_ray_train_is_told_all_metrics(one_worker: Path, reported: list[dict[str, Any]]) -> None:
+    last = record(one_worker)["history"][-1]
+    assert reported[0] == {"epoch": last["epoch"], **epoch_metrics(last)}
+
+
 def test_observers_are_told_of_every_epoch(one_worker: Path) -> None:
     events = EventAccumulator(str(one_worker / "tensorboard/cnn_model/train")).Reload()
     history = record(one_worker)["history"]
-    assert [event.step for event in events.Scalars("loss")] == [1, 2, 3]
+    assert [event.step for event in events.Scalars("loss")] == [1, 2, 3, 4]
     assert [event.value for event in events.Scalars("loss")] == pytest.approx(
         [entry["train"]["loss"] for entry in history]
     )
@@ -142,63 +176,13 @@ def test_training_on_ray_leaves_ray_datas_settings_alone(one_worker: Path) -> No
     assert not ray.data.DataContext.get_current().execution_options.preserve_order
 
 
-# ------------------------------------------------------------------------------ several workers
-
-
-def reports_of(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Return a list that gets what Ray Train was told last in each fit."""
-    fit, reported = TorchTrainer.fit, list[dict[str, Any]]()
-
-    def fit_and_keep(trainer: TorchTrainer) -> Any:
-        result = fit(trainer)
-        reported.append(result.metrics or {})
-        return result
-
-    monkeypatch.setattr(TorchTrainer, "fit", fit_and_keep)
-    return reported
-
-
-@on_ray
-def test_two_workers_stop_early_together_and_measure_every_frame(
-    labelled_frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = Settings(epochs=6, patience=2, min_delta=100.0)
-    reported = reports_of(monkeypatch)
-    train(options(labelled_frames, tmp_path / "out", executor="ray", workers=2, settings=settings))
-    assert reported[0] == {"epoch": 2, **epoch_metrics(record(tmp_path / "out")["history"][-1])}
-    made = record(tmp_path / "out")
-    assert made["training"]["stopped_early"]
-    assert (made["training"]["epochs_run"], made["training"]["frames_per_rank"]) == (3, 16)
-    splits = pq.read_table(tmp_path / "out" / "splits.parquet").to_pandas()
-    for split, metrics in ((Split.VAL, "validation"), (Split.TEST, "test")):
-        assert decided(made["metrics"][metrics]["frames"]) == splits[splits.split == split].frames.sum()
-
-
-@on_ray
-def test_more_workers_than_frames_are_an_error(tmp_path: Path) -> None:
-    frames = write_frames(tmp_path / "frames", videos=3, frames=1)
-    with pytest.raises(InputError, match="use fewer --workers"):
-        train(options(frames, tmp_path / "out", executor="ray", workers=9))
-
-
-# ------------------------------------------------------------------------------ killed
-
-
-@on_ray
-def test_a_killed_worker_is_replaced_and_goes_on(labelled_frames: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    killer = threading.Thread(target=kill_a_worker_after_a_checkpoint, args=(out,), daemon=True)
-    killer.start()
-    train(options(labelled_frames, out, executor="ray", settings=Settings(epochs=4, patience=4)))
-    killer.join(timeout=1)
-    assert not killer.is_alive(), "no worker was killed"
-    assert [entry["epoch"] for entry in record(out)["history"]] == list(range(4))
-
-
-def kill_a_worker_after_a_checkpoint(out: Path) -> None:
-    while not list((out / "checkpoints" / "cnn_model").glob("checkpoint_*")):
+def kill_a_worker_after_a_checkpoint(out: Path) -> int:
+    """Kill one of this session's training workers, and return its process id; wait at most two minutes."""
+    deadline = time.monotonic() + 120
+    while not list((out / "checkpoints" / "cnn_model").glob("checkpoint_*")) and time.monotonic() < deadline:
         time.sleep(0.02)
-    os.kill(training_workers()[0], signal.SIGKILL)
+    os.kill(worker := training_workers()[0], signal.SIGKILL)
+    return worker
 
 
 def training_workers() -> list[int]:
@@ -214,6 +198,20 @@ def is_own(process: Path) -> bool:
     except OSError:
         return False
     return b"RayTrainWorker" in command and f"FLIPBATCH_TESTS={os.getpid()}".encode() in environment
+
+
+# ------------------------------------------------------------------------------ several workers
+# Two workers: tests/storage/test_s3_runs.py
+
+
+@on_ray
+def test_more_workers_than_frames_are_an_error(tmp_path: Path) -> None:
+    frames = write_frames(tmp_path / "frames", videos=3, frames=1)
+    with pytest.raises(InputError, match="use fewer --workers"):
+        train(options(frames, tmp_path / "out", executor="ray", workers=9))
+
+
+# ------------------------------------------------------------------------------ a killed command
 
 
 @pytest.mark.slow

@@ -85,3 +85,15 @@ def _poison() -> None:
 
 if "FLIPBATCH_POISON" in os.environ:
     _poison()
+
+
+def _hurry() -> None:
+    """Let pauses before retries be a tenth as long."""
+    from flipbatch.storage import retries
+
+    retries.FIRST_PAUSE_SECONDS /= 10
+    retries.LONGEST_PAUSE_SECONDS /= 10
+
+
+if "FLIPBATCH_HURRY" in os.environ:
+    _hurry()
