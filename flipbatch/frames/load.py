@@ -67,8 +67,8 @@ def start_reading(
         One item a frame, in order. Films are not read ahead.
     """
     rows = list(zip(uris, versions, seconds, strict=False))
-    known = versions_of_now()
-    of_films = [known(frame) if (frame := film_frame(*row)) else None for row in rows]
+    with_version = versions_of_now()
+    of_films = [with_version(frame) if (frame := film_frame(*row)) else None for row in rows]
     images = [frame is None for frame in of_films]
     paths, known, _ = zip(*compress(rows, images), strict=True) if any(images) else ((), (), ())
     return _merged(of_films, storage.read_many(paths, MAX_BYTES + 1, known))
