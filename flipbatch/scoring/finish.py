@@ -65,16 +65,18 @@ def finish_run(run: ScoringRun, totals: PartTotals, write_report: WriteRunReport
     metrics = _metrics(run, totals, _first_uris(run, misnamed))
     run.directory.write_json(METRICS_FILE, metrics)
     write_report(run, metrics, totals)
+    _require_current(run)
     run.directory.finish()
+    _require_current(run)  # another command may have replaced the run since the line before
     with suppress(StorageError):  # another command may be deleting it, too
         storage.remove_folder(run.directory.path(ATTEMPTS_FOLDER))
     return metrics
 
 
 def _require_current(run: ScoringRun) -> None:
-    """Refuse to finish a run that another one has replaced while parts were merged.
+    """Refuse to finish a run that another one has replaced since its parts were merged.
 
-    A part of the other run may have been overwritten: it is marked as not finished, and merged again.
+    A file of the other run may have been overwritten: it is marked as not finished, and merged again.
     """
     try:
         require_current(run)

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flipbatch.errors import OutputError
-from flipbatch.scoring import append, job, merge
+from flipbatch.runtime.run_directory import RunDirectory
+from flipbatch.scoring import append, finish, job, merge
 from flipbatch.scoring.dry_run import dry_run
 from flipbatch.scoring.job import ScoreOptions
 from tests.faults.harness import Fault, Job
@@ -296,7 +297,14 @@ def during(patch: pytest.MonkeyPatch, module: Any, name: str, act: Callable[[], 
     patch.setattr(module, name, call)
 
 
-STEPS = [(job, "remove_old_parts"), (job, "score_with_progress"), (merge, "verify_part"), (job, "finish_run")]
+STEPS = [
+    (job, "remove_old_parts"),
+    (job, "score_with_progress"),
+    (merge, "verify_part"),
+    (job, "finish_run"),
+    (finish, "_metrics"),
+    (RunDirectory, "finish"),
+]
 
 
 @pytest.mark.parametrize(("module", "step"), STEPS)
@@ -336,5 +344,39 @@ def test_an_append_that_was_listed_before_another_one_is_refused(
         during(patch, append, "compare", lambda: score(later))
         with pytest.raises(OutputError, match="Another command has taken up new frames"):
             score(later)
+    score(options(tmp_path / "whole"))
+    assert tables(out) == tables(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(("owner", "step"), STEPS[-2:])
+def test_an_append_that_was_killed_is_not_finished_by_the_command_beside_it(
+    owner: Any,
+    step: str,
+    folder: Path,
+    options: Callable[..., ScoreOptions],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out, later = tmp_path / "out", options(tmp_path / "out", append=True)
+    score(options(out))
+    change(folder)
+
+    def start_and_end(*arguments: Any) -> None:
+        assert append.start_append(*arguments)
+        raise KeyboardInterrupt
+
+    def append_more() -> None:
+        shutil.copy(folder / "v00_000.jpg", folder / "y_1.jpg")
+        monkeypatch.setattr(job, "start_append", start_and_end)
+        with pytest.raises(KeyboardInterrupt):
+            score(later)
+
+    with monkeypatch.context() as patch:
+        during(patch, owner, step, append_more)
+        with pytest.raises(OutputError, match="Another command has taken up new frames"):
+            score(later)
+    monkeypatch.undo()
+    assert not RunDirectory.at(str(out)).is_finished
+    score(later)
     score(options(tmp_path / "whole"))
     assert tables(out) == tables(tmp_path / "whole")
