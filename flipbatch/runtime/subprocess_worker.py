@@ -74,7 +74,7 @@ class SubprocessFuture(Generic[Result]):
         Raises
         ------
         JobError
-            If the process was killed, or ended without an answer.
+            If the process was ended by a signal, or ended without an answer.
         SubprocessError
             If the error or the result can't be sent.
         """
@@ -89,10 +89,17 @@ def _ended(code: int) -> str:
     """Return how a process ended without an answer, and what to do."""
     if code >= 0:
         return f"ended (exit code {code}) before its work was done: what it printed above says why."
-    return (
-        f"was killed ({signal.Signals(-code).name}), as happens where memory runs out: give it more, and "
-        "start the same command again."
-    )
+    again = "start the same command again."
+    if code == -signal.SIGKILL:
+        return f"was killed (SIGKILL), as happens where memory runs out: give it more, and {again}"
+    return f"was ended by {_signal_name(-code)}: {again}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name
+        return f"signal {number}"
 
 
 @contextmanager
@@ -184,7 +191,7 @@ _FATAL = {-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE, -sig
 
 def _death_of(process: subprocess.Popen[bytes]) -> SubprocessDiedError:
     code = process.wait()
-    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    how = _signal_name(-code) if code < 0 else f"exit code {code}"
     return SubprocessDiedError(f"it ended the process ({how})", code in _FATAL)
 
 

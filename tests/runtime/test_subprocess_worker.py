@@ -41,6 +41,10 @@ def die(scratch: Path) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def end_by(number: int, _: Path) -> None:
+    os.kill(os.getpid(), number)
+
+
 def break_off(*_: object) -> None:
     """End the process in the middle of an answer."""
     os.write(int(sys.argv[1]), struct.pack("!i", 1000) + b"the first bytes")
@@ -145,6 +149,17 @@ def test_a_process_that_was_killed_is_one_sentence():
     with (
         run_in_subprocess("lists the frames", die) as future,
         pytest.raises(JobError, match=r"^The process that lists the frames was killed \(SIGKILL\), .*memory"),
+    ):
+        future.result()
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(signal.SIGSEGV, "SIGSEGV"), (signal.SIGRTMIN + 1, f"signal {signal.SIGRTMIN + 1}")]
+)
+def test_other_signals_are_named_and_memory_is_not_blamed(number: int, name: str) -> None:
+    with (
+        run_in_subprocess("lists the frames", end_by, number) as future,
+        pytest.raises(JobError, match=rf"^The process that lists the frames was ended by {name}: start the"),
     ):
         future.result()
 
