@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pyarrow.parquet as pq
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from flipbatch import storage
 from flipbatch.errors import StorageError
@@ -19,6 +20,7 @@ from flipbatch.frames.manifest import list_frames
 from flipbatch.schema import Split
 from flipbatch.scoring.job import ScoreOptions
 from flipbatch.storage import s3_settings
+from flipbatch.tracking.tensorboard import TensorBoard
 from flipbatch.training.fit import Settings
 from flipbatch.training.job import train
 from tests.scoring.conftest import score
@@ -60,7 +62,8 @@ def table(key: str, address: str) -> Any:
 def trained(bucket: str, ray_session: None) -> str:
     """A run of two workers on Ray, frames and output on S3."""
     settings = Settings(epochs=6, patience=2, min_delta=100.0)
-    train(options(f"{bucket}/frames", f"{bucket}/train", executor="ray", workers=2, settings=settings))
+    wanted = options(f"{bucket}/frames", f"{bucket}/train", executor="ray", workers=2, settings=settings)
+    train(wanted, observers=[TensorBoard()])
     return f"{bucket}/train"
 
 
@@ -71,6 +74,16 @@ def test_two_workers_stop_early_together_and_measure_every_frame(trained: str, s
     splits = table("train/splits.parquet", s3_server)
     for split, metrics in ((Split.VAL, "validation"), (Split.TEST, "test")):
         assert decided(made["metrics"][metrics]["frames"]) == splits[splits.split == split].frames.sum()
+
+
+@pytest.mark.parametrize(("folder", "key"), [("train", "train"), ("validation", "val")])
+def test_tensorboard_files_are_on_s3(
+    folder: str, key: str, trained: str, s3_server: str, tmp_path: Path
+) -> None:
+    data = get(f"train/tensorboard/cnn_model/{folder}/events.out.tfevents.flipbatch", s3_server)
+    (tmp_path / "events.out.tfevents.copy").write_bytes(data)
+    losses = [event.value for event in EventAccumulator(str(tmp_path)).Reload().Scalars("loss")]
+    assert losses == pytest.approx([entry[key]["loss"] for entry in record(trained)["history"]])
 
 
 def test_training_and_scoring_with_everything_on_s3(trained: str, bucket: str, s3_server: str) -> None:
