@@ -62,7 +62,7 @@ def steady_rate(models: Sequence[ScoringModel], frames: pa.Table, out: Path) -> 
     run = read_run(directory)
     work = Work(run, [model.bundle for model in models])
     dataset = pipeline(work, np.arange(run.plan.shards), gpu=False)
-    rate = sum_of_workers(asdict(committed) for committed, _ in commits(dataset))
+    rate = sum_of_workers({**asdict(one), "frames": one.frames} for one, _ in commits(dataset))
     return Steady(rate, _stored(dataset) / frames.num_rows)
 
 
