@@ -263,7 +263,9 @@ def _measure_films(setting: _Setting, figures: Figures, repeat: int) -> None:
     films = tuple(dict.fromkeys(frame.film for frame in map(film_frame, setting.film_frames) if frame))
     with all_cores() as cores:
         figures.add("decode_films", cores.rate(stages.decode_films, films, seconds=STAGE_SECONDS))
-    frames = repeated(setting.film_frames, [None], setting.options.shards * MOST_FRAMES_PER_SHARD // 4)
+    # A repeat of all films is a video: as in a run, a shard begins at a key frame.
+    count, of_all = setting.options.shards * MOST_FRAMES_PER_SHARD // 4, len(setting.film_frames)
+    frames = repeated(setting.film_frames, [None], count, of_all)
     with connected():
         for model in setting.models:
             out = setting.folder / str(repeat) / f"score_films_{model.name}"

@@ -33,11 +33,13 @@ class Steady(NamedTuple):
     object_store_bytes: float
 
 
-def repeated(uris: Sequence[str], labels: Sequence[str | None], frames: int) -> pa.Table:
-    """Return a manifest (`schema.MANIFEST`) of `frames` rows that repeats frames, in videos of 256."""
+def repeated(
+    uris: Sequence[str], labels: Sequence[str | None], frames: int, frames_a_video: int = 256
+) -> pa.Table:
+    """Return a manifest (`schema.MANIFEST`) of `frames` rows that repeats frames, in videos of one length."""
     rows = islice(zip(cycle(uris), cycle(labels), strict=False), frames)
     columns = [
-        (f"v{row // 256:06d}", row, uri, label, None, None, f"v{row // 256:06d}", None, None)
+        (video := f"v{row // frames_a_video:06d}", row, uri, label, None, None, video, None, None)
         for row, (uri, label) in enumerate(rows)
     ]
     return pa.table([pa.array(column) for column in zip(*columns, strict=True)], schema=MANIFEST)

@@ -9,6 +9,7 @@ is not tone-mapped.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import cv2
@@ -122,6 +123,7 @@ def _to_rgb(frame: VideoFrame) -> NDArray[np.float32]:
     return _matrix(*weights, full)
 
 
+@cache
 def _matrix(red: float, blue: float, full: bool) -> NDArray[np.float32]:
     green = 1 - red - blue
     from_chroma = np.array(
