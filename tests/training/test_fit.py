@@ -68,7 +68,7 @@ def test_history_has_an_entry_for_each_epoch_as_it_was_reported():
     fitted = new(epochs=3).run(lambda entry, _: entries.append(entry))
     assert fitted.history == entries
     assert [entry["epoch"] for entry in entries] == [0, 1, 2]
-    assert entries[0].keys() == {"epoch", "train", "val", "improved", "low_res"}
+    assert entries[0].keys() == {"epoch", "train", "val", "improved", "low_res", "learning_rate"}
     assert not fitted.stopped_early
 
 
