@@ -7,6 +7,8 @@ observers do, networks or Ray.
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -118,16 +120,25 @@ class Observer(Protocol):
         ...
 
 
+PAUSE_SECONDS = 300.0
+"""For so long an observer that failed is told of no epoch: a server that hangs must not delay each of them."""
+
+
 class Observers:
     """All observers of a run. Training goes on without one that fails; a warning says why.
 
     Parameters
     ----------
     observers : sequence of Observer
+    clock : callable
+        Returns seconds; tests set it.
     """
 
-    def __init__(self, observers: Sequence[Observer] = ()) -> None:
-        self._observers = observers
+    def __init__(
+        self, observers: Sequence[Observer] = (), clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._observers, self._clock = observers, clock
+        self._paused_until = [-math.inf] * len(observers)
         self._lock = Lock()
 
     def run_started(self, directory: RunDirectory, parameters: Mapping[str, Any]) -> None:
@@ -136,8 +147,8 @@ class Observers:
             observer.run_started(directory, parameters)
 
     def epoch_finished(self, model: ModelFit, history: History) -> None:
-        """Tell all that can be told."""
-        self._tell(lambda observer: observer.epoch_finished(model, history))
+        """Tell all that can be told, but for those that failed a while ago: a later call says all."""
+        self._tell(lambda observer: observer.epoch_finished(model, history), PAUSE_SECONDS)
 
     def model_finished(self, model: ModelFit) -> None:
         """Tell all that can be told."""
@@ -151,12 +162,16 @@ class Observers:
         """Tell all that can be told."""
         self._tell(lambda observer: observer.run_failed())
 
-    def _tell(self, call: Callable[[Observer], None]) -> None:
+    def _tell(self, call: Callable[[Observer], None], pause: float = 0.0) -> None:
+        """Call all observers, one after the other; with `pause` only those that are not paused."""
         with self._lock:
-            for observer in self._observers:
+            for number, observer in enumerate(self._observers):
+                if pause and self._clock() < self._paused_until[number]:
+                    continue
                 try:
                     call(observer)
                 except Exception as error:  # whatever a tracking server does, the training is worth more
+                    self._paused_until[number] = self._clock() + pause
                     log.warning(
                         "%s can't record the training: %s. Training goes on; the same command with --resume "
                         "records what is missing.",

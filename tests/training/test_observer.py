@@ -12,7 +12,7 @@ from flipbatch.errors import StorageError
 from flipbatch.runtime.run_directory import RunDirectory
 from flipbatch.training.fit import Settings
 from flipbatch.training.job import train
-from flipbatch.training.observer import ModelFit, epoch_metrics
+from flipbatch.training.observer import PAUSE_SECONDS, ModelFit, Observers, epoch_metrics
 from tests.training.cuts import cut_train
 from tests.training.runs import options
 
@@ -89,6 +89,22 @@ def test_a_resumed_run_tells_of_earlier_epochs_too(
     train(replace(wanted, resume=True), observers=[diary])
     assert diary.said[1] == ("epoch", "cnn_model", 3)
     assert [said[0] for said in diary.said] == ["started", "epoch", "model", "finished"]
+
+
+def test_an_observer_that_failed_is_not_told_of_epochs_for_a_while(tmp_path: Path) -> None:
+    now, told = [0.0], list[int]()
+
+    class Hanging(Diary):
+        def epoch_finished(self, model: ModelFit, history: Any) -> None:
+            told.append(len(history))
+            raise StorageError("The server hangs.")
+
+    observers = Observers([Hanging()], clock=lambda: now[0])
+    fit = ModelFit("cnn_model", None, RunDirectory(str(tmp_path)))
+    for seconds, epochs in ((0.0, 1), (10.0, 2), (PAUSE_SECONDS + 1, 3)):
+        now[0] = seconds
+        observers.epoch_finished(fit, [ENTRY] * epochs)
+    assert told == [1, 3]
 
 
 def test_an_observer_that_fails_does_not_stop_the_training_or_other_observers(
