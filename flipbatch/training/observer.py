@@ -121,7 +121,7 @@ class Observer(Protocol):
 
 
 PAUSE_SECONDS = 300.0
-"""For so long an observer that failed is told of no epoch: a server that hangs must not delay each of them."""
+"""For so long an observer that failed is told of no epoch: a server that hangs must not delay each one."""
 
 
 class Observers:
