@@ -27,8 +27,9 @@ Row = dict[str, Any]
 def file_name(row: Row) -> str:
     """Return the path of a frame's file below the output: ``SPLIT/LABEL/VideoID_FrameNumber.jpg``.
 
-    Folders of split and label are left out where there is none, and where the video's id has the label.
-    Listed again, the frame has the same label, split and number.
+    Folders of split and label are left out where there is none, and where the video's id has them; where it
+    has other ones, they are the last folders. Listed again, the frame has the same label, split and number;
+    one without a label or a split has that of the video's id.
 
     Raises
     ------
@@ -41,11 +42,18 @@ def file_name(row: Row) -> str:
             f"The video id {video_id!r} can't be the name of a file: rename the file that it comes from, or "
             "give another id in a table (--manifest)."
         )
-    label = row["label"] if read_folders(video_id, Root()).label != row["label"] else None
-    folders = "".join(f"{folder}/" for folder in (row["split"], label) if folder)
     film = film_frame(row["uri"])
     extension = "jpg" if film else row["uri"].rpartition(".")[2]
-    return f"{folders}{video_id}_{row['frame_number']:09d}.{extension}"
+    return f"{_folders_and_video(row)}_{row['frame_number']:09d}.{extension}"
+
+
+def _folders_and_video(row: Row) -> str:
+    *folders, video = row["video_id"].split("/")
+    there = read_folders(row["video_id"], Root())
+    words = [(row["split"], there.split), (row["label"], there.label)]
+    first = [word for word, own in words if word and own is None]
+    last = [word for word, own in words if word and own not in (None, word)]  # the nearest to the file counts
+    return "/".join([*first, *folders, *last, video])
 
 
 def file_bytes(row: Row, quality: int) -> bytes | Rejection:

@@ -15,6 +15,7 @@ from flipbatch.extraction.job import ExtractOptions, extract
 from flipbatch.extraction.pictures import file_name
 from flipbatch.frames.film_rows import Thinning
 from flipbatch.frames.manifest import list_frames
+from flipbatch.frames.names import Root, parse_frame
 from tests.films import film, number_in, picture_of
 
 
@@ -107,11 +108,15 @@ def test_what_can_not_be_decoded_is_listed_and_sets_the_exit_code(tmp_path, caps
         ("a", None, None, "a_000000012.jpg"),
         ("flip/a", "flip", "val", "val/flip/a_000000012.jpg"),
         ("a", "notflip", None, "notflip/a_000000012.jpg"),
+        ("flip/desk/a", "notflip", "test", "test/flip/desk/notflip/a_000000012.jpg"),
+        ("train/a", "flip", "val", "flip/train/val/a_000000012.jpg"),
     ],
 )
 def test_label_and_split_are_folders(video_id, label, split, expected):
     row = {"video_id": video_id, "frame_number": 12, "label": label, "split": split, "uri": "/x.mp4#frame=12"}
     assert file_name(row) == expected
+    again = parse_frame(expected, Root())
+    assert (again.label, again.split, again.frame_number) == (label or again.label, split, 12)
 
 
 def test_two_films_of_one_name_are_refused_before_a_file_is_written(tmp_path):
@@ -122,6 +127,13 @@ def test_two_films_of_one_name_are_refused_before_a_file_is_written(tmp_path):
         extract(ExtractOptions(f"{tmp_path}/out", f"{tmp_path}/films"))
     (tmp_path / "films/a.mov").rename(tmp_path / "films/b.mov")
     assert extract(ExtractOptions(f"{tmp_path}/out", f"{tmp_path}/films")).written == 6
+
+
+def test_two_videos_that_would_have_the_same_files_are_refused(films, tmp_path):
+    film = f"{films}/side.mov#frame="
+    (tmp_path / "table.csv").write_text(f"uri,video_id,label\n{film}0,b,flip\n{film}1,flip/b,flip\n")
+    with pytest.raises(InputError, match=r"The videos 'b' and 'flip/b' would both have the files flip/b_\*"):
+        extract(ExtractOptions(f"{tmp_path}/out", manifest=f"{tmp_path}/table.csv"))
 
 
 def test_what_is_passed_over_is_said(films, tmp_path, caplog):
