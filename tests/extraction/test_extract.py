@@ -116,6 +116,7 @@ def test_label_and_split_are_folders(video_id, label, split, expected):
     row = {"video_id": video_id, "frame_number": 12, "label": label, "split": split, "uri": "/x.mp4#frame=12"}
     assert file_name(row) == expected
     again = parse_frame(expected, Root())
+    assert not isinstance(again, str)
     assert (again.label, again.split, again.frame_number) == (label or again.label, split, 12)
 
 
