@@ -11,6 +11,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 HEIGHT, WIDTH = 96, 128
 
@@ -63,6 +64,37 @@ def write_film(
             frame.time_base = stream.codec_context.time_base
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
+
+
+def without_start(data, packets, container="mov"):
+    """The film without its first packets: it starts with frames that build on what is not there."""
+    file = io.BytesIO()
+    with av.open(io.BytesIO(data)) as source, av.open(file, "w", format=container) as output:
+        stream: Any = output.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(source.demux(source.streams.video[0])):
+            if packet.size and number >= packets:
+                packet.stream = stream
+                output.mux(packet)
+    return file.getvalue()
+
+
+def two_streams(first, second, container="mp4"):
+    """A film of the video streams of two films, of which the second is marked as the default."""
+    file = io.BytesIO()
+    with (
+        av.open(io.BytesIO(first)) as one,
+        av.open(io.BytesIO(second)) as other,
+        av.open(file, "w", format=container) as output,
+    ):
+        sources = one.streams.video[0], other.streams.video[0]
+        streams: list[Any] = [output.add_stream_from_template(source) for source in sources]
+        streams[0].disposition, streams[1].disposition = Disposition(0), Disposition.default
+        for film, source, stream in zip((one, other), sources, streams, strict=True):
+            for packet in film.demux(source):
+                if packet.size:
+                    packet.stream = stream
+                    output.mux(packet)
+    return file.getvalue()
 
 
 def trimmed(data, first, milliseconds):

@@ -53,7 +53,9 @@ def film_errors() -> Iterator[None]:
 
 @contextmanager
 def open_film(file: IO[bytes]) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a film and its first video stream; close it with the block.
+    """Open a film and its video stream; close it with the block.
+
+    Of several video streams it is the first that is marked as the default, or else the first.
 
     Parameters
     ----------
@@ -93,7 +95,7 @@ def _video_stream(container: InputContainer) -> VideoStream:
     pictures = [stream for stream in container.streams.video if not _is_cover(stream)]
     if not pictures:
         raise RejectedError(Status.UNSUPPORTED, "the film has no video stream")
-    stream = pictures[0]
+    stream = next(filter(_is_default, pictures), pictures[0])
     codec: Any = stream.codec_context
     if codec is None:
         raise RejectedError(Status.UNSUPPORTED, "the film's video has a codec that FFmpeg does not know")
@@ -105,5 +107,14 @@ def _video_stream(container: InputContainer) -> VideoStream:
 
 def _is_cover(stream: VideoStream) -> bool:
     """Return whether a stream is a picture of a cover."""
+    return _has(stream, "attached_pic")
+
+
+def _is_default(stream: VideoStream) -> bool:
+    """Return whether players show this stream unless somebody chooses another one."""
+    return _has(stream, "default")
+
+
+def _has(stream: VideoStream, mark: str) -> bool:
     disposition: Any = stream.disposition
-    return bool(disposition & type(disposition).attached_pic)
+    return bool(disposition & getattr(type(disposition), mark))

@@ -109,8 +109,12 @@ class FilmReader:
         return target <= (self._stream.start_time or 0)
 
     def _packets_from(self, target: int) -> Iterator[Any]:
-        with suppress(FFmpegError):  # no index: the packets are those from here on
-            self._container.seek(max(target, self._stream.start_time or 0), stream=self._stream)
+        target = max(target, self._stream.start_time or 0)
+        try:
+            self._container.seek(target, stream=self._stream)
+        except FFmpegError:  # no key frame before
+            with suppress(FFmpegError):  # no index: the packets are those from here on
+                self._container.seek(target, stream=self._stream, backward=False)
         return _packets(self._container, self._stream)
 
     # ------------------------------------------------------------------------------------ decoding

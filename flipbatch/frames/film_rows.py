@@ -35,6 +35,10 @@ pc: Any = pyarrow.compute  # its functions are made at import: type checkers kno
 
 FILMS_IN_FLIGHT = 8
 
+_ROUNDING, _LARGEST_SHARE = 0.001, 0.25
+"""So many seconds before an interval, but at most such a share of it, a frame counts as its first one.
+Matroska and WebM round times to milliseconds: those of 30 frames/s are 0.033, 0.067 and 0.100 s."""
+
 Result = TypeVar("Result")
 
 
@@ -47,7 +51,7 @@ class Thinning:
     every : int or None
         Frames 0, N, 2 N and so on, N at least 1.
     per_second : float or None
-        The first frame of each 1/X of a second, above 0.
+        The first frame of each 1/X of a second, as far as rounded times tell; above 0.
     """
 
     every: int | None = None
@@ -66,7 +70,8 @@ class Thinning:
         if self.every is not None:
             return np.arange(0, len(seconds), self.every)
         if self.per_second is not None and len(seconds):
-            ticks = np.floor((seconds - seconds[0]) * self.per_second + 1e-6)  # times are rounded
+            early = min(_ROUNDING * self.per_second, _LARGEST_SHARE)
+            ticks = np.floor((seconds - seconds[0]) * self.per_second + early + 1e-6)
             return np.flatnonzero(np.diff(ticks, prepend=-1))
         return np.arange(len(seconds))
 

@@ -15,7 +15,7 @@ from flipbatch.frames.film_index import index_of
 from flipbatch.frames.film_pixels import rgb_pixels
 from flipbatch.frames.film_reader import FilmReader
 from flipbatch.frames.rejection import RejectedError
-from tests.films import film, number_in, picture_of
+from tests.films import film, number_in, picture_of, two_streams, without_start
 
 OPEN_GOP = {"x264-params": "open-gop=1:bframes=3"}
 FILMS = {
@@ -53,6 +53,21 @@ def test_a_frame_far_behind_is_found_by_its_key_frame():
     data = film(times=[1000 * number for number in range(40)])
     with reading(data) as number_at:
         assert [number_at(number) for number in (0, 1, 30, 31, 39, 5)] == [0, 1, 30, 31, 39, 5]
+
+
+@pytest.mark.parametrize("container", ["mov", "matroska"])
+def test_a_film_that_starts_without_a_key_frame_is_read_from_its_first_one(container):
+    data = without_start(film(40, container="mov"), 3, container)
+    for start in range(5, 37):  # those before build on packets that are not there
+        with reading(data) as number_at:
+            assert [number_at(number) for number in range(start, 37)] == list(range(start + 3, 40))
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska"])
+def test_of_several_video_streams_the_default_one_is_read(container):
+    small = film(pictures=[picture_of(200, 48, 64)] * 3)
+    with reading(two_streams(small, film(12), container)) as number_at:
+        assert [number_at(number) for number in range(12)] == list(range(12))
 
 
 def noisy(frames):

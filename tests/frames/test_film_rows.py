@@ -106,9 +106,17 @@ times = st.lists(st.integers(1, 3000), max_size=50).map(lambda gaps: np.cumsum(g
 @given(times, st.floats(0.1, 100))
 def test_the_first_frame_of_each_interval_is_chosen(seconds, per_second):
     chosen = Thinning(per_second=per_second).chosen(seconds)
-    intervals = np.floor((seconds - seconds[:1]) * per_second + 1e-6)
+    rounding = min(0.001 * per_second, 0.25) + 1e-6
+    intervals = np.floor((seconds - seconds[:1]) * per_second + rounding)
     _, first = np.unique(intervals, return_index=True)
     assert chosen.tolist() == first.tolist()
+
+
+@pytest.mark.parametrize("rate", [24, 25, 30, 48, 50, 60, 120])
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_times_in_whole_milliseconds_are_thinned_out_as_exact_ones(rate, step):
+    seconds = np.round(np.arange(600) / rate, 3)
+    assert Thinning(per_second=rate / step).chosen(seconds).tolist() == list(range(0, 600, step))
 
 
 def test_two_ways_of_thinning_out_are_refused():
