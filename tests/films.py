@@ -69,7 +69,7 @@ def write_film(
 def without_start(data, packets, container="mov"):
     """The film without its first packets: it starts with frames that build on what is not there."""
     file = io.BytesIO()
-    with av.open(io.BytesIO(data)) as source, av.open(file, "w", format=container) as output:
+    with av.open(io.BytesIO(data), "r") as source, av.open(file, "w", format=container) as output:
         stream: Any = output.add_stream_from_template(source.streams.video[0])
         for number, packet in enumerate(source.demux(source.streams.video[0])):
             if packet.size and number >= packets:
@@ -82,8 +82,8 @@ def two_streams(first, second, container="mp4"):
     """A film of the video streams of two films, of which the second is marked as the default."""
     file = io.BytesIO()
     with (
-        av.open(io.BytesIO(first)) as one,
-        av.open(io.BytesIO(second)) as other,
+        av.open(io.BytesIO(first), "r") as one,
+        av.open(io.BytesIO(second), "r") as other,
         av.open(file, "w", format=container) as output,
     ):
         sources = one.streams.video[0], other.streams.video[0]
